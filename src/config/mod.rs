@@ -1,0 +1,79 @@
+//! Floor 1: config.toml, one table a file. What was written is read once into values that are all in range.
+
+mod admin;
+mod auth;
+mod cors;
+mod gateway;
+mod headers;
+mod log;
+mod plugins;
+mod rate_limit;
+mod routes;
+mod server;
+mod services;
+mod session;
+mod storage;
+mod thresholds;
+
+pub use admin::Admin;
+pub use auth::Auth;
+pub use cors::Cors;
+pub use gateway::OwnPaths;
+pub use headers::Headers;
+pub use log::{Format, Level, Log};
+pub use plugins::{Mode, PluginOverride, Plugins, RouteFilter, SettingValue};
+pub use rate_limit::RateLimit;
+pub use routes::{AuthNeed, Destination, Respond, Route, RouteLimits, Schema};
+pub use server::Server;
+pub use services::Service;
+pub use session::{SameSite, Session};
+pub use storage::Storage;
+pub use thresholds::Thresholds;
+
+use std::path::PathBuf;
+
+/// Whether this is somebody's desk or the outside world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Environment {
+    /// Convenient: a secret is made, cookies work over plain http.
+    Development,
+    /// Strict: see the production refusals in CONTRACT section 2.
+    Production,
+}
+
+/// The whole configuration, every value in range.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `environment`.
+    pub environment: Environment,
+    /// The folder that relative paths are relative to.
+    pub folder: PathBuf,
+    /// `[gateway]`.
+    pub gateway: OwnPaths,
+    /// `[server]`.
+    pub server: Server,
+    /// `[admin]`.
+    pub admin: Admin,
+    /// `[session]`.
+    pub session: Session,
+    /// `[cors]`.
+    pub cors: Cors,
+    /// `[headers]`.
+    pub headers: Headers,
+    /// `[rate_limit]`.
+    pub rate_limit: RateLimit,
+    /// `[storage]`.
+    pub storage: Storage,
+    /// `[log]`.
+    pub log: Log,
+    /// `[auth]`.
+    pub auth: Auth,
+    /// `[[services]]`, in the file's order.
+    pub services: Vec<Service>,
+    /// `[[routes]]`, in the file's order.
+    pub routes: Vec<Route>,
+    /// `[plugins]`.
+    pub plugins: Plugins,
+    /// `[thresholds]`.
+    pub thresholds: Thresholds,
+}
