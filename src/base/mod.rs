@@ -7,6 +7,7 @@ pub mod ids;
 pub mod nearest;
 pub mod problems;
 pub mod refusal;
+pub mod return_to;
 pub mod secret;
 pub mod target;
 pub mod units;
