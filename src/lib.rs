@@ -17,3 +17,4 @@
 pub mod base;
 pub mod config;
 pub mod limiter;
+pub mod schema;

@@ -221,11 +221,12 @@ mod tests {
 
         #[test]
         fn after_the_wait_there_is_a_token_and_just_before_there_is_none(
-            rate in 1u32..=1_000_000_000, burst in 1u32..100, later in 0u64..1_000_000_000,
+            rate in 1u32..=1_000_000_000, burst in 1u32..100, share in 0u64..1_000,
         ) {
             let l = limit(rate, burst);
             let mut bucket = Bucket::full(l, 0);
             (0..burst).for_each(|_| bucket.charge());
+            let later = TOKEN / u64::from(rate) * share / 1_000;
             bucket.refill(l, later);
             prop_assume!(!bucket.has_token());
             let wait = u64::try_from(bucket.wait().as_nanos()).unwrap();
