@@ -17,3 +17,5 @@
 pub mod base;
 pub mod config;
 pub mod telemetry;
+pub mod limiter;
+pub mod schema;
