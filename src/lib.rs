@@ -16,3 +16,4 @@
 
 pub mod base;
 pub mod config;
+pub mod script;
