@@ -19,3 +19,4 @@ pub mod config;
 pub mod telemetry;
 pub mod limiter;
 pub mod schema;
+pub mod script;

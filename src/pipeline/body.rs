@@ -39,7 +39,7 @@ pub async fn vet(authorised: Authorised, incoming: Incoming, server: &Server, tr
         Some(schema) => {
             let bytes = stream.collect().await.map_err(Fault::refusal)?;
             trail.bytes_in = bytes.len() as u64;
-            schema::check_syntax(&bytes, server.json_depth_max).map_err(Refusal::BadRequest)?;
+            schema::check(&bytes, server.json_depth_max).map_err(|why| Refusal::BadRequest(why.sentence()))?;
             schema.validate(&bytes).map_err(Refusal::InvalidInput)?;
             RequestBody::buffered(bytes)
         }

@@ -10,6 +10,7 @@ use super::trail::Trail;
 use crate::base::refusal::Refusal;
 use crate::config::RateLimit;
 use crate::limiter::{Kind, Limits};
+use crate::telemetry::metrics::Bucket;
 
 /// Proof that both buckets were paid, or that nothing has to be paid for a probe.
 pub struct Metered(SameSite);
@@ -40,12 +41,20 @@ pub fn meter(who: SameSite, config: &RateLimit, gateway: &Gateway, now: Instant,
 
 fn count(gateway: &Gateway, has_user: bool, denied_by: Option<Kind>) {
     if let Some(kind) = denied_by {
-        gateway.metrics.rate_limit(kind.as_str(), "deny");
+        gateway.metrics.rate_limit(bucket(kind), false);
         return;
     }
-    gateway.metrics.rate_limit(Kind::Ip.as_str(), "allow");
+    gateway.metrics.rate_limit(Bucket::Ip, true);
     if has_user {
-        gateway.metrics.rate_limit(Kind::User.as_str(), "allow");
+        gateway.metrics.rate_limit(Bucket::User, true);
+    }
+}
+
+/// The metric's word for a bucket.
+pub fn bucket(kind: Kind) -> Bucket {
+    match kind {
+        Kind::User => Bucket::User,
+        Kind::Ip => Bucket::Ip,
     }
 }
 

@@ -11,31 +11,7 @@ use super::stage::Stage;
 use crate::base::ids::CorrelationId;
 use crate::limiter::Level;
 use crate::script::{Ledger, RequestFacts};
-
-/// Whose credential the request carried; ambient, so also on routes that need none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AuthState {
-    /// No credential.
-    None,
-    /// A live session.
-    Session,
-    /// A session that is over.
-    Expired,
-    /// A credential that is not one.
-    Invalid,
-}
-
-impl AuthState {
-    /// As the access line says it.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Session => "session",
-            Self::Expired => "expired",
-            Self::Invalid => "invalid",
-        }
-    }
-}
+use crate::telemetry::access::{AuthState, known_method};
 
 /// The trail of one request.
 pub struct Trail {
@@ -82,7 +58,7 @@ impl Trail {
             id,
             started,
             unix_ms,
-            method: method_label(method),
+            method: known_method(method.as_str()),
             route: Arc::from(""),
             stage: Stage::Connection,
             client: None,
@@ -97,19 +73,5 @@ impl Trail {
             bytes_in: 0,
             upstream_ms: None,
         }
-    }
-}
-
-/// Methods are a closed set of labels: what a client invents is `OTHER`.
-fn method_label(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "OTHER",
     }
 }

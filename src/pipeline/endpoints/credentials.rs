@@ -41,7 +41,7 @@ pub fn read(head: &Arrival, body: &Bytes) -> Result<Credentials, Refusal> {
 }
 
 fn from_json(body: &Bytes) -> Result<Credentials, Refusal> {
-    schema::check_syntax(body, OWN_JSON_DEPTH_MAX).map_err(Refusal::BadRequest)?;
+    schema::check(body, OWN_JSON_DEPTH_MAX).map_err(|why| Refusal::BadRequest(why.sentence()))?;
     let value: serde_json::Value =
         serde_json::from_slice(body).map_err(|_| Refusal::BadRequest("The body is not valid JSON."))?;
     let text = |name: &str| value.get(name).and_then(|v| v.as_str()).map(str::to_owned);
