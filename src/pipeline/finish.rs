@@ -9,7 +9,6 @@ use http::header::{CONTENT_LENGTH, HeaderMap};
 use super::answer::Body;
 use super::closing::Closing;
 use super::gateway::Gateway;
-use super::headers::Author;
 use super::rules::ask;
 use super::step::{Step, Stop};
 use super::trail::Trail;
@@ -17,6 +16,7 @@ use super::{Answer, Dropped, cors, envelope};
 use crate::base::refusal::Refusal;
 use crate::config::RateLimit;
 use crate::limiter::Limits;
+use crate::live::hardening::Author;
 use crate::live::snapshot::Snapshot;
 use crate::script::{Hook, ResponseFacts};
 

@@ -14,7 +14,6 @@ pub mod envelope;
 pub mod finish;
 pub mod forward;
 pub mod gateway;
-pub mod headers;
 pub mod identity;
 pub mod origin;
 pub mod panic_guard;
@@ -39,7 +38,7 @@ use hyper::body::Incoming;
 use answer::Body;
 use closing::Closing;
 use gateway::Worker;
-use headers::Author;
+
 use panic_guard::catch;
 use route::Way;
 use stage::Stage;
@@ -47,6 +46,7 @@ use step::{Step, Stop};
 use trail::Trail;
 
 use crate::base::refusal::Refusal;
+use crate::live::hardening::Author;
 use crate::live::snapshot::Snapshot;
 
 /// An answer, and who wrote it.
