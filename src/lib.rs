@@ -16,4 +16,5 @@
 
 pub mod base;
 pub mod config;
+pub mod live;
 pub mod telemetry;
