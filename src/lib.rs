@@ -17,6 +17,7 @@
 pub mod auth;
 pub mod base;
 pub mod config;
+pub mod live;
 pub mod telemetry;
 pub mod limiter;
 pub mod schema;
