@@ -18,6 +18,7 @@ pub mod identity;
 pub mod origin;
 pub mod panic_guard;
 pub mod rate_limit;
+pub mod readiness;
 pub mod request_body;
 pub mod respond;
 pub mod route;
