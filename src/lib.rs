@@ -17,4 +17,5 @@
 pub mod base;
 pub mod config;
 pub mod limiter;
+pub mod proxy;
 pub mod schema;
