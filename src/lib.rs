@@ -20,5 +20,6 @@ pub mod config;
 pub mod live;
 pub mod telemetry;
 pub mod limiter;
+pub mod proxy;
 pub mod schema;
 pub mod script;
