@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, HeaderMap, HeaderName, ORIGIN};
+use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName};
 use http::request::Parts;
 use http::Method;
 
@@ -10,12 +10,10 @@ use super::step::Step;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
 use crate::config::Server;
+use crate::proxy::hops::check_request;
 
 /// The correlation header, lower case.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-
-/// Headers of which a request has one or none; two mean different things to different readers.
-const SINGLETONS: [HeaderName; 5] = [HOST, AUTHORIZATION, CONTENT_TYPE, CONTENT_LENGTH, ORIGIN];
 
 /// A request head whose size and framing headers are acceptable.
 pub struct Arrival {
@@ -43,9 +41,7 @@ pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) 
     if parts.headers.len() > limits.headers_max || u64::try_from(size).unwrap_or(u64::MAX) > limits.header_max {
         return Err(Refusal::HeadersTooLarge.into());
     }
-    if SINGLETONS.iter().any(|name| parts.headers.get_all(name).iter().nth(1).is_some()) {
-        return Err(Refusal::BadRequest("A header that may stand once stands twice.").into());
-    }
+    check_request(&parts.headers).map_err(Refusal::BadRequest)?;
     if parts.headers.get(EXPECT).is_some_and(|v| !v.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(Refusal::ExpectationFailed.into());
     }

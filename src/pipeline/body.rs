@@ -7,6 +7,7 @@ use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
 
 use super::authorise::Authorised;
+use super::endpoints::OWN_BODY_BYTES_MAX;
 use super::request_body::{Fault, RequestBody, Watch};
 use super::step::Step;
 use super::trail::Trail;
@@ -25,7 +26,10 @@ pub struct Vetted {
 /// Judges the body, reading it only where somebody asked for it whole.
 pub async fn vet(authorised: Authorised, incoming: Incoming, server: &Server, trail: &mut Trail) -> Step<Vetted> {
     let route = authorised.route().cloned();
-    let limit = route.as_ref().and_then(|r| r.route.body_max).unwrap_or(server.body_max);
+    let limit = match &route {
+        Some(route) => route.route.body_max.unwrap_or(server.body_max),
+        None => server.body_max.min(OWN_BODY_BYTES_MAX),
+    };
     if authorised.declared_length().is_some_and(|length| length > limit) {
         return Err(Refusal::TooLarge.into());
     }

@@ -1,7 +1,6 @@
 //! Whether the gateway can do its work, and why not.
 
 use super::gateway::Gateway;
-use crate::live::snapshot::Snapshot;
 use crate::proxy::State;
 
 /// What `/ready` says.
@@ -13,7 +12,7 @@ pub struct Readiness {
 }
 
 /// Looks at storage, the required services, and whether the process is about to end.
-pub fn readiness(gateway: &Gateway, snapshot: &Snapshot) -> Readiness {
+pub fn readiness(gateway: &Gateway) -> Readiness {
     let mut reasons = Vec::new();
     if gateway.draining.is_on() {
         reasons.push("draining".to_owned());
@@ -21,8 +20,8 @@ pub fn readiness(gateway: &Gateway, snapshot: &Snapshot) -> Readiness {
     if !gateway.store.is_healthy() {
         reasons.push("storage".to_owned());
     }
-    let required = snapshot.config.services.iter().filter(|s| s.required);
-    let down = required.filter(|s| gateway.upstreams.state(&s.name) == State::Down);
+    let services = gateway.upstreams.status();
+    let down = services.iter().filter(|s| s.required && s.state == State::Down);
     reasons.extend(down.map(|s| format!("service {}", s.name)));
     let policy = if gateway.policy.read().is_stale() { "stale" } else { "current" };
     Readiness { policy, reasons }

@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use tokio::time::{Sleep, sleep};
 
 use crate::base::refusal::Refusal;
+use crate::proxy::Upload;
 
 /// Why a body did not come to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,6 +99,15 @@ impl RequestBody {
         let silence = Box::pin(sleep(silence_max));
         let stream = Stream { incoming, left: limit, silence_max, silence, waiting: false, watch: watch.clone() };
         (Self(Form::Stream(Box::new(stream))), watch)
+    }
+
+    /// The body as the upstream's sender takes it.
+    pub fn into_upload(self) -> Upload {
+        match self.0 {
+            Form::Empty => Upload::none(),
+            Form::Buffered(bytes) => Upload::whole(bytes),
+            Form::Stream(_) => Upload::stream(self),
+        }
     }
 
     /// Reads the body to its end.

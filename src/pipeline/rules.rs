@@ -10,6 +10,7 @@ use super::route::{Routed, Way};
 use super::step::Step;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
+use crate::config::Destination;
 use crate::live::snapshot::Snapshot;
 use crate::script::{Decision, Hook, RequestFacts, ResponseFacts, RouteFacts};
 
@@ -21,7 +22,7 @@ pub struct Examined {
 
 /// Stage 7: asks `on_request`, also for paths without a route; only then is a path not found.
 pub fn on_request(routed: Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> Step<Examined> {
-    if snapshot.rules.has_any() {
+    if Hook::ALL.into_iter().any(|hook| snapshot.rules.interested(hook)) {
         trail.facts = Some(Arc::new(facts(&routed, gateway, snapshot, trail)));
     }
     ask(Hook::Request, None, gateway, snapshot, trail)?;
@@ -49,7 +50,7 @@ pub fn ask(
 }
 
 fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &Trail) -> RequestFacts {
-    let service = routed.route().and_then(|r| r.route.service()).unwrap_or_default();
+    let service = routed.route().map_or("", |r| service_name(&r.route.to));
     RequestFacts {
         id: trail.id.clone(),
         method: routed.method().clone(),
@@ -83,5 +84,12 @@ impl Deref for Examined {
 
     fn deref(&self) -> &Routed {
         &self.routed
+    }
+}
+
+fn service_name(to: &Destination) -> &str {
+    match to {
+        Destination::Service(name) => name,
+        Destination::Respond(_) => "",
     }
 }

@@ -32,11 +32,11 @@ pub async fn answer(own: Own, request: Cleared, gateway: &Gateway, snapshot: &Sn
         Own::Session => session::session(&request),
         Own::Me => session::me(&request)?,
         Own::Live => probes::live(),
-        Own::Ready => probes::ready(gateway, snapshot),
-        Own::Health => probes::health(gateway, snapshot),
+        Own::Ready => probes::ready(gateway),
+        Own::Health => probes::health(gateway),
         Own::Version => probes::version(),
         Own::Services => probes::services(snapshot),
-        Own::ServicesHealth => probes::services_health(gateway, snapshot),
+        Own::ServicesHealth => probes::services_health(gateway),
     };
     Ok(Answer { response, author: Author::Gateway })
 }

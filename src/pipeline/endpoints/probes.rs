@@ -8,6 +8,7 @@ use crate::live::snapshot::Snapshot;
 use crate::pipeline::answer::Body;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::readiness::{Readiness, readiness};
+use crate::proxy::State;
 
 /// The process answers.
 pub fn live() -> Response<Body> {
@@ -16,15 +17,15 @@ pub fn live() -> Response<Body> {
 
 /// Whether the gateway can do its work: 503 with reasons when it cannot. A bad edit is no reason: the last good policy
 /// is in force, and `policy` says `stale`.
-pub fn ready(gateway: &Gateway, snapshot: &Snapshot) -> Response<Body> {
-    let Readiness { policy, reasons } = readiness(gateway, snapshot);
+pub fn ready(gateway: &Gateway) -> Response<Body> {
+    let Readiness { policy, reasons } = readiness(gateway);
     let status = if reasons.is_empty() { "ready" } else { "unready" };
     with_status(&reasons, json(&json!({ "status": status, "policy": policy, "reasons": reasons })))
 }
 
 /// The same in one word.
-pub fn health(gateway: &Gateway, snapshot: &Snapshot) -> Response<Body> {
-    let reasons = readiness(gateway, snapshot).reasons;
+pub fn health(gateway: &Gateway) -> Response<Body> {
+    let reasons = readiness(gateway).reasons;
     let status = if reasons.is_empty() { "ok" } else { "unhealthy" };
     with_status(&reasons, json(&json!({ "status": status })))
 }
@@ -41,14 +42,20 @@ pub fn services(snapshot: &Snapshot) -> Response<Body> {
 }
 
 /// The services and whether they are up.
-pub fn services_health(gateway: &Gateway, snapshot: &Snapshot) -> Response<Body> {
-    let services: Vec<_> = snapshot
-        .config
-        .services
-        .iter()
-        .map(|s| json!({ "name": s.name, "status": gateway.upstreams.state(&s.name).word(), "required": s.required }))
-        .collect();
+pub fn services_health(gateway: &Gateway) -> Response<Body> {
+    let states = gateway.upstreams.status();
+    let services: Vec<_> =
+        states.iter().map(|s| json!({ "name": s.name, "status": word(s.state), "required": s.required })).collect();
     json(&json!({ "services": services }))
+}
+
+/// A service's state as probes say it.
+pub fn word(state: State) -> &'static str {
+    match state {
+        State::Up => "up",
+        State::Down => "down",
+        State::Unknown => "unknown",
+    }
 }
 
 fn with_status(reasons: &[String], mut answer: Response<Body>) -> Response<Body> {
