@@ -9,8 +9,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
@@ -147,7 +145,7 @@ fn threads_of(workers: usize) -> usize {
 }
 
 impl Gate {
-    /// Hands a socket to the worker with the fewest connections, or closes it when there are too many.
+    /// Hands a socket, which must not block, to the worker with the fewest connections, or closes it when there are too many.
     pub fn admit(&self, socket: Socket, peer: SocketAddr) {
         let inner = &*self.0;
         let least = inner.posts.iter().min_by_key(|post| post.open.load(Ordering::Relaxed));
@@ -179,17 +177,21 @@ impl Gate {
     /// The listener cannot be registered.
     pub async fn accept(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
         listener.set_nonblocking(true)?;
-        let listener = AsyncFd::register_with_interest(listener, Interest::READABLE)?;
+        let listener = tokio::net::TcpListener::from_std(listener)?;
         let mut told: Option<Instant> = None;
         let mut stop = std::pin::pin!(stop);
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
-                accepted = listener.async_io(Interest::READABLE, TcpListener::accept) => accepted,
+                accepted = listener.accept() => accepted,
             };
             match accepted {
-                Ok((socket, peer)) => self.admit(socket, peer),
+                // Out of this runtime, into the worker's.
+                Ok((stream, peer)) => match stream.into_std() {
+                    Ok(socket) => self.admit(socket, peer),
+                    Err(_) => self.0.metrics.connections_refused.inc(),
+                },
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
                     if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
@@ -231,7 +233,7 @@ impl Worker {
                 socket = self.incoming.recv() => {
                     let Some((socket, peer)) = socket else { break };
                     let open = self.count(&closed);
-                    if let Ok(stream) = adopt(socket) {
+                    if let Ok(stream) = TcpStream::from_std(socket) {
                         let connection = serve(stream, peer, shutdown.clone());
                         spawn_local(async move {
                             connection.await;
@@ -263,11 +265,6 @@ impl Worker {
     fn count(&self, closed: &Rc<Notify>) -> Open {
         Open { count: Arc::clone(&self.open), metrics: Arc::clone(&self.metrics), closed: Rc::clone(closed) }
     }
-}
-
-fn adopt(socket: Socket) -> io::Result<TcpStream> {
-    socket.set_nonblocking(true)?;
-    TcpStream::from_std(socket)
 }
 
 /// An open connection, counted until it is dropped, by a panic too.
