@@ -18,6 +18,7 @@ pub mod auth;
 pub mod base;
 pub mod config;
 pub mod live;
+pub mod server;
 pub mod telemetry;
 pub mod limiter;
 pub mod proxy;
