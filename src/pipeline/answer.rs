@@ -39,6 +39,14 @@ impl Body {
         Self { source: Source::Upstream(Box::new(body)), closing: None }
     }
 
+    /// The bytes of a body that is all there; nothing of one that streams.
+    pub fn whole(&self) -> Bytes {
+        match &self.source {
+            Source::Full(bytes) => bytes.clone(),
+            Source::Empty | Source::Upstream(_) => Bytes::new(),
+        }
+    }
+
     /// Ties the end of the request to the end of this body.
     pub fn closes(mut self, closing: Box<Closing>) -> Self {
         self.closing = Some(closing);

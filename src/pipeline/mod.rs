@@ -27,6 +27,7 @@ pub mod stage;
 pub mod step;
 pub mod thresholds;
 pub mod trail;
+pub mod unparsed;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
