@@ -17,3 +17,4 @@
 pub mod auth;
 pub mod base;
 pub mod config;
+pub mod store;
