@@ -24,3 +24,4 @@ pub mod limiter;
 pub mod proxy;
 pub mod schema;
 pub mod script;
+pub mod store;
