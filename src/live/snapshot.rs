@@ -16,6 +16,8 @@ use crate::script::{Folders, RuleBook};
 pub struct Snapshot {
     /// Counts snapshots that went live, from 1.
     pub generation: u64,
+    /// SHA-256 over the content of the files that made it, in hex.
+    pub hash: String,
     /// The configuration.
     pub config: Config,
     /// Routes, compiled.
@@ -71,6 +73,7 @@ fn assemble(config: Config, generation: u64, routes: RouteTable, rules: RuleBook
     let session = &config.session;
     Snapshot {
         generation,
+        hash: String::new(),
         session_cookie: Arc::from(session.cookie_name.as_str()),
         cookie: Shape::new(&session.cookie_name, session.cookie_domain.as_deref(), session.same_site, production),
         hardening: Hardening::new(&config.headers, config.environment),

@@ -12,8 +12,8 @@ use super::trail::Trail;
 use crate::base::refusal::Refusal;
 use crate::config::Mode;
 use crate::live::snapshot::Snapshot;
-use crate::script::{Hook, Note, ResponseFacts};
-use crate::store::UsageRow;
+use crate::script::{Hook, Note, Outcome, ResponseFacts};
+use crate::store::{Label, UsageRow};
 use crate::telemetry::access::AccessLine;
 
 /// The code of a request whose client went away before it was answered.
@@ -27,7 +27,7 @@ pub struct Closing {
     snapshot: Arc<Snapshot>,
     trail: Trail,
     status: Option<StatusCode>,
-    code: Option<String>,
+    code: Option<Arc<str>>,
     refused_at: Option<Stage>,
     bytes_out: u64,
     cut: bool,
@@ -50,7 +50,7 @@ impl Closing {
     /// The request was refused.
     pub fn refused(&mut self, refusal: &Refusal) {
         self.refused_at = Some(self.trail.stage);
-        self.code = Some(refusal.code().to_owned());
+        self.code = Some(Arc::from(refusal.code()));
     }
 
     /// The head of the answer is known.
@@ -70,9 +70,9 @@ impl Closing {
 
     fn settle_code(&mut self) {
         if self.code.is_none() && self.status.is_none() {
-            self.code = Some(CLIENT_CLOSED.to_owned());
+            self.code = Some(Arc::from(CLIENT_CLOSED));
         } else if self.cut {
-            self.code = Some(RESPONSE_CUT.to_owned());
+            self.code = Some(Arc::from(RESPONSE_CUT));
         }
     }
 
@@ -114,22 +114,22 @@ impl Closing {
             rule: decider.map(|n| n.rule.as_str()),
             generation: self.snapshot.generation,
         });
-        self.gateway.store.record(UsageRow {
-            unix_ms: self.trail.unix_ms,
-            correlation_id: self.trail.id.as_str().into(),
-            method: self.trail.method,
-            route: Arc::clone(&self.trail.route),
+        self.gateway.store.add_usage(UsageRow {
+            time_ms: self.trail.unix_ms,
+            correlation_id: self.trail.id.clone(),
+            method: Label::from(self.trail.method),
+            route: Label::from(Arc::clone(&self.trail.route)),
             status: self.status.map_or(0, |s| s.as_u16()),
-            code: self.code.as_deref().unwrap_or_default().into(),
+            code: self.code.clone().map(Label::from),
+            stage: self.refused_at.map(|s| Label::from(s.label())),
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
             bytes_in: self.trail.bytes_in,
             bytes_out: self.bytes_out,
-            client_hash: client.map(|c| *c.bytes()),
+            client_hash: client.map(|c| *c.bytes()).unwrap_or_default(),
             user_hash: user.map(|u| *u.bytes()),
-            plugin: decider.map(|n| Arc::clone(&n.plugin)),
-            rule: decider.map(|n| n.rule.as_str().into()),
+            plugin: decider.map(|n| Label::from(Arc::clone(&n.plugin))),
+            rule_line: decider.and_then(|n| n.rule.rsplit_once(':')?.1.parse().ok()),
             generation: self.snapshot.generation,
-            stage: self.refused_at.map(Stage::label),
         });
     }
 
@@ -137,7 +137,7 @@ impl Closing {
     fn decider(&self) -> Option<&Note> {
         let refused = self.refused_at?;
         let rule_stage = matches!(refused, Stage::OnRequest | Stage::Authorise | Stage::OnResponse);
-        let decides = |n: &&Note| n.mode == Mode::Enforce && (n.outcome.refuses() || n.outcome.is_fault());
+        let decides = |n: &&Note| n.mode == Mode::Enforce && (n.outcome.refuses() || matches!(n.outcome, Outcome::Fault(_)));
         self.trail.ledger.notes().iter().rev().find(decides).filter(|_| rule_stage)
     }
 

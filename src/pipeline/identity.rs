@@ -37,7 +37,7 @@ pub fn identify(examined: Examined, gateway: &Gateway, snapshot: &Snapshot, trai
     let has_session_cookie = !matches!(cookie, CookieFound::Absent);
     let outcome = match cookie {
         CookieFound::Absent => Err(Reason::Missing),
-        CookieFound::Many => Err(Reason::Invalid),
+        CookieFound::Many | CookieFound::Malformed => Err(Reason::Invalid),
         CookieFound::One(token) => {
             let now = Moment { at: trail.started, unix_ms: trail.unix_ms };
             gateway.auth.authenticate(&snapshot.keyring, Some(token), lifetimes(&snapshot.config.session), now)

@@ -75,10 +75,8 @@ pub async fn handle(
     let trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;
-    let outcome = outcome.unwrap_or_else(|| {
-        gateway.metrics.panicked();
-        Err(Refusal::Internal.into())
-    });
+    // The panic hook has counted and logged it.
+    let outcome = outcome.unwrap_or_else(|| Err(Refusal::Internal.into()));
     finish::finish(outcome, closing, gateway, &snapshot)
 }
 

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use super::notify;
 use super::workers::Gate;
-use crate::base::problems::{Problem, Problems};
+use crate::base::problems::{Problem, Problems, Severity};
 use crate::config::{Config, Inputs};
 use crate::live::policy::Policy;
-use crate::live::reloader::{Built, Trigger};
+use crate::live::reloader::Built;
 use crate::live::snapshot::{self, Snapshot};
 use crate::pipeline::gateway::Gateway;
+use crate::store::ReloadRow;
 use crate::telemetry::metrics::ReloadOutcome;
 
 /// What the askers of a reload are told.
@@ -43,7 +44,7 @@ pub struct Attempts {
 
 impl Attempts {
     /// One attempt. Runs on the watcher's thread.
-    pub fn attempt(&mut self, trigger: Trigger) -> Built<Report> {
+    pub fn attempt(&mut self) -> Built<Report> {
         notify::reloading();
         let gateway = &self.gateway;
         let current = gateway.live.current();
@@ -62,11 +63,12 @@ impl Attempts {
         let problems = Arc::new(problems);
         let needs_restart = snapshot.as_ref().map_or_else(Vec::new, |next| restart_keys(&current.config, &next.config));
         let applied = snapshot.is_some();
+        let hash = snapshot.as_ref().map(|s| s.hash.clone()).unwrap_or_default();
         match snapshot {
             Some(next) => self.apply(next, &problems, &needs_restart),
             None => self.keep(&current, &problems),
         }
-        self.record(trigger, applied, &problems);
+        self.record(applied, hash, &problems);
         notify::ready();
         let generation = gateway.live.current().generation;
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
@@ -114,15 +116,17 @@ impl Attempts {
         tracing::error!(generation = current.generation, "a bad edit was refused; the last good policy stays in force");
     }
 
-    fn record(&self, trigger: Trigger, applied: bool, problems: &Problems) {
-        let reason = problems.iter().next().map(Problem::short).unwrap_or_default();
-        self.gateway.store.record_reload(crate::store::ReloadRow {
-            unix_ms: self.gateway.clock.unix_ms(),
+    fn record(&self, applied: bool, hash: String, problems: &Problems) {
+        let worst = problems.iter().find(|p| p.severity == Severity::Error);
+        let row = ReloadRow {
+            time_ms: self.gateway.clock.unix_ms(),
             generation: self.gateway.live.current().generation,
-            outcome: if applied { "applied" } else { "rejected" },
-            trigger: if trigger == Trigger::Files { "files" } else { "asked" },
-            reason,
-        });
+            outcome: if applied { "applied" } else { "rejected" }.to_owned(),
+            hash,
+            reason: worst.map(Problem::short),
+        };
+        // The log and the metrics have it already; a full queue must not hold a reload up.
+        drop(self.gateway.store.add_reload(row));
     }
 }
 

@@ -26,7 +26,7 @@ pub fn person(account: &Account) -> Value {
 pub fn token<'a>(request: &'a Identified, snapshot: &Snapshot) -> Option<&'a str> {
     match find(request.headers(), &snapshot.session_cookie) {
         CookieFound::One(token) => Some(token),
-        CookieFound::Absent | CookieFound::Many => None,
+        CookieFound::Absent | CookieFound::Many | CookieFound::Malformed => None,
     }
 }
 
