@@ -7,5 +7,6 @@ pub mod notify;
 pub mod phase;
 pub mod reload;
 pub mod signals;
+pub mod start;
 pub mod wire;
 pub mod workers;

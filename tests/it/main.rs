@@ -1,1 +1,3 @@
+//! The real binary on loopback, one file per stage.
 
+mod harness;
