@@ -24,6 +24,8 @@ const CHECK_WHOLE_BYTES_MAX: u64 = 16 << 20;
 /// The write-ahead log is cut back to this size after a checkpoint.
 const WAL_BYTES_MAX: i64 = 16 << 20;
 const BUSY_AT_START: Duration = Duration::from_secs(2);
+/// The smallest page that SQLite knows, and so the smallest database that is not empty.
+const PAGE_BYTES_MIN: u64 = 512;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// A database that is ours, whole, locked and of the newest schema.
@@ -93,19 +95,34 @@ fn sound_library() -> Result<(), OpenError> {
 }
 
 /// An empty file is a new database, unless a write-ahead log lies beside it: then what it belonged to is lost, and to
-/// begin anew is for a person to decide.
+/// begin anew is for a person to decide. Without a log, a file ends where a page ends.
 fn begins_like_sqlite(path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::File { path: path.to_owned(), source };
     let not_a_database = || OpenError::NotADatabase { path: path.to_owned() };
     let mut file = File::open(path).map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();
+    let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     if bytes == 0 {
-        let log = fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
-        return if log == 0 { Ok(()) } else { Err(OpenError::Damaged { path: path.to_owned() }) };
+        return if has_log { Err(OpenError::Damaged { path: path.to_owned() }) } else { Ok(()) };
     }
-    let mut magic = [0; 16];
-    file.read_exact(&mut magic).map_err(|_| not_a_database())?;
-    if &magic == MAGIC { Ok(()) } else { Err(not_a_database()) }
+    if bytes < PAGE_BYTES_MIN {
+        // SQLite itself would take such a stump for a new database.
+        return Err(not_a_database());
+    }
+    let mut head = [0; 18];
+    file.read_exact(&mut head).map_err(|_| not_a_database())?;
+    if !head.starts_with(MAGIC) {
+        return Err(not_a_database());
+    }
+    // Offset 16: the page size, where 1 stands for 65,536. SQLite itself would fill up a page that was cut off.
+    let page_bytes = match u16::from_be_bytes([head[16], head[17]]) {
+        1 => 65_536,
+        size => u64::from(size).max(1),
+    };
+    if !has_log && !bytes.is_multiple_of(page_bytes) {
+        return Err(OpenError::Damaged { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// The schema version of a database that is ours or new.

@@ -209,3 +209,6 @@ fn answer(jobs: Vec<Job>, outcomes: Vec<Result<(), WriteError>>) {
         let _ = job.reply.send(outcome);
     }
 }
+
+#[cfg(test)]
+mod tests;
