@@ -27,8 +27,12 @@ impl Address {
         if authority.contains('@') || parsed.host().is_empty() {
             return Err(wrong());
         }
-        let port = parsed.port_u16().or_else(|| parsed.port().is_none().then_some(HTTP_PORT)).ok_or_else(wrong)?;
         let host = parsed.host();
+        let port = match authority.strip_prefix(host) {
+            Some("") => HTTP_PORT,
+            Some(rest) => rest.strip_prefix(':').and_then(|p| p.parse().ok()).ok_or_else(wrong)?,
+            None => return Err(wrong()),
+        };
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         Ok(match bare.parse::<IpAddr>() {
             Ok(ip) => Self::Socket(SocketAddr::new(ip, port)),

@@ -59,6 +59,7 @@ impl Link {
         let socket = Socket::new(stream);
         let (sender, connection) = Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(socket.clone()))
             .await
             .map_err(io::Error::other)?;
