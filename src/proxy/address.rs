@@ -56,7 +56,17 @@ mod tests {
 
     #[test]
     fn rt_16_anything_else_is_no_upstream() {
-        for url in ["", "app:80", "https://app", "file:///etc", "http://", "http://u@app", "http://a/b", "http://a:99999", "http://a:"] {
+        for url in [
+            "",
+            "app:80",
+            "https://app",
+            "file:///etc",
+            "http://",
+            "http://u@app",
+            "http://a/b",
+            "http://a:99999",
+            "http://a:",
+        ] {
             assert!(Address::parse(url).is_err(), "{url}");
         }
     }

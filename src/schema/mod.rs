@@ -90,10 +90,19 @@ mod tests {
         });
         assert_eq!(findings(&schema, r#"{"name":"ok","items":[1,2]}"#), []);
         assert_eq!(findings(&schema, "{}"), [found("", "needs the property `name`")]);
-        assert_eq!(findings(&schema, r#"{"name":"far too long"}"#), [found("/name", "must have at most 5 characters")]);
-        assert_eq!(findings(&schema, r#"{"name":"a","items":[1,0]}"#), [found("/items/1", "must be at least 1")]);
+        assert_eq!(
+            findings(&schema, r#"{"name":"far too long"}"#),
+            [found("/name", "must have at most 5 characters")]
+        );
+        assert_eq!(
+            findings(&schema, r#"{"name":"a","items":[1,0]}"#),
+            [found("/items/1", "must be at least 1")]
+        );
         assert_eq!(findings(&schema, r#"{"name":1}"#), [found("/name", "must be of type string")]);
-        assert_eq!(findings(&schema, r#"{"name":"a","mail":"z"}"#), [found("/mail", "must be one of the listed values")]);
+        assert_eq!(
+            findings(&schema, r#"{"name":"a","mail":"z"}"#),
+            [found("/mail", "must be one of the listed values")]
+        );
     }
 
     #[test]
@@ -131,7 +140,9 @@ mod tests {
 
     #[test]
     fn js_07_nothing_is_fetched() {
-        for uri in ["http://127.0.0.1:1/x.json", "https://example.com/x.json", "file:///etc/passwd", "other.json"] {
+        for uri in
+            ["http://127.0.0.1:1/x.json", "https://example.com/x.json", "file:///etc/passwd", "other.json"]
+        {
             let refused = Compiled::compile(&json!({"$ref": uri})).unwrap_err();
             assert!(refused.contains("outside"), "{refused}");
         }
@@ -144,7 +155,10 @@ mod tests {
     fn js_07_a_schema_may_refer_to_itself() {
         let tree = json!({"properties": {"next": {"$ref": "#"}, "n": {"type": "integer"}}});
         assert_eq!(findings(&tree, r#"{"next":{"next":{"n":1}}}"#), []);
-        assert_eq!(findings(&tree, r#"{"next":{"next":{"n":"x"}}}"#), [found("/next/next/n", "must be of type integer")]);
+        assert_eq!(
+            findings(&tree, r#"{"next":{"next":{"n":"x"}}}"#),
+            [found("/next/next/n", "must be of type integer")]
+        );
     }
 
     #[test]

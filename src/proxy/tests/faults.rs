@@ -202,7 +202,8 @@ fn up_10_informational_answers_without_end_are_a_504() {
 #[test]
 fn sm_29_a_change_of_protocol_that_nobody_asked_for_is_a_502() {
     run(async {
-        refused(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nraw").await;
+        refused(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nraw")
+            .await;
         refused(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").await;
     });
 }

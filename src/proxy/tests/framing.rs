@@ -61,10 +61,10 @@ fn sm_22_trailers_of_a_request_end_here() {
     run(async {
         let mut trailers = http::HeaderMap::new();
         trailers.insert("x-auth-user", "admin".parse().unwrap());
-        let (feed, fed) = tokio::sync::mpsc::channel(1);
+        let (feed, rest) = tokio::sync::mpsc::channel(1);
         feed.send(Ok(Bytes::from_static(b"abc"))).await.unwrap();
         drop(feed);
-        let body = Fed(fed).with_trailers(async { Some(Ok(trailers)) });
+        let body = Fed(rest).with_trailers(async { Some(Ok(trailers)) });
         let mut request = post(Upload::stream(body));
         request.headers_mut().insert("trailer", "x-auth-user".parse().unwrap());
         let all = sent(request, "0\r\n\r\n").await;
@@ -112,7 +112,8 @@ fn up_07_a_response_that_can_be_framed_in_two_ways_is_a_502() {
             assert!(is_closed(&mut socket).await && bench.pool.unused() == 0, "{headers}");
         }
         let bench = Bench::new().await;
-        let (answer, _socket) = bench.get(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").await;
+        let (answer, _socket) =
+            bench.get(b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n").await;
         assert!(matches!(answer, Err(SendError::Unreachable(_))), "{answer:?}");
     });
 }
@@ -120,7 +121,14 @@ fn up_07_a_response_that_can_be_framed_in_two_ways_is_a_502() {
 #[test]
 fn up_07_a_bad_chunk_is_an_error_of_the_body_and_never_its_end() {
     run(async {
-        for chunks in ["x\r\nok\r\n", "fffffffffffffffff\r\nok", "2\r\nokX\r\n0\r\n\r\n", "-1\r\n", "2\r\nok\r\n\r\n", "1_0\r\n"] {
+        for chunks in [
+            "x\r\nok\r\n",
+            "fffffffffffffffff\r\nok",
+            "2\r\nokX\r\n0\r\n\r\n",
+            "-1\r\n",
+            "2\r\nok\r\n\r\n",
+            "1_0\r\n",
+        ] {
             let bench = Bench::new().await;
             let raw = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
             let (answer, mut socket) = bench.get(raw.as_bytes()).await;
@@ -142,7 +150,10 @@ fn up_11_a_body_where_none_may_be_is_not_passed_and_ends_the_connection() {
             let bench = Bench::new().await;
             let (answer, mut socket) = bench.ask(request, raw.as_bytes()).await;
             assert_eq!(text(answer.unwrap()).await.unwrap(), "", "{raw}");
-            assert!(is_closed(&mut socket).await && bench.pool.take(&bench.service().endpoints()[0]).is_none(), "{raw}");
+            assert!(
+                is_closed(&mut socket).await && bench.pool.take(&bench.service().endpoints()[0]).is_none(),
+                "{raw}"
+            );
         }
     });
 }

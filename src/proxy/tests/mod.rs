@@ -4,6 +4,7 @@ mod faults;
 mod framing;
 mod health;
 mod pooling;
+mod server;
 mod streams;
 
 use std::future::Future;
@@ -137,8 +138,8 @@ async fn text(response: Response<UpstreamBody>) -> Result<String, UpstreamBodyEr
 
 /// A request body that the test feeds.
 fn fed() -> (tokio::sync::mpsc::Sender<Result<Bytes, super::BoxError>>, Upload) {
-    let (feed, fed) = tokio::sync::mpsc::channel(1);
-    (feed, Upload::stream(Fed(fed)))
+    let (feed, rest) = tokio::sync::mpsc::channel(1);
+    (feed, Upload::stream(Fed(rest)))
 }
 
 struct Fed(tokio::sync::mpsc::Receiver<Result<Bytes, super::BoxError>>);

@@ -24,7 +24,9 @@ fn a_connection_is_used_again_after_every_kind_of_clean_end() {
         let bench = Bench::new().await;
         let mut socket = warm(&bench).await;
         let empty = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-        for raw in [CHUNKED, OK, b"HTTP/1.1 204 No Content\r\n\r\n", empty, b"HTTP/1.1 304 Not Modified\r\n\r\n"] {
+        for raw in
+            [CHUNKED, OK, b"HTTP/1.1 204 No Content\r\n\r\n", empty, b"HTTP/1.1 304 Not Modified\r\n\r\n"]
+        {
             let (answer, _) = tokio::join!(bench.send(get("/again")), answer_once(&mut socket, raw));
             text(answer.unwrap()).await.unwrap();
             assert_eq!(bench.pool.unused(), 1, "{}", raw.escape_ascii());
@@ -57,7 +59,10 @@ fn a_body_whose_last_frame_was_taken_has_ended_though_nobody_asks_for_the_end() 
 #[test]
 fn an_upstream_that_says_close_is_believed() {
     run(async {
-        for raw in ["HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok", "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok"] {
+        for raw in [
+            "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+            "HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        ] {
             let bench = Bench::new().await;
             let (answer, mut socket) = bench.get(raw.as_bytes()).await;
             assert_eq!(text(answer.unwrap()).await.unwrap(), "ok");
@@ -129,9 +134,11 @@ fn up_15_a_safe_request_over_a_connection_that_dies_unheard_is_sent_again_once()
 #[test]
 fn up_15_a_request_that_is_not_safe_or_that_was_half_answered_is_not_sent_again() {
     run(async {
-        for (request, half) in
-            [(post(Upload::whole(Bytes::from_static(b"pay"))), &b""[..]), (post(Upload::none()), b""), (get("/"), b"HTTP/1.1 2")]
-        {
+        for (request, half) in [
+            (post(Upload::whole(Bytes::from_static(b"pay"))), &b""[..]),
+            (post(Upload::none()), b""),
+            (get("/"), b"HTTP/1.1 2"),
+        ] {
             let bench = Bench::new().await;
             let mut socket = warm(&bench).await;
             let upstream = async {
