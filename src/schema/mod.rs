@@ -8,7 +8,7 @@ mod strict;
 
 pub use strict::{DEPTH_MAX, Malformed, check};
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 use crate::base::refusal::Detail;
@@ -28,14 +28,13 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 pub struct Compiled(Validator);
 
 impl Compiled {
-    /// Compiles a schema. Nothing is fetched: a reference to a document outside is an error. Patterns run on an engine
+    /// Compiles a schema: 2020-12, unless its `$schema` names an older draft. Nothing is fetched: a reference to a document outside is an error. Patterns run on an engine
     /// of linear time, so back-references and look-around are errors too.
     ///
     /// # Errors
     /// A sentence about the schema, for the operator.
     pub fn compile(schema: &Value) -> Result<Self, String> {
         jsonschema::options()
-            .with_draft(Draft::Draft202012)
             .offline()
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
             .build(schema)
@@ -159,6 +158,25 @@ mod tests {
             findings(&tree, r#"{"next":{"next":{"n":"x"}}}"#),
             [found("/next/next/n", "must be of type integer")]
         );
+    }
+
+    #[test]
+    fn js_07_a_schema_that_refers_only_to_itself_ends() {
+        let circle =
+            json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}});
+        for schema in [json!({"$ref": "#"}), json!({"allOf": [{"$ref": "#"}]}), circle] {
+            if let Ok(compiled) = Compiled::compile(&schema) {
+                assert!(compiled.validate(b"{\"a\":[1]}").is_ok(), "{schema}");
+            }
+        }
+    }
+
+    #[test]
+    fn js_07_a_schema_without_a_draft_is_2020_12_and_an_unknown_draft_is_refused() {
+        let tuple = json!({"prefixItems": [{"type": "integer"}], "items": false});
+        assert_eq!(findings(&tuple, "[1]"), []);
+        assert_eq!(findings(&tuple, "[1,2]").len(), 1);
+        assert!(Compiled::compile(&json!({"$schema": "https://example.com/mine"})).is_err());
     }
 
     #[test]

@@ -58,6 +58,42 @@ fn up_01_a_refused_connection_is_tried_at_the_next_address() {
 }
 
 #[test]
+fn up_02_a_connection_that_is_not_made_in_time_is_a_504() {
+    run(async {
+        // Nobody accepts, so when the kernel's queue is full it answers no one.
+        let crowded = tokio::net::TcpSocket::new_v4().unwrap();
+        crowded.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let crowded = crowded.listen(1).unwrap();
+        let address = crowded.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(socket) = tokio::time::timeout(SHORT, TcpStream::connect(address)).await {
+            waiting.push(socket.unwrap());
+        }
+        let bench = Bench::with(|c| {
+            c.connect_timeout = SHORT;
+            c.urls = vec![format!("http://{address}")];
+        })
+        .await;
+        let answer = bench.send(get("/")).await;
+        assert!(matches!(answer, Err(SendError::Timeout(_))), "{answer:?}");
+        assert_eq!(bench.upstreams.status()[0].state, State::Down);
+    });
+}
+
+#[test]
+fn up_03_a_name_is_resolved_and_one_that_does_not_exist_is_a_502() {
+    run(async {
+        let bench = Bench::with(|c| c.urls[0] = c.urls[0].replace("127.0.0.1", "localhost")).await;
+        let (answer, _socket) = bench.get(OK).await;
+        assert_eq!(text(answer.unwrap()).await.unwrap(), "ok");
+        // Longer than a label may be: refused before anybody outside is asked.
+        let bench = Bench::with(|c| c.urls[0] = format!("http://{}.invalid:80", "a".repeat(64))).await;
+        let answer = bench.send(get("/")).await;
+        assert!(matches!(answer, Err(SendError::Unreachable(_))), "{answer:?}");
+    });
+}
+
+#[test]
 fn up_04_an_upstream_that_never_answers_is_a_504_and_its_connection_is_closed() {
     run(async {
         let bench = Bench::with(|c| c.response_timeout = SHORT).await;

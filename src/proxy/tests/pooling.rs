@@ -164,7 +164,9 @@ fn unused_connections_are_few_and_do_not_stay_for_ever() {
         text(first.unwrap()).await.unwrap();
         text(second.unwrap()).await.unwrap();
         assert_eq!(bench.pool.unused(), 1);
-        bench.clock.advance(bench.config.idle_timeout - Duration::from_millis(1));
+        let almost = Duration::from_millis(59_999);
+        assert_eq!(almost + Duration::from_millis(1), bench.config.idle_timeout);
+        bench.clock.advance(almost);
         bench.pool.sweep();
         assert_eq!(bench.pool.unused(), 1);
         bench.clock.advance(Duration::from_millis(1));
