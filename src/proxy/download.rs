@@ -64,8 +64,7 @@ impl Flow {
 
 impl UpstreamBody {
     pub(super) fn new(incoming: Incoming, flow: Flow, silence_max: Duration, cx: &mut Context<'_>) -> Self {
-        let mut body =
-            Self { incoming, flow: Some(flow), silence_max, alarm: None, alarm_is_stale: false };
+        let mut body = Self { incoming, flow: Some(flow), silence_max, alarm: None, alarm_is_stale: false };
         body.finish_if_ended(cx);
         body
     }
