@@ -96,6 +96,27 @@ mod tests {
     #[test]
     fn the_names_do_not_change_silently() {
         let names: Vec<String> = ALL.iter().map(|m| format!("{}{{{}}}", m.name, m.labels.join(","))).collect();
-        insta::assert_snapshot!(names.join("\n"), @"");
+        insta::assert_snapshot!(names.join("\n"), @r"
+        pluginmind_http_requests_total{method,route,status,code}
+        pluginmind_http_request_duration_seconds{route}
+        pluginmind_http_requests_in_flight{}
+        pluginmind_stage_refusals_total{stage,code}
+        pluginmind_rate_limit_decisions_total{bucket,decision}
+        pluginmind_plugin_decisions_total{plugin,rule,decision,mode}
+        pluginmind_plugin_duration_seconds{plugin}
+        pluginmind_sessions_active{}
+        pluginmind_config_reloads_total{outcome}
+        pluginmind_config_generation{}
+        pluginmind_config_last_reload_success_timestamp_seconds{}
+        pluginmind_upstream_up{service}
+        pluginmind_upstream_duration_seconds{service}
+        pluginmind_usage_rows_dropped_total{}
+        pluginmind_build_info{version}
+        pluginmind_log_lines_dropped_total{}
+        pluginmind_panics_total{}
+        pluginmind_connections{}
+        pluginmind_connections_refused_total{}
+        pluginmind_reload_watch_lost_total{}
+        ");
     }
 }

@@ -1,0 +1,10 @@
+//! Floor 6: sockets, workers, connections, draining.
+
+pub mod connection;
+pub mod drain;
+pub mod listen;
+pub mod notify;
+pub mod phase;
+pub mod signals;
+pub mod wire;
+pub mod workers;
