@@ -26,4 +26,5 @@ pub mod schema;
 pub mod script;
 pub mod server;
 pub mod store;
+pub mod server;
 pub mod telemetry;

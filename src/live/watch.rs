@@ -36,6 +36,9 @@ const INBOX_MAX: usize = 1_024;
 /// Most files that are known to be open for writing.
 const WRITERS_MAX: usize = 256;
 
+/// How far the file system's clock, which moves by ticks, may be behind ours.
+const TICK_MS: i64 = 20;
+
 /// Scans of one look: folders that appear while it arms are armed by the next.
 const SCANS_MAX: usize = 4;
 
@@ -56,11 +59,13 @@ pub struct Watcher<R> {
 impl<R: Clone + Send + 'static> Watcher<R> {
     /// Watches `roots` (files and folders) and calls `build` after each edit that changed something, and whenever a reload is
     /// asked for. `build` may block; it runs on the watcher's thread, never twice at a time. Returns once the watches are set.
+    /// `read_unix_ms` is when the caller began to read the roots: what was changed since then is built again.
     ///
     /// # Errors
     /// The thread cannot be started.
     pub fn start(
         roots: Vec<PathBuf>,
+        read_unix_ms: i64,
         metrics: Arc<Metrics>,
         build: impl FnMut(Trigger) -> Built<R> + Send + 'static,
     ) -> io::Result<Self> {
@@ -80,7 +85,7 @@ impl<R: Clone + Send + 'static> Watcher<R> {
         };
         let (ready, is_ready) = sync_channel::<()>(1);
         let thread = std::thread::Builder::new().name("watch".into()).spawn(move || {
-            run.seen = Some(run.arm().fingerprint);
+            run.begin(read_unix_ms);
             ready.send(()).ok();
             run.run(&inbox);
         })?;
@@ -203,7 +208,18 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
         self.attempt(Trigger::Asked, askers);
     }
 
+    /// Begins to watch the roots, which were read already: what was changed since that began may not have been read.
+    fn begin(&mut self, read_unix_ms: i64) {
+        let scan = self.arm();
+        let unread = scan.changed_unix_ms >= read_unix_ms - TICK_MS;
+        self.seen = (!unread).then_some(scan.fingerprint);
+        if unread {
+            self.pending.happened(self.clock.now());
+        }
+    }
+
     fn attempt(&mut self, trigger: Trigger, askers: Vec<oneshot::Sender<R>>) {
+        let began = self.clock.unix_ms();
         let Ok(built) = catch_unwind(AssertUnwindSafe(|| (self.build)(trigger))) else {
             // The hook has told where. The askers are dropped and so learn that there is no report.
             return tracing::error!("the reload panicked; the last good policy stays");
@@ -211,7 +227,7 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
         let roots = absolute(built.roots);
         if roots != self.roots {
             self.roots = roots;
-            self.seen = Some(self.arm().fingerprint);
+            self.begin(began);
         }
         for asker in askers {
             // An error says that the asker has gone away.

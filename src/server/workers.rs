@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::phase::{Phase, Shutdown};
 use crate::telemetry::metrics::Metrics;
@@ -25,6 +25,9 @@ const SOCKETS_MAX: usize = 256;
 
 /// Pause after an accept that failed for want of something: trying again at once would only spin.
 const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// How long connections that are cut may take to notice.
+const CUT_MAX: Duration = Duration::from_millis(500);
 
 /// Shortest time between two log lines about failing accepts.
 const TELL_EVERY: Duration = Duration::from_secs(10);
@@ -254,6 +257,14 @@ impl Worker {
                 () = closed.notified() => {}
             }
         }
+        // Connections that are cut may still say so in the log.
+        let cut = async {
+            while self.open.load(Ordering::Relaxed) > 0 {
+                closed.notified().await;
+            }
+        };
+        // Over: those that do not notice are dropped with their runtime.
+        timeout(CUT_MAX, cut).await.ok();
     }
 
     /// Takes over the phase that was told; when nobody is left to tell one, it is the end.

@@ -236,7 +236,7 @@ mod tests {
     fn the_access_line_has_the_fields_of_the_contract() {
         let mut out = String::new();
         full().push_json(&mut out);
-        insta::assert_snapshot!(out, @"");
+        insta::assert_snapshot!(out, @r#"{"timestamp":"2023-11-14T22:13:20.123Z","level":"INFO","message":"request","correlation.id":"abc-1","http.request.method":"POST","http.route":"api","http.response.status_code":403,"code":"honeypot.touched","duration_ms":1.234,"client.hash":"35df6877071473787ec69d19b4cf9119","user.hash":"016aab8682220ee646f21b36368d39a4","auth.state":"session","plugin":"honeypot","rule":"honeypot/main.rhai:12","generation":7}"#);
         let read: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(read["http.response.status_code"], 403);
     }
@@ -256,7 +256,7 @@ mod tests {
     fn at_a_terminal_the_line_reads_from_left_to_right() {
         let mut out = String::new();
         full().push_text(&mut out);
-        insta::assert_snapshot!(out, @"");
+        insta::assert_snapshot!(out, @"2023-11-14T22:13:20.123Z INFO  POST api 403 1.234ms code=honeypot.touched plugin=honeypot rule=honeypot/main.rhai:12 auth.state=session client.hash=35df6877071473787ec69d19b4cf9119 user.hash=016aab8682220ee646f21b36368d39a4 generation=7 correlation.id=abc-1");
     }
 
     #[test]

@@ -317,14 +317,14 @@ mod tests {
         let out = logged(Form::Json, Level::Info, |_| {
             tracing::info!(count = 3, ok = true, ratio = 0.5, name = "a b", why = %"x\"y", "started");
         });
-        insta::assert_snapshot!(out.trim_end(), @"");
+        insta::assert_snapshot!(out.trim_end(), @r#"{"timestamp":"2023-11-14T22:13:20.123Z","level":"INFO","message":"started","count":3,"ok":true,"ratio":0.5,"name":"a b","why":"x\"y"}"#);
         assert!(serde_json::from_str::<serde_json::Value>(&out).is_ok());
     }
 
     #[test]
     fn at_a_terminal_an_event_is_text() {
         let out = logged(Form::Text, Level::Info, |_| tracing::warn!(count = 3, name = "a b", "started"));
-        insta::assert_snapshot!(out.trim_end(), @"");
+        insta::assert_snapshot!(out.trim_end(), @r#"2023-11-14T22:13:20.123Z WARN  started count=3 name="a b""#);
     }
 
     #[test]
