@@ -26,5 +26,4 @@ pub mod schema;
 pub mod script;
 pub mod server;
 pub mod store;
-pub mod server;
 pub mod telemetry;
