@@ -109,7 +109,8 @@ impl Walk {
         // Follows links: the content counts, not where it lies.
         let meta = fs::metadata(path);
         if let Ok(meta) = &meta {
-            self.changed_unix_ms = self.changed_unix_ms.max(meta.ctime() * 1_000 + meta.ctime_nsec() / 1_000_000);
+            self.changed_unix_ms =
+                self.changed_unix_ms.max(meta.ctime() * 1_000 + meta.ctime_nsec() / 1_000_000);
         }
         match meta {
             Err(error) => self.tell(b"absent", error.kind().to_string().as_bytes()),
@@ -301,7 +302,10 @@ mod tests {
         let after = print(dir.path());
         assert_ne!(before, after);
         assert_eq!(after, print(dir.path()));
-        assert!(digest(&dir.path().join("fifo")).is_err(), "even when it became a FIFO after it was looked at");
+        assert!(
+            digest(&dir.path().join("fifo")).is_err(),
+            "even when it became a FIFO after it was looked at"
+        );
     }
 
     #[test]

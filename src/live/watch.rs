@@ -78,6 +78,7 @@ impl<R: Clone + Send + 'static> Watcher<R> {
             seen: None,
             pending: Pending::default(),
             lost: false,
+            cut_short: false,
             clock: Clock::System,
             metrics,
             asks,
@@ -117,6 +118,8 @@ struct Run<R, B> {
     pending: Pending,
     /// The watch is not whole; told once until it is whole again.
     lost: bool,
+    /// There is more than is looked at; told once until there is not.
+    cut_short: bool,
     clock: Clock,
     metrics: Arc<Metrics>,
     asks: Arc<Asks<R>>,
@@ -179,7 +182,8 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
 
     /// Notes the event if it can matter; says whether it can.
     fn concern(&mut self, path: &Path, now: Instant) -> bool {
-        let leftover = path.file_name().is_some_and(|n| is_leftover(n) && !n.as_encoded_bytes().starts_with(b".."));
+        let leftover =
+            path.file_name().is_some_and(|n| is_leftover(n) && !n.as_encoded_bytes().starts_with(b".."));
         let root = self.roots.iter().any(|root| root == path);
         let concerns = (root || !leftover) && self.armed.concerns(path, &self.roots);
         if concerns {
@@ -248,7 +252,10 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
                 Err(error) => {
                     if !self.lost {
                         // The error's text holds paths of ours only, but they may name a person: the kind is enough.
-                        tracing::warn!(kind = kind(&error), "a folder cannot be watched; it is looked at every two seconds");
+                        tracing::warn!(
+                            kind = kind(&error),
+                            "a folder cannot be watched; it is looked at every two seconds"
+                        );
                     }
                     self.lose();
                     break;
@@ -256,7 +263,8 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
             }
             seen = scan(&self.roots);
         }
-        if seen.cut_short {
+        let told = std::mem::replace(&mut self.cut_short, seen.cut_short);
+        if seen.cut_short && !told {
             tracing::warn!("more files are watched than are looked at; edits of the rest need a reload");
         }
         seen

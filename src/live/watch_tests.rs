@@ -62,7 +62,8 @@ impl Bench {
     fn until(&self, expect: &str) -> Vec<String> {
         let mut before = Vec::new();
         loop {
-            let (_, report) = self.built.recv_timeout(LONG).unwrap_or_else(|_| panic!("{expect} after {before:?}"));
+            let (_, report) =
+                self.built.recv_timeout(LONG).unwrap_or_else(|_| panic!("{expect} after {before:?}"));
             if report == expect {
                 return before;
             }
@@ -366,4 +367,15 @@ fn askers_are_bounded() {
     let asked: Vec<_> = (0..=2 * crate::live::reloader::ASKERS_MAX).map(|_| reloader.ask()).collect();
     assert!(asked.iter().any(|ask| matches!(ask, Err(crate::live::reloader::AskError::Busy))));
     drop(release);
+}
+
+#[test]
+fn hr_11_an_edit_that_sends_no_event_is_found_by_polling() {
+    let bench = Bench::file();
+    // Events go to the folder that the file was opened through, and this one is not watched.
+    let other = tempfile::tempdir_in(bench.dir.path().parent().unwrap()).unwrap();
+    fs::hard_link(&bench.root, other.path().join("elsewhere")).unwrap();
+    bench.pause(100);
+    fs::write(other.path().join("elsewhere"), "unseen").unwrap();
+    bench.until("unseen");
 }

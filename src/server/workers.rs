@@ -94,7 +94,8 @@ impl Workers {
             let open = Arc::new(AtomicUsize::new(0));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             let (craft, phases, alive) = (Arc::clone(&craft), phases.clone(), alive.clone());
-            let mut worker = Worker { incoming, phases, open: Arc::clone(&open), metrics: Arc::clone(&metrics) };
+            let mut worker =
+                Worker { incoming, phases, open: Arc::clone(&open), metrics: Arc::clone(&metrics) };
             let thread = std::thread::Builder::new()
                 .name(format!("{}-{index}", options.name))
                 .stack_size(STACK_BYTES)
@@ -102,7 +103,9 @@ impl Workers {
                     let local = LocalSet::new();
                     local.block_on(&runtime, async {
                         let state = craft.0(index);
-                        worker.run(|stream, peer, shutdown| craft.1(Rc::clone(&state), stream, peer, shutdown)).await;
+                        worker
+                            .run(|stream, peer, shutdown| craft.1(Rc::clone(&state), stream, peer, shutdown))
+                            .await;
                     });
                     // What is left is cut here, before the end is told.
                     drop((local, runtime));
@@ -226,7 +229,10 @@ struct Worker {
 }
 
 impl Worker {
-    async fn run<F: Future<Output = ()> + 'static>(&mut self, serve: impl Fn(TcpStream, SocketAddr, Shutdown) -> F) {
+    async fn run<F: Future<Output = ()> + 'static>(
+        &mut self,
+        serve: impl Fn(TcpStream, SocketAddr, Shutdown) -> F,
+    ) {
         let shutdown = Shutdown::default();
         let closed = Rc::new(Notify::new());
         while shutdown.phase() == Phase::Serving {

@@ -10,6 +10,11 @@ pub fn install(panics: IntCounter) {
         panics.inc();
         let (file, line) = info.location().map_or(("", 0), |at| (at.file(), at.line()));
         let thread = std::thread::current();
-        tracing::error!(file, line, thread = thread.name().unwrap_or_default(), "a defect: the code panicked");
+        tracing::error!(
+            file,
+            line,
+            thread = thread.name().unwrap_or_default(),
+            "a defect: the code panicked"
+        );
     }));
 }
