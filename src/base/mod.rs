@@ -10,3 +10,4 @@ pub mod refusal;
 pub mod secret;
 pub mod target;
 pub mod units;
+pub mod withheld;
