@@ -54,7 +54,8 @@ async fn two_changes_at_the_same_time_are_both_on_disk() {
     let id = add(&accounts, "ada").await.unwrap().id;
     let (open, gate) = tokio::sync::watch::channel(false);
     *log.gate.lock() = Some(gate);
-    let both = async { tokio::join!(accounts.set_password(id, digest("new")), accounts.set_disabled(id, true)) };
+    let both =
+        async { tokio::join!(accounts.set_password(id, digest("new")), accounts.set_disabled(id, true)) };
     let opener = async { open.send(true) };
     let (outcomes, _) = tokio::join!(both, opener);
     assert_eq!(outcomes, (Ok(()), Ok(())));

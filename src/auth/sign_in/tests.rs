@@ -57,14 +57,17 @@ async fn a_person_signs_in_is_known_and_signs_out() {
 #[tokio::test]
 async fn cs_07_each_sign_in_is_a_new_session() {
     let b = Bench::new().await;
-    let (one, two) = (b.sign_in("ada@example.org", "lovelace").await, b.sign_in("ada@example.org", "lovelace").await);
+    let (one, two) =
+        (b.sign_in("ada@example.org", "lovelace").await, b.sign_in("ada@example.org", "lovelace").await);
     assert_ne!(one.unwrap().session.id(), two.unwrap().session.id());
 }
 
 #[tokio::test]
 async fn en_01_wrong_unknown_unreadable_and_disabled_are_one_and_the_same() {
     let b = Bench::new().await;
-    for (name, password) in [("ada@example.org", "Lovelace"), ("bob", "lovelace"), ("no name!", "lovelace"), ("", "")] {
+    for (name, password) in
+        [("ada@example.org", "Lovelace"), ("bob", "lovelace"), ("no name!", "lovelace"), ("", "")]
+    {
         assert_eq!(b.sign_in(name, password).await.unwrap_err(), SignInError::Wrong);
     }
     b.auth.disable(b.user).await.unwrap();

@@ -94,7 +94,8 @@ fn a_token_of_any_maker_with_the_key_and_the_form_is_believed() {
 fn a_token_holds_nothing_but_opaque_ids_and_times() {
     let (sub, sid) = ids();
     let token = issue(&ring(&[KEY]), sub, sid, NOW, NOW + 60);
-    let part = |n| String::from_utf8(URL_SAFE_NO_PAD.decode(token.split('.').nth(n).unwrap()).unwrap()).unwrap();
+    let part =
+        |n| String::from_utf8(URL_SAFE_NO_PAD.decode(token.split('.').nth(n).unwrap()).unwrap()).unwrap();
     assert_eq!(part(0), format!(r#"{{"typ":"JWT","alg":"HS256","kid":"{}"}}"#, kid()));
     assert_eq!(part(1), payload(&[]));
     assert!(token.len() < 500, "{}", token.len());
@@ -103,7 +104,18 @@ fn a_token_holds_nothing_but_opaque_ids_and_times() {
 #[test]
 fn jw_01_no_spelling_of_alg_none_is_believed() {
     let unsigned = |header: &str| format!("{}.{}.", b64(header), b64(payload(&[])));
-    for alg in ["\"none\"", "\"None\"", "\"nOnE\"", "\"NONE\"", "\"\"", "null", "1", "[\"HS256\"]", "\"hs256\"", "\"HS256 \""] {
+    for alg in [
+        "\"none\"",
+        "\"None\"",
+        "\"nOnE\"",
+        "\"NONE\"",
+        "\"\"",
+        "null",
+        "1",
+        "[\"HS256\"]",
+        "\"hs256\"",
+        "\"HS256 \"",
+    ] {
         let header = format!(r#"{{"alg":{alg},"typ":"JWT","kid":"{}"}}"#, kid());
         refused_header(&header);
         refused(&unsigned(&header));
@@ -152,7 +164,13 @@ fn jw_05_keys_that_a_token_brings_along_are_refused() {
 
 #[test]
 fn jw_06_crit_is_refused_in_every_form() {
-    for crit in [r#""crit":["x"]"#, r#""crit":["b64"],"b64":false"#, r#""crit":[]"#, r#""crit":["alg"]"#, r#""b64":true"#] {
+    for crit in [
+        r#""crit":["x"]"#,
+        r#""crit":["b64"],"b64":false"#,
+        r#""crit":[]"#,
+        r#""crit":["alg"]"#,
+        r#""b64":true"#,
+    ] {
         refused_header(&good_header().replace('}', &format!(",{crit}}}")));
     }
 }
@@ -167,7 +185,9 @@ fn jw_06_typ_is_jwt_and_nothing_else() {
 
 #[test]
 fn jw_07_times_are_whole_numbers_in_range_and_there_is_no_leeway() {
-    let at = |name: &str, value: u64| outcome(&signed(&good_header(), &payload(&[(name, Some(&value.to_string()))])));
+    let at = |name: &str, value: u64| {
+        outcome(&signed(&good_header(), &payload(&[(name, Some(&value.to_string()))])))
+    };
     assert_eq!(at("exp", NOW), Err(Rejected::Expired));
     assert_eq!(at("iat", NOW - 100).map(|c| c.iat), Ok(NOW - 100));
     assert_eq!(at("exp", NOW + 1).map(|c| c.exp), Ok(NOW + 1));
@@ -177,7 +197,17 @@ fn jw_07_times_are_whole_numbers_in_range_and_there_is_no_leeway() {
     assert_eq!(at("exp", NOW - 1), Err(Rejected::Invalid), "ends before it was made");
     assert_eq!(at("exp", u64::MAX), Err(Rejected::Invalid));
     for name in ["iat", "nbf", "exp"] {
-        for value in ["\"1800000060\"", "null", "-1", "1800000060.0", "1e300", "1.8e9", "18446744073709551616", "[1]", "true"] {
+        for value in [
+            "\"1800000060\"",
+            "null",
+            "-1",
+            "1800000060.0",
+            "1e300",
+            "1.8e9",
+            "18446744073709551616",
+            "[1]",
+            "true",
+        ] {
             refused_claim(name, value);
         }
         refused(&signed(&good_header(), &payload(&[(name, None)])));
@@ -187,12 +217,23 @@ fn jw_07_times_are_whole_numbers_in_range_and_there_is_no_leeway() {
 #[test]
 fn jw_08_issuer_audience_and_subject_are_exact_strings() {
     for name in ["iss", "aud"] {
-        for value in ["null", "1", "{}", r#"["pluginmind","pluginmind-session"]"#, "\"\"", "\"pluginmind \"", "\"pIuginmind\"", "\"\u{440}luginmind\""] {
+        for value in [
+            "null",
+            "1",
+            "{}",
+            r#"["pluginmind","pluginmind-session"]"#,
+            "\"\"",
+            "\"pluginmind \"",
+            "\"pIuginmind\"",
+            "\"\u{440}luginmind\"",
+        ] {
             refused_claim(name, value);
         }
     }
     refused_claim("aud", r#"["pluginmind-session"]"#);
-    for value in ["null", "1", "\"\"", "\"ada@example.org\"", "\"' OR 1=1--\"", "\"01010101010101010101010101010101\""] {
+    for value in
+        ["null", "1", "\"\"", "\"ada@example.org\"", "\"' OR 1=1--\"", "\"01010101010101010101010101010101\""]
+    {
         refused_claim("sub", value);
         refused_claim("sid", &value.replace("01010101010101010101010101010101", "../x"));
     }
@@ -209,7 +250,8 @@ fn jw_09_repeated_and_unknown_members_are_refused() {
         refused(&signed(&good_header(), &good.replace('}', &format!(",\"{name}\":{value}}}"))));
     }
     for name in ["alg", "typ", "kid"] {
-        let value = if name == "kid" { kid() } else { if name == "alg" { "HS256" } else { "JWT" }.to_owned() };
+        let value =
+            if name == "kid" { kid() } else { if name == "alg" { "HS256" } else { "JWT" }.to_owned() };
         refused_header(&good_header().replace('}', &format!(",\"{name}\":\"{value}\"}}")));
     }
     refused(&signed(&good_header(), &payload(&[]).replace('}', ",\"email\":\"ada@example.org\"}")));
@@ -235,11 +277,14 @@ fn jw_10_only_one_encoding_of_a_token_is_believed() {
         refused(&changed);
     }
     let utf16: Vec<u8> = payload(&[]).encode_utf16().flat_map(u16::to_le_bytes).collect();
-    for odd in [b64(utf16), b64(format!("\u{feff}{}", payload(&[]))), format!("{body}="), b64("[]"), b64("null")] {
+    for odd in
+        [b64(utf16), b64(format!("\u{feff}{}", payload(&[]))), format!("{body}="), b64("[]"), b64("null")]
+    {
         refused(&signed_parts(&header, &odd, KEY, Algorithm::HS256));
     }
     let (sub, sid) = ids();
-    let array = format!(r#"["{}","{}",{NOW},{NOW},{},"{ISSUER}","{AUDIENCE}"]"#, sub.text(), sid.text(), NOW + 60);
+    let array =
+        format!(r#"["{}","{}",{NOW},{NOW},{},"{ISSUER}","{AUDIENCE}"]"#, sub.text(), sid.text(), NOW + 60);
     refused(&signed(&good_header(), &array));
     refused_header(&format!(r#"["HS256","JWT","{}"]"#, kid()));
 }
@@ -310,7 +355,11 @@ fn cs_11_a_token_of_the_previous_key_holds_while_that_key_is_in_the_ring() {
     assert!(verify(&ring(&["new", "old"]), &old, NOW).is_ok());
     assert_eq!(verify(&ring(&["new"]), &old, NOW), Err(Rejected::Invalid));
     let forged = signed_parts(&b64(good_header()), &b64(payload(&[])), "old", Algorithm::HS256);
-    assert_eq!(verify(&ring(&[KEY, "old"]), &forged, NOW), Err(Rejected::Invalid), "the kid of one key, the MAC of another");
+    assert_eq!(
+        verify(&ring(&[KEY, "old"]), &forged, NOW),
+        Err(Rejected::Invalid),
+        "the kid of one key, the MAC of another"
+    );
 }
 
 proptest! {

@@ -38,7 +38,7 @@ fn the_pseudonym_key_is_made_once_and_differs_between_databases() {
 #[test]
 fn db_04_a_file_that_is_no_database_is_refused() {
     let (_folder, path) = filled();
-    for content in [&b"x"[..], &[0; 4096], b"SQLite format 2\0 and more", &[0xff; 100_000]] {
+    for content in [&b"x"[..], &[0; 4096], b"SQLite format 2\0 and more", &vec![0xff; 100_000]] {
         fs::write(&path, content).unwrap();
         assert!(matches!(refusal(&path), OpenError::NotADatabase { .. }));
     }
@@ -51,7 +51,10 @@ fn db_04_a_database_that_was_cut_off_is_refused() {
     for keep in [17, 99, 100, 4_096, whole.len() / 2, whole.len() - 4_096, whole.len() - 1] {
         fs::write(&path, &whole[..keep]).unwrap();
         let found = refusal(&path);
-        assert!(matches!(found, OpenError::NotADatabase { .. } | OpenError::Damaged { .. }), "{keep}: {found}");
+        assert!(
+            matches!(found, OpenError::NotADatabase { .. } | OpenError::Damaged { .. }),
+            "{keep}: {found}"
+        );
     }
 }
 

@@ -22,7 +22,9 @@ fn a_session_and_those_that_give_way_change_together() {
     let (_folder, path) = filled();
     let store = open(&path);
     store.insert_session(session(3, 1), vec![[1; 16], [99; 16]]).wait().unwrap();
-    let ids = |store: &Store| store.reader().unwrap().sessions(0).unwrap().iter().map(|s| s.id[0]).collect::<Vec<_>>();
+    let ids = |store: &Store| {
+        store.reader().unwrap().sessions(0).unwrap().iter().map(|s| s.id[0]).collect::<Vec<_>>()
+    };
     assert_eq!(ids(&store), [2, 3]);
     let unknown_user = store.insert_session(session(4, 9), vec![[2; 16]]).wait();
     assert!(matches!(unknown_user, Err(WriteError::Refused(_))));
@@ -63,9 +65,15 @@ fn a_name_belongs_to_one_user_and_the_neighbours_of_a_refused_write_are_written(
 fn db_13_text_is_never_read_as_sql() {
     let (_folder, path) = folder();
     let store = open(&path);
-    let naughty = ["'; DROP TABLE users; --", "\" OR 1=1", "%s\u{0}x", "\u{202e}\u{feff}", "?1", ":name", "\\'"];
+    let naughty =
+        ["'; DROP TABLE users; --", "\" OR 1=1", "%s\u{0}x", "\u{202e}\u{feff}", "?1", ":name", "\\'"];
     for (n, text) in (1..).zip(naughty) {
-        let row = UserRow { name: text.to_owned(), roles: vec![text.to_owned()], password: Some(text.into()), ..user(n) };
+        let row = UserRow {
+            name: text.to_owned(),
+            roles: vec![text.to_owned()],
+            password: Some(text.into()),
+            ..user(n)
+        };
         store.save_user(row.clone()).wait().unwrap();
         assert!(store.reader().unwrap().users().unwrap().contains(&row), "{text:?}");
         let usage = UsageRow { code: Some(Label::Shared(text.into())), ..usage_row(1) };
@@ -87,8 +95,14 @@ fn a_usage_row_reads_back_and_touches_ride_along() {
     store.flush().wait().unwrap();
     let reader = store.reader().unwrap();
     let listed = &reader.usage(10).unwrap()[0];
-    assert_eq!((listed.time_ms, &listed.correlation_id, &*listed.method, &*listed.route), (5_000, &id, "GET", "files"));
-    assert_eq!((listed.status, listed.duration_us, listed.rule_line, listed.generation), (403, 1_234, Some(12), 3));
+    assert_eq!(
+        (listed.time_ms, &listed.correlation_id, &*listed.method, &*listed.route),
+        (5_000, &id, "GET", "files")
+    );
+    assert_eq!(
+        (listed.status, listed.duration_us, listed.rule_line, listed.generation),
+        (403, 1_234, Some(12), 3)
+    );
     assert_eq!(reader.sessions(0).unwrap()[0].last_seen_ms, 4_321);
 }
 
@@ -114,7 +128,13 @@ fn reloads_read_back_newest_first_with_a_bounded_reason() {
 fn only_the_newest_reloads_are_kept() {
     let (_folder, path) = folder();
     let store = open(&path);
-    let row = |n| ReloadRow { time_ms: 0, generation: n, outcome: "applied".into(), hash: String::new(), reason: None };
+    let row = |n| ReloadRow {
+        time_ms: 0,
+        generation: n,
+        outcome: "applied".into(),
+        hash: String::new(),
+        reason: None,
+    };
     let kept = u64::try_from(reloads::RELOADS_MAX).unwrap();
     // In halves: the urgent queue holds fewer than all of them.
     for n in 0..kept + 5 {

@@ -3,10 +3,11 @@
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use super::super::lock::Lock;
 use super::super::queue::{BATCH, Pending, Queues, URGENT_MAX};
 use super::super::sweep::{SLICE_ROWS, Sweep};
 use super::super::tests::{folder, session, usage_row, user};
-use super::super::{Reader, Shared, SessionsRemoved, open};
+use super::super::{Reader, SessionsRemoved, Shared, open};
 use super::*;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -31,8 +32,9 @@ impl Bench {
             write_errors: AtomicU64::new(0),
             healthy: AtomicBool::new(true),
         });
-        let writer = Writer { connection: opened.connection, busy: BUSY, shared, full_sync: true };
-        let mut bench = Self { _folder: folder, path, writer, _lock: opened.lock };
+        let open::Opened { connection, identity, lock, .. } = opened;
+        let writer = Writer { connection, identity, busy: BUSY, shared, full_sync: true };
+        let mut bench = Self { _folder: folder, path, writer, _lock: lock };
         bench.write(Op::SaveUser(user(1))).unwrap();
         for n in [1, 2] {
             bench.write(Op::InsertSession { row: session(n, 1), gave_way: vec![] }).unwrap();
@@ -154,6 +156,29 @@ fn db_03_a_reader_in_the_middle_of_a_read_stops_no_writer() {
 }
 
 #[test]
+fn db_07_a_write_to_a_file_that_was_removed_or_replaced_is_not_reported_as_done() {
+    let mut bench = Bench::new(10);
+    let aside = bench.path.with_extension("aside");
+    std::fs::rename(&bench.path, &aside).unwrap();
+    let lost = Err(WriteError::Refused("the file was removed or replaced"));
+    assert_eq!(bench.remove(1), lost);
+    std::fs::write(&bench.path, b"another").unwrap();
+    assert_eq!(bench.remove(1), lost);
+    bench.add_usage(10);
+    let flushed = bench.queues().flush();
+    bench.writer.step();
+    bench.writer.step();
+    flushed.wait().unwrap();
+    assert!(!bench.is_healthy());
+    std::fs::rename(&aside, &bench.path).unwrap();
+    assert_eq!(bench.remove(1), Ok(()));
+    assert!(bench.is_healthy());
+    bench.queues().begin_close();
+    bench.writer.step();
+    assert_eq!((bench.usage(), bench.queues().dropped()), (10, 0));
+}
+
+#[test]
 fn urgent_writes_overtake_usage_rows_and_batches_are_small() {
     let mut bench = Bench::new(1_000);
     bench.add_usage(2 * BATCH);
@@ -231,7 +256,8 @@ fn a_sweep_goes_in_slices_and_lets_urgent_writes_between() {
 fn a_sweep_takes_sessions_that_idled_and_leaves_the_others() {
     let mut bench = Bench::new(10);
     bench.queues().batch(Batched::Touch { id: [2; 16], last_seen_ms: 5_000 });
-    let done = bench.queues().sweep(Sweep { now_ms: 8_000, sessions_seen_before_ms: 4_000, usage_before_ms: 0 });
+    let done =
+        bench.queues().sweep(Sweep { now_ms: 8_000, sessions_seen_before_ms: 4_000, usage_before_ms: 0 });
     let flushed = bench.queues().flush();
     for _ in 0..4 {
         bench.writer.step();
@@ -257,7 +283,10 @@ fn whoever_waits_is_told_when_the_writer_is_gone() {
     let waiting = bench.queues().urgent(Op::RemoveSessions(SessionsRemoved::All));
     drop(Gone(Arc::clone(&bench.writer.shared)));
     assert_eq!(waiting.wait(), Err(WriteError::Closed));
-    assert_eq!(bench.queues().urgent(Op::RemoveSessions(SessionsRemoved::All)).wait(), Err(WriteError::Closed));
+    assert_eq!(
+        bench.queues().urgent(Op::RemoveSessions(SessionsRemoved::All)).wait(),
+        Err(WriteError::Closed)
+    );
     assert_eq!(bench.queues().dropped(), 2);
     assert_eq!(bench.queues().close(Duration::ZERO), Ok(()));
 }
