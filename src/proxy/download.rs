@@ -56,7 +56,7 @@ impl Flow {
     /// response has ended is broken off.
     fn finish(mut self, cx: &mut Context<'_>) {
         self.link.drive(cx);
-        if self.progress.has_ended() && self.link.is_reusable() {
+        if self.link.is_reusable() {
             self.pool.put(&self.endpoint, self.link, self.service.config());
         }
     }
