@@ -8,6 +8,8 @@ pub mod memory;
 pub mod nearest;
 pub mod problems;
 pub mod refusal;
+pub mod return_to;
 pub mod secret;
 pub mod target;
 pub mod units;
+pub mod withheld;

@@ -1,0 +1,12 @@
+//! Floor 6: sockets, workers, connections, draining.
+
+pub mod connection;
+pub mod drain;
+pub mod listen;
+pub mod notify;
+pub mod phase;
+pub mod reload;
+pub mod signals;
+pub mod start;
+pub mod wire;
+pub mod workers;

@@ -1,0 +1,131 @@
+//! Every metric there is, in one list: the registry, the reference and the tests are made from it.
+
+/// What kind of number a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Only ever grows.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Durations of requests, in seconds: 5 ms to 10 s.
+    RequestSeconds,
+    /// Durations of plugins, in seconds: 10 µs to 100 ms.
+    PluginSeconds,
+}
+
+impl Kind {
+    /// The word of the exposition format.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::RequestSeconds | Self::PluginSeconds => "histogram",
+        }
+    }
+
+    /// Upper bounds of the buckets, in seconds; empty for what is no histogram.
+    pub fn buckets(self) -> &'static [f64] {
+        match self {
+            Self::Counter | Self::Gauge => &[],
+            Self::RequestSeconds => {
+                &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
+            }
+            Self::PluginSeconds => &[
+                0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
+                0.025, 0.05, 0.1,
+            ],
+        }
+    }
+}
+
+/// One metric as the reference shows it.
+#[derive(Clone, Copy, Debug)]
+pub struct Described {
+    /// The name, with the prefix.
+    pub name: &'static str,
+    /// What kind of number.
+    pub kind: Kind,
+    /// The label names. Their values come from the configuration and the code, never from a client.
+    pub labels: &'static [&'static str],
+    /// A sentence.
+    pub help: &'static str,
+}
+
+macro_rules! list {
+    ($($constant:ident = $kind:ident $name:literal [$($label:literal),*] $help:literal;)*) => {
+        $(pub(super) const $constant: Described =
+            Described { name: concat!("pluginmind_", $name), kind: Kind::$kind, labels: &[$($label),*], help: $help };)*
+        /// All metrics, in the order of the reference.
+        pub const ALL: &[Described] = &[$($constant),*];
+    };
+}
+
+list! {
+    HTTP_REQUESTS = Counter "http_requests_total" ["method", "route", "status", "code"] "Requests answered. `code` is empty where nothing was refused.";
+    HTTP_DURATION = RequestSeconds "http_request_duration_seconds" ["route"] "From the request's head to the end of the answer.";
+    HTTP_IN_FLIGHT = Gauge "http_requests_in_flight" [] "Requests that are being answered.";
+    STAGE_REFUSALS = Counter "stage_refusals_total" ["stage", "code"] "Refusals, by the stage of the pipeline that made them.";
+    RATE_LIMIT = Counter "rate_limit_decisions_total" ["bucket", "decision"] "What the `user` and `ip` buckets decided: allow or deny.";
+    PLUGIN_DECISIONS = Counter "plugin_decisions_total" ["plugin", "rule", "decision", "mode"] "What rules decided, in shadow and in enforce mode.";
+    PLUGIN_DURATION = PluginSeconds "plugin_duration_seconds" ["plugin"] "Time in a plugin's hook.";
+    SESSIONS_ACTIVE = Gauge "sessions_active" [] "Sessions that have not ended.";
+    RELOADS = Counter "config_reloads_total" ["outcome"] "Edits seen: applied, rejected (the last good policy stays) or unchanged.";
+    GENERATION = Gauge "config_generation" [] "Generation of the policy in force.";
+    RELOAD_SUCCESS = Gauge "config_last_reload_success_timestamp_seconds" [] "When the policy in force was loaded, in seconds since 1970.";
+    UPSTREAM_UP = Gauge "upstream_up" ["service"] "1 when the service answers, 0 when it does not.";
+    UPSTREAM_DURATION = RequestSeconds "upstream_duration_seconds" ["service"] "From sending the request's head to the upstream's response head.";
+    USAGE_DROPPED = Counter "usage_rows_dropped_total" [] "Usage rows that fell off the queue.";
+    BUILD_INFO = Gauge "build_info" ["version"] "Always 1; the label is the version.";
+    LOG_DROPPED = Counter "log_lines_dropped_total" [] "Log lines that fell off the queue or could not be written.";
+    PANICS = Counter "panics_total" [] "Panics caught. Each is a defect.";
+    CONNECTIONS = Gauge "connections" [] "Open client connections.";
+    CONNECTIONS_REFUSED = Counter "connections_refused_total" [] "Connections closed at once, because there were too many.";
+    WATCH_LOST = Counter "reload_watch_lost_total" [] "Times that the watch on a folder was lost; polling carries on.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_conventions() {
+        for metric in ALL {
+            assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
+            assert_eq!(
+                !metric.kind.buckets().is_empty(),
+                metric.name.ends_with("duration_seconds"),
+                "{}",
+                metric.name
+            );
+            assert!(metric.kind.buckets().is_sorted(), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn the_names_do_not_change_silently() {
+        let names: Vec<String> =
+            ALL.iter().map(|m| format!("{}{{{}}}", m.name, m.labels.join(","))).collect();
+        insta::assert_snapshot!(names.join("\n"), @r"
+        pluginmind_http_requests_total{method,route,status,code}
+        pluginmind_http_request_duration_seconds{route}
+        pluginmind_http_requests_in_flight{}
+        pluginmind_stage_refusals_total{stage,code}
+        pluginmind_rate_limit_decisions_total{bucket,decision}
+        pluginmind_plugin_decisions_total{plugin,rule,decision,mode}
+        pluginmind_plugin_duration_seconds{plugin}
+        pluginmind_sessions_active{}
+        pluginmind_config_reloads_total{outcome}
+        pluginmind_config_generation{}
+        pluginmind_config_last_reload_success_timestamp_seconds{}
+        pluginmind_upstream_up{service}
+        pluginmind_upstream_duration_seconds{service}
+        pluginmind_usage_rows_dropped_total{}
+        pluginmind_build_info{version}
+        pluginmind_log_lines_dropped_total{}
+        pluginmind_panics_total{}
+        pluginmind_connections{}
+        pluginmind_connections_refused_total{}
+        pluginmind_reload_watch_lost_total{}
+        ");
+    }
+}

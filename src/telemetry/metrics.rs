@@ -1,0 +1,331 @@
+//! The numbers: one registry, every metric of [`super::metric_list`], closed labels only.
+
+use parking_lot::Mutex;
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
+    Opts, Registry, TextEncoder,
+};
+
+use super::access::known_method;
+use super::metric_list as list;
+use super::metric_list::Described;
+
+/// The content type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// What a bucket decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bucket {
+    /// `user:`.
+    User,
+    /// `ip:`.
+    Ip,
+}
+
+/// How an edit ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReloadOutcome {
+    /// The new policy is in force.
+    Applied,
+    /// It was bad; the last good one stays.
+    Rejected,
+    /// Nothing that counts had changed.
+    Unchanged,
+}
+
+/// Something that brings numbers up to date just before they are read.
+type Refresh = Box<dyn Fn(&Metrics) + Send + Sync>;
+
+/// All metrics. Shared by all threads; handles of hot ones are kept by those who count.
+pub struct Metrics {
+    registry: Registry,
+    refresh: Mutex<Vec<Refresh>>,
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    refusals: IntCounterVec,
+    limits: [[IntCounter; 2]; 2],
+    decisions: IntCounterVec,
+    plugin_seconds: HistogramVec,
+    reloads: [IntCounter; 3],
+    upstream_up: IntGaugeVec,
+    upstream_seconds: HistogramVec,
+    usage_dropped: IntCounter,
+    log_dropped: IntCounter,
+    /// Requests that are being answered.
+    pub in_flight: IntGauge,
+    /// Sessions that have not ended.
+    pub sessions_active: IntGauge,
+    /// Generation of the policy in force.
+    pub generation: IntGauge,
+    /// When the policy in force was loaded, in seconds since 1970-01-01 UTC.
+    pub reload_success: IntGauge,
+    /// Panics caught.
+    pub panics: IntCounter,
+    /// Open client connections.
+    pub connections: IntGauge,
+    /// Connections closed at once, because there were too many.
+    pub connections_refused: IntCounter,
+    /// Times that the watch on a folder was lost.
+    pub watch_lost: IntCounter,
+}
+
+impl Metrics {
+    /// A registry with every metric, those without labels and with known label values at zero.
+    pub fn new(version: &str) -> Self {
+        let registry = Registry::new();
+        let r = &registry;
+        let limits = counters(r, list::RATE_LIMIT);
+        let reloads = counters(r, list::RELOADS);
+        gauges(r, list::BUILD_INFO).with_label_values(&[version]).set(1);
+        Self {
+            refresh: Mutex::default(),
+            requests: counters(r, list::HTTP_REQUESTS),
+            request_seconds: histograms(r, list::HTTP_DURATION),
+            refusals: counters(r, list::STAGE_REFUSALS),
+            limits: ["user", "ip"].map(|b| ["deny", "allow"].map(|d| limits.with_label_values(&[b, d]))),
+            decisions: counters(r, list::PLUGIN_DECISIONS),
+            plugin_seconds: histograms(r, list::PLUGIN_DURATION),
+            reloads: ["applied", "rejected", "unchanged"].map(|o| reloads.with_label_values(&[o])),
+            upstream_up: gauges(r, list::UPSTREAM_UP),
+            upstream_seconds: histograms(r, list::UPSTREAM_DURATION),
+            usage_dropped: counter(r, list::USAGE_DROPPED),
+            log_dropped: counter(r, list::LOG_DROPPED),
+            in_flight: gauge(r, list::HTTP_IN_FLIGHT),
+            sessions_active: gauge(r, list::SESSIONS_ACTIVE),
+            generation: gauge(r, list::GENERATION),
+            reload_success: gauge(r, list::RELOAD_SUCCESS),
+            panics: counter(r, list::PANICS),
+            connections: gauge(r, list::CONNECTIONS),
+            connections_refused: counter(r, list::CONNECTIONS_REFUSED),
+            watch_lost: counter(r, list::WATCH_LOST),
+            registry,
+        }
+    }
+
+    /// Counts a request that was answered. `method` is cut to a known one; `route` and `code` are words of the configuration
+    /// and the code, `code` empty where nothing was refused.
+    pub fn request(&self, method: &str, route: &str, status: u16, code: &str) {
+        let mut digits = [0; 3];
+        let status = status_label(status, &mut digits);
+        self.requests.with_label_values(&[known_method(method), route, status, code]).inc();
+    }
+
+    /// The histogram of one route, to be kept: `observe` takes seconds.
+    pub fn request_seconds(&self, route: &str) -> Histogram {
+        self.request_seconds.with_label_values(&[route])
+    }
+
+    /// Counts a refusal by the stage that made it.
+    pub fn refusal(&self, stage: &'static str, code: &str) {
+        self.refusals.with_label_values(&[stage, code]).inc();
+    }
+
+    /// Counts what a bucket decided.
+    pub fn rate_limit(&self, bucket: Bucket, allowed: bool) {
+        self.limits[bucket as usize][usize::from(allowed)].inc();
+    }
+
+    /// Counts what a rule decided.
+    pub fn plugin_decision(&self, plugin: &str, rule: &str, decision: &'static str, mode: &'static str) {
+        self.decisions.with_label_values(&[plugin, rule, decision, mode]).inc();
+    }
+
+    /// The histogram of one plugin, to be kept: `observe` takes seconds.
+    pub fn plugin_seconds(&self, plugin: &str) -> Histogram {
+        self.plugin_seconds.with_label_values(&[plugin])
+    }
+
+    /// Counts an edit that was seen.
+    pub fn reload(&self, outcome: ReloadOutcome) {
+        self.reloads[outcome as usize].inc();
+    }
+
+    /// Says whether a service answers.
+    pub fn upstream_up(&self, service: &str, up: bool) {
+        self.upstream_up.with_label_values(&[service]).set(i64::from(up));
+    }
+
+    /// Takes a service that is no longer configured out of the exposition.
+    pub fn forget_service(&self, service: &str) {
+        // An error says that it was not there.
+        self.upstream_up.remove_label_values(&[service]).ok();
+        self.upstream_seconds.remove_label_values(&[service]).ok();
+    }
+
+    /// The histogram of one service, to be kept: `observe` takes seconds.
+    pub fn upstream_seconds(&self, service: &str) -> Histogram {
+        self.upstream_seconds.with_label_values(&[service])
+    }
+
+    /// Brings `usage_rows_dropped_total` up to a total that is counted elsewhere.
+    pub fn usage_rows_dropped(&self, total: u64) {
+        raise(&self.usage_dropped, total);
+    }
+
+    /// Brings `log_lines_dropped_total` up to a total that is counted elsewhere.
+    pub fn log_lines_dropped(&self, total: u64) {
+        raise(&self.log_dropped, total);
+    }
+
+    /// Has `refresh` called before each rendering, for numbers that live elsewhere. It must not call `on_render` or `render`.
+    pub fn on_render(&self, refresh: impl Fn(&Self) + Send + Sync + 'static) {
+        self.refresh.lock().push(Box::new(refresh));
+    }
+
+    /// All metrics in the Prometheus text format.
+    ///
+    /// # Source
+    /// Prometheus exposition formats, text format 0.0.4.
+    pub fn render(&self) -> String {
+        let refresh = self.refresh.lock();
+        refresh.iter().for_each(|refresh| refresh(self));
+        let mut out = Vec::with_capacity(16 * 1024);
+        if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
+            tracing::error!(%error, "the metrics cannot be rendered");
+        }
+        String::from_utf8(out).unwrap_or_default()
+    }
+}
+
+/// Raises a counter to a total; two renderings at a time are kept apart by the lock on the refreshers.
+fn raise(counter: &IntCounter, total: u64) {
+    counter.inc_by(total.saturating_sub(counter.get()));
+}
+
+/// The status as a label; what is no status code is `other`.
+fn status_label(status: u16, digits: &mut [u8; 3]) -> &str {
+    if !(100..600).contains(&status) {
+        return "other";
+    }
+    let digit = |n: u16| b'0' + u8::try_from(n % 10).unwrap_or(0);
+    *digits = [digit(status / 100), digit(status / 10), digit(status)];
+    std::str::from_utf8(digits).unwrap_or("other")
+}
+
+fn opts(d: Described) -> Opts {
+    Opts::new(d.name, d.help)
+}
+
+fn register<C: Collector + Clone + 'static>(registry: &Registry, metric: C) -> C {
+    registry.register(Box::new(metric.clone())).expect("each name of the list is there once");
+    metric
+}
+
+const VALID: &str = "the list holds valid names only";
+
+fn counter(registry: &Registry, d: Described) -> IntCounter {
+    register(registry, IntCounter::with_opts(opts(d)).expect(VALID))
+}
+
+fn gauge(registry: &Registry, d: Described) -> IntGauge {
+    register(registry, IntGauge::with_opts(opts(d)).expect(VALID))
+}
+
+fn counters(registry: &Registry, d: Described) -> IntCounterVec {
+    register(registry, IntCounterVec::new(opts(d), d.labels).expect(VALID))
+}
+
+fn gauges(registry: &Registry, d: Described) -> IntGaugeVec {
+    register(registry, IntGaugeVec::new(opts(d), d.labels).expect(VALID))
+}
+
+fn histograms(registry: &Registry, d: Described) -> HistogramVec {
+    let opts = HistogramOpts { common_opts: opts(d), buckets: d.kind.buckets().to_vec() };
+    register(registry, HistogramVec::new(opts, d.labels).expect(VALID))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn series(text: &str) -> usize {
+        text.lines().filter(|line| !line.starts_with('#')).count()
+    }
+
+    fn value(text: &str, series: &str) -> Option<f64> {
+        text.lines().find_map(|line| line.strip_prefix(series)?.trim().parse().ok())
+    }
+
+    #[test]
+    fn what_is_counted_is_rendered() {
+        let m = Metrics::new("1.2.3");
+        m.request("GET", "api", 200, "");
+        m.request("BREW", "api", 403, "FORBIDDEN");
+        m.request_seconds("api").observe(0.02);
+        m.rate_limit(Bucket::Ip, false);
+        m.reload(ReloadOutcome::Rejected);
+        m.plugin_decision("honeypot", "honeypot.touched", "deny", "enforce");
+        m.refusal("bans", "BANNED");
+        m.upstream_up("app", true);
+        m.upstream_up("gone", true);
+        m.forget_service("gone");
+        let text = m.render();
+        let is =
+            |series: &str, expect: f64| assert_eq!(value(&text, series), Some(expect), "{series} in\n{text}");
+        is(r#"pluginmind_http_requests_total{code="",method="GET",route="api",status="200"}"#, 1.0);
+        is(
+            r#"pluginmind_http_requests_total{code="FORBIDDEN",method="OTHER",route="api",status="403"}"#,
+            1.0,
+        );
+        is(r#"pluginmind_http_request_duration_seconds_bucket{route="api",le="0.025"}"#, 1.0);
+        is(r#"pluginmind_http_request_duration_seconds_bucket{route="api",le="0.01"}"#, 0.0);
+        is(r#"pluginmind_rate_limit_decisions_total{bucket="ip",decision="deny"}"#, 1.0);
+        is(r#"pluginmind_rate_limit_decisions_total{bucket="user",decision="allow"}"#, 0.0);
+        is(r#"pluginmind_config_reloads_total{outcome="rejected"}"#, 1.0);
+        is(r#"pluginmind_build_info{version="1.2.3"}"#, 1.0);
+        is(r#"pluginmind_upstream_up{service="app"}"#, 1.0);
+        assert!(!text.contains("gone"));
+    }
+
+    #[test]
+    fn every_metric_of_the_list_is_registered_and_no_other() {
+        let m = Metrics::new("x");
+        m.request("GET", "r", 200, "");
+        m.refusal("s", "c");
+        m.plugin_decision("p", "r", "deny", "enforce");
+        m.upstream_up("s", true);
+        for histogram in [m.request_seconds("r"), m.plugin_seconds("p"), m.upstream_seconds("s")] {
+            histogram.observe(0.0);
+        }
+        let text = m.render();
+        let mut seen: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).collect();
+        let all: Vec<String> = list::ALL.iter().map(|d| format!("{} {}", d.name, d.kind.word())).collect();
+        let mut all: Vec<&str> = all.iter().map(String::as_str).collect();
+        seen.sort_unstable();
+        all.sort_unstable();
+        assert_eq!(seen, all);
+    }
+
+    #[test]
+    fn numbers_that_live_elsewhere_are_fetched_when_they_are_read() {
+        let m = Metrics::new("x");
+        m.on_render(|m| {
+            m.usage_rows_dropped(7);
+            m.log_lines_dropped(3);
+            m.sessions_active.set(5);
+        });
+        for _ in 0..2 {
+            let text = m.render();
+            assert_eq!(value(&text, "pluginmind_usage_rows_dropped_total"), Some(7.0));
+            assert_eq!(value(&text, "pluginmind_log_lines_dropped_total"), Some(3.0));
+            assert_eq!(value(&text, "pluginmind_sessions_active"), Some(5.0));
+        }
+    }
+
+    #[test]
+    fn lg_04_methods_and_statuses_of_clients_and_upstreams_make_a_bounded_number_of_series() {
+        let m = Metrics::new("x");
+        for i in 0..100_000_u32 {
+            m.request(&format!("M{i}"), "", u16::try_from(i % 65_536).unwrap(), "");
+        }
+        assert!(series(&m.render()) < 600);
+    }
+
+    #[test]
+    fn lg_07_labels_are_escaped() {
+        let m = Metrics::new("x");
+        m.request("GET", "a\"b\\c\nd", 200, "");
+        assert!(m.render().contains(r#"route="a\"b\\c\nd""#));
+    }
+}

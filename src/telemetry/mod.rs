@@ -1,0 +1,12 @@
+//! Floor 2: what the outside may see of the inside: log lines, the access line, metrics.
+
+pub mod access;
+pub mod escape;
+pub mod lines;
+pub mod logs;
+pub mod metric_list;
+pub mod metrics;
+pub mod panics;
+pub mod redact;
+pub mod sink;
+pub mod timestamp;
