@@ -130,6 +130,11 @@ impl Ledger {
         Self::default()
     }
 
+    /// An account that keeps log lines for a test instead of writing them.
+    pub(super) fn keeping_logs() -> Self {
+        Self { kept_logs: Some(Vec::new()), ..Self::default() }
+    }
+
     /// The sum of the scores of enforcing plugins.
     pub fn score(&self) -> i64 {
         self.score

@@ -21,14 +21,18 @@ mod meter;
 mod plugin;
 mod response;
 mod run;
+mod runner;
 mod settings;
 mod source;
 mod strict;
+#[cfg(test)]
+mod trials;
 mod verdict;
 
 pub use book::{Decision, Folders, PluginInfo, RuleBook};
 pub use budget::REQUEST_TIME_MAX;
-pub use facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
+pub use facts::{ApiKeyFacts, GeoFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
 pub use hook::Hook;
 pub use ledger::{FaultKind, Ledger, NOTES_MAX, Note, Outcome, SCORE_MAX, TAGS_MAX};
 pub use response::ResponseFacts;
+pub use runner::{TestCase, TestReport, run_tests};

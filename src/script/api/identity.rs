@@ -15,9 +15,9 @@ pub(super) struct Client {
     pub is_private: bool,
 }
 
-/// `req.geo`: there is no database yet, so every place is unknown.
+/// `req.geo`.
 #[derive(Clone)]
-pub(super) struct Geo;
+pub(super) struct Geo(pub Arc<RequestFacts>);
 
 /// `req.user`.
 #[derive(Clone)]
@@ -82,8 +82,8 @@ mod client {
 mod geo {
     /// ISO 3166-1 code of the country.
     #[rhai_fn(get = "country", pure)]
-    pub fn country(_geo: &mut Geo) -> ImmutableString {
-        ImmutableString::new()
+    pub fn country(geo: &mut Geo) -> ImmutableString {
+        geo.0.geo.country.as_str().into()
     }
 
     /// The region.
