@@ -5,6 +5,7 @@ pub mod drain;
 pub mod listen;
 pub mod notify;
 pub mod phase;
+pub mod raw;
 pub mod signals;
 pub mod wire;
 pub mod workers;
