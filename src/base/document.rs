@@ -139,7 +139,7 @@ impl<'a> Document<'a> {
         let known = self.known.into_inner();
         for (key, (origin, _)) in self.overlay.iter().filter(|(k, _)| !used.contains(*k)) {
             let problem = Problem::of(origin.clone(), format!("there is no key `{key}`"));
-            problems.push(match nearest(key, known.iter().map(String::as_str)) {
+            problems.push(match nearest_key(key, &known) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
                 None => problem,
             });
@@ -484,6 +484,8 @@ impl<'a> Table<'a> {
         let mut problem = Problem::at(place, format!("unknown key `{name}` {table}"));
         if let Some(near) = nearest(name, self.asked.iter().copied()) {
             problem = problem.hint(format!("did you mean `{near}`?"));
+        } else if let Some(near) = nearest_endings(name, &self.asked) {
+            problem = problem.hint(format!("did you mean {near}?"));
         } else if !self.asked.is_empty() {
             let known = self.asked.iter().copied().collect::<Vec<_>>().join("`, `");
             problem = problem.hint(format!("known keys are `{known}`"));
@@ -596,6 +598,25 @@ impl<'a> Table<'a> {
 /// A sentence that names what was expected.
 pub fn from_str<T: FromStr>(text: &str, what: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("`{text}` is not {what}"))
+}
+
+/// The known key that was meant: one of the same table by its own name, else any by its whole name.
+fn nearest_key<'k>(key: &str, known: &'k BTreeSet<String>) -> Option<&'k str> {
+    let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let of_table = |k: &'k String| k.strip_prefix(table)?.strip_prefix('.').map(|name| (k.as_str(), name));
+    let beside: Vec<_> = known.iter().filter_map(of_table).collect();
+    if beside.is_empty() {
+        return nearest(key, known.iter().map(String::as_str));
+    }
+    let near = nearest(name, beside.iter().map(|(_, name)| *name))?;
+    beside.iter().find(|(_, name)| *name == near).map(|(key, _)| *key)
+}
+
+/// The known keys whose last word is near: `burst` is one of `ip_burst` and `user_burst`.
+fn nearest_endings(name: &str, known: &BTreeSet<&'static str>) -> Option<String> {
+    let is_near = |key: &&&str| key.rsplit_once('_').is_some_and(|(_, last)| nearest(name, [last]).is_some());
+    let near: Vec<String> = known.iter().filter(is_near).map(|key| format!("`{key}`")).collect();
+    (!near.is_empty()).then(|| near.join(" or "))
 }
 
 fn shown(mut place: Place, withheld: &BTreeSet<usize>) -> Place {
