@@ -12,7 +12,7 @@ use super::trail::Trail;
 use crate::base::refusal::Refusal;
 use crate::config::Destination;
 use crate::live::snapshot::Snapshot;
-use crate::script::{Decision, Hook, RequestFacts, ResponseFacts, RouteFacts};
+use crate::script::{Decision, GeoFacts, Hook, RequestFacts, ResponseFacts, RouteFacts};
 
 /// Proof that the rules saw the request, and that it goes somewhere.
 pub struct Examined {
@@ -21,6 +21,9 @@ pub struct Examined {
 }
 
 /// Stage 7: asks `on_request`, also for paths without a route; only then is a path not found.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn on_request(routed: Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> Step<Examined> {
     if Hook::ALL.into_iter().any(|hook| snapshot.rules.interested(hook)) {
         trail.facts = Some(Arc::new(facts(&routed, gateway, snapshot, trail)));
@@ -31,6 +34,9 @@ pub fn on_request(routed: Routed, gateway: &Gateway, snapshot: &Snapshot, trail:
 }
 
 /// Asks one hook. A refusal is the rule's own; a fault of a rule that must not fail open is ours.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn ask(
     hook: Hook,
     response: Option<&mut ResponseFacts>,
@@ -68,6 +74,7 @@ fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &Trail)
         route: RouteFacts { name: routed.name(), service: service.into(), tags: routed.tags().into() },
         content_length: routed.declared_length().unwrap_or_default(),
         unix_ms: trail.unix_ms,
+        geo: GeoFacts::default(),
         identity: OnceLock::new(),
     }
 }
