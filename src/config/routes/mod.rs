@@ -203,10 +203,8 @@ impl Route {
     /// What is wrong with keys together.
     fn check(&self, table: &Table<'_>, around: &Surroundings<'_>) {
         let report = |key, message: String| table.report(table.problem(key, message));
-        if table.has("path") {
-            if let Err(why) = path::check(&self.path, self.encoded_slashes) {
-                report("path", why);
-            }
+        if let (true, Err(why)) = (table.has("path"), path::check(&self.path, self.encoded_slashes)) {
+            report("path", why);
         }
         if table.has("name") && parse_word(&self.name).is_err() {
             report(
@@ -214,10 +212,9 @@ impl Route {
                 format!("a route's name has 1 to {WORD_BYTES_MAX} characters, none of them a control"),
             );
         }
-        if let Some(prefix) = &self.strip_prefix {
-            if let Err(why) = path::check_strip(prefix, &self.path) {
-                report("strip_prefix", why);
-            }
+        let strip = self.strip_prefix.as_ref().map(|prefix| path::check_strip(prefix, &self.path));
+        if let Some(Err(why)) = strip {
+            report("strip_prefix", why);
         }
         if !self.roles.is_empty() && self.auth == AuthNeed::None {
             let message =
