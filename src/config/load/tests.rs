@@ -82,9 +82,7 @@ fn an_empty_file_is_all_defaults() {
     assert!(config.auth.local_enabled);
 }
 
-#[test]
-fn every_problem_is_shown_at_once_with_its_line_a_caret_and_a_hint() {
-    let text = "\
+const MANY_PROBLEMS: &str = "\
 environment = \"develpment\"
 
 [server]
@@ -105,7 +103,10 @@ methods = [\"GET\", \"get\"]
 
 [sesion]
 ";
-    insta::assert_snapshot!(rendered(text), @r#"
+
+#[test]
+fn every_problem_is_shown_at_once_with_its_line_a_caret_and_a_hint() {
+    insta::assert_snapshot!(rendered(MANY_PROBLEMS), @r#"
     error: `environment`: `develpment` is not one of `development`, `production` (did you mean `development`?)
      --> config.toml:1:15
       |
