@@ -39,8 +39,6 @@ pub struct RequestFacts {
     pub session_cookie: Arc<str>,
     /// The route; all empty where there is none.
     pub route: RouteFacts,
-    /// Where on earth the address is; all unknown without a database.
-    pub geo: GeoFacts,
     /// The declared length of the body in bytes; 0 where none is declared.
     pub content_length: u64,
     /// Wall-clock time of arrival, in milliseconds since 1970-01-01 UTC.
@@ -64,13 +62,6 @@ impl Default for RouteFacts {
     fn default() -> Self {
         Self { name: "".into(), service: "".into(), tags: Arc::from([]) }
     }
-}
-
-/// Where on earth an address is.
-#[derive(Clone, Default)]
-pub struct GeoFacts {
-    /// ISO 3166-1 code; empty where unknown.
-    pub country: String,
 }
 
 /// Who a request comes from, as far as it is known.

@@ -31,7 +31,7 @@ mod verdict;
 
 pub use book::{Decision, Folders, PluginInfo, RuleBook};
 pub use budget::REQUEST_TIME_MAX;
-pub use facts::{ApiKeyFacts, GeoFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
+pub use facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
 pub use hook::Hook;
 pub use ledger::{FaultKind, Ledger, NOTES_MAX, Note, Outcome, SCORE_MAX, TAGS_MAX};
 pub use response::ResponseFacts;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, ImmutableString, Module, export_module, exported_module};
 
 use super::address::Ip;
+use crate::script::call::Call;
 use crate::script::facts::{RequestFacts, RouteFacts};
 
 /// `req.client`.
@@ -17,7 +18,7 @@ pub(super) struct Client {
 
 /// `req.geo`.
 #[derive(Clone)]
-pub(super) struct Geo(pub Arc<RequestFacts>);
+pub(super) struct Geo(pub Arc<Call>);
 
 /// `req.user`.
 #[derive(Clone)]
@@ -83,7 +84,7 @@ mod geo {
     /// ISO 3166-1 code of the country.
     #[rhai_fn(get = "country", pure)]
     pub fn country(geo: &mut Geo) -> ImmutableString {
-        geo.0.geo.country.as_str().into()
+        geo.0.country.as_ref().into()
     }
 
     /// The region.

@@ -189,7 +189,7 @@ mod req {
     /// Where on earth; all empty without a database.
     #[rhai_fn(get = "geo", pure)]
     pub fn geo(req: &mut Request) -> Geo {
-        Geo(req.0.facts.clone())
+        Geo(req.0.clone())
     }
 
     /// The signed-in user.

@@ -10,7 +10,7 @@ use crate::base::ids::CorrelationId;
 use crate::base::target::CanonicalPath;
 use crate::script::api::Ip;
 use crate::script::call::{Raised, error};
-use crate::script::facts::{ApiKeyFacts, GeoFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
+use crate::script::facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
 use crate::script::response::ResponseFacts;
 
 /// The host of every test's request.
@@ -83,7 +83,6 @@ impl TestRequest {
                 service: "app".into(),
                 tags: self.tags.clone().into(),
             },
-            geo: GeoFacts { country: self.country.clone() },
             content_length: self.content_length,
             unix_ms,
             identity: OnceLock::new(),
@@ -97,6 +96,10 @@ impl TestRequest {
 
     pub fn identity(&self) -> IdentityFacts {
         self.identity.clone()
+    }
+
+    pub fn country(&self) -> &str {
+        &self.country
     }
 
     pub fn body(&self) -> &str {

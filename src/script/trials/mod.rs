@@ -110,3 +110,17 @@ fn ending(main: &str) -> Outcome {
     let book = Ground::with(main).book();
     on_worker(move || decide(&book, Hook::Request, plain_facts("GET", "/")).1.notes().last().unwrap().outcome)
 }
+
+/// What `on_response` of one plugin makes of an answer with those headers.
+fn respond(main: &str, headers: &[(&'static str, &str)]) -> (String, ResponseFacts) {
+    let book = Ground::with(main).book();
+    let mut head = ResponseFacts { status: http::StatusCode::OK, headers: http::HeaderMap::new(), size: 0, latency_ms: 0 };
+    for (name, value) in headers {
+        head.headers.append(*name, value.parse().unwrap());
+    }
+    on_worker(move || {
+        let facts = Arc::new(plain_facts("GET", "/"));
+        let decision = book.run(Hook::Response, &facts, Some(&mut head), &mut Ledger::new(), &still());
+        (words(&decision), head)
+    })
+}
