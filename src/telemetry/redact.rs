@@ -4,6 +4,7 @@
 //! works word by word in one pass, and knows JSON escapes, so that a JSON line stays JSON. A line with nothing in it
 //! costs one look at each byte and one copy.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::ops::Range;
 
@@ -47,26 +48,44 @@ struct Pass<'a> {
 impl Net {
     /// Appends the line to `out` without what must not be in it.
     pub fn pass(&mut self, line: &str, out: &mut String) {
-        let mut pass = Pass { line, out, copied: 0, caught: 0, after_bearer: false };
-        let mut at = 0;
-        while at < line.len() {
-            let start = at;
-            let sum = pass.word_end(&mut at);
-            if at > start {
-                pass.word(start..at, sum);
-            }
-            if at < line.len() {
-                at = pass.separator(at);
-            }
-        }
-        pass.out.push_str(&line[pass.copied..]);
-        self.caught += pass.caught;
+        let (copied, caught) = scan(line, out);
+        out.push_str(&line[copied..]);
+        self.caught += caught;
     }
 
     /// Words and tokens taken out since the start.
     pub fn caught(&self) -> u64 {
         self.caught
     }
+}
+
+/// The text without what must not be in a line; nothing is copied when nothing is found.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    match scan(text, &mut out) {
+        (0, 0) => Cow::Borrowed(text),
+        (copied, _) => {
+            out.push_str(&text[copied..]);
+            Cow::Owned(out)
+        }
+    }
+}
+
+/// Appends the line up to the last thing that was taken out of it; how far that is, and how much it was.
+fn scan(line: &str, out: &mut String) -> (usize, u64) {
+    let mut pass = Pass { line, out, copied: 0, caught: 0, after_bearer: false };
+    let mut at = 0;
+    while at < line.len() {
+        let start = at;
+        let sum = pass.word_end(&mut at);
+        if at > start {
+            pass.word(start..at, sum);
+        }
+        if at < line.len() {
+            at = pass.separator(at);
+        }
+    }
+    (pass.copied, pass.caught)
 }
 
 impl Pass<'_> {
@@ -383,6 +402,13 @@ mod tests {
             let read: serde_json::Value = serde_json::from_str(&out).expect(&out);
             assert!(read["message"].as_str().unwrap().contains("«redacted»"), "{out}");
         }
+    }
+
+    #[test]
+    fn a_clean_value_is_not_copied() {
+        assert!(matches!(clean("0192f0c4-7c1e-7a3b-9d2f-1c2b3a4d5e6f"), Cow::Borrowed(_)));
+        assert_eq!(clean("x 10.0.0.1 y"), "x «redacted» y");
+        assert_eq!(clean("\u{1b}y"), "\\u001by");
     }
 
     proptest::proptest! {
