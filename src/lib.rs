@@ -14,8 +14,16 @@
 //! 0 base        words everybody shares; no I/O, no async, no locks
 //! ```
 
+
+pub mod auth;
 pub mod base;
 pub mod config;
+pub mod limiter;
 pub mod live;
+pub mod pipeline;
+pub mod proxy;
+pub mod schema;
+pub mod script;
 pub mod server;
+pub mod store;
 pub mod telemetry;

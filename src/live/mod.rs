@@ -1,7 +1,11 @@
 //! Floor 4: the policy in force, and how an edit becomes the next one: built whole, swapped, or left alone.
 
 pub mod fingerprint;
+pub mod hardening;
+pub mod policy;
 pub mod reloader;
+pub mod routes;
+pub mod snapshot;
 pub mod watch;
 
 mod armed;

@@ -1,6 +1,5 @@
 //! One HTTP/1.1 connection: its limits, its requests one after another, and how it ends.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
@@ -67,7 +66,7 @@ impl Http {
 
     /// Serves one connection to its end. The header timeout runs from the accept and between requests: an idle connection closes
     /// silently, one with half a head is answered with the bytes of `late`. In the drain, the request in flight is finished and
-    /// its answer says `Connection: close`.
+    /// its answer says `Connection: close`. An error of the service closes the connection without an answer.
     pub async fn serve<S, B>(
         &self,
         stream: TcpStream,
@@ -76,7 +75,8 @@ impl Http {
         late: impl FnOnce() -> Vec<u8>,
     ) -> Ending
     where
-        S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Unpin,
+        S: Service<Request<Incoming>, Response = Response<B>> + Unpin,
+        S::Error: Into<Box<dyn Error + Send + Sync>>,
         B: Body + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {

@@ -1,3 +1,4 @@
+use std::convert::Infallible;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream as Client};
 use std::rc::Rc;

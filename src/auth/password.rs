@@ -1,0 +1,256 @@
+//! Passwords: Argon2id, off the workers, a bounded number at a time.
+//!
+//! # Source
+//! RFC 9106; OWASP Password Storage Cheat Sheet (19 MiB, two passes, one lane).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use aws_lc_rs::rand;
+use tokio::sync::Semaphore;
+
+use crate::base::secret::Secret;
+
+/// Longest password that is looked at, in bytes: hashing time must not grow with what a stranger sends.
+pub const PASSWORD_BYTES_MAX: usize = 1024;
+/// Most checks that wait while all places are taken; whoever comes then is told to come back.
+pub const WAITING_MAX: usize = 64;
+
+const MEMORY_KIB: u32 = 19 * 1024;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+const SALT_BYTES: usize = 16;
+
+/// The hash that a name without an account is checked against, so that both take the same time (EN-01). It was drawn at
+/// random, not computed: no password is known that fits.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$U5ur2VCQbGDwHHooEypjCA$8ze1KW60J0wirKiHthVX6jvKmhWlE2PWXWIdnQrKRFg";
+
+/// A stored password: a PHC string.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordDigest(Secret<String>);
+
+/// Why a password cannot be hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordError {
+    /// Longer than [`PASSWORD_BYTES_MAX`].
+    #[error("the password is longer than {PASSWORD_BYTES_MAX} bytes")]
+    TooLong,
+    /// The memory could not be had.
+    #[error("the password could not be hashed")]
+    Failed,
+}
+
+/// All places and all waiting places are taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("too many passwords are being checked")]
+pub struct Busy;
+
+impl PasswordDigest {
+    /// A stored PHC string; whether it is one shows when it is checked against.
+    pub fn from_stored(phc: String) -> Self {
+        Self(Secret::new(phc))
+    }
+
+    /// The PHC string, for storage.
+    pub fn expose(&self) -> &str {
+        self.0.expose()
+    }
+}
+
+/// Hashes a password with a fresh salt. Takes tens of milliseconds and 19 MiB: not for a worker.
+///
+/// # Errors
+/// [`PasswordError`] for an overlong password or when memory runs out.
+pub fn hash(password: &Secret<String>) -> Result<PasswordDigest, PasswordError> {
+    if password.expose().len() > PASSWORD_BYTES_MAX {
+        return Err(PasswordError::TooLong);
+    }
+    let mut salt = [0; SALT_BYTES];
+    rand::fill(&mut salt).map_err(|_| PasswordError::Failed)?;
+    let phc = argon()
+        .hash_password_with_salt(password.expose().as_bytes(), &salt)
+        .map_err(|_| PasswordError::Failed)?;
+    Ok(PasswordDigest::from_stored(phc.to_string()))
+}
+
+/// Whether the password is the one that was hashed. `None`, an unreadable or a costlier hash does the same work and is
+/// never right. Takes tens of milliseconds and 19 MiB: not for a worker.
+pub fn verify(password: &Secret<String>, stored: Option<&PasswordDigest>) -> bool {
+    if password.expose().len() > PASSWORD_BYTES_MAX {
+        return false;
+    }
+    let stored = stored.and_then(|digest| PasswordHash::new(digest.expose()).ok()).filter(affordable);
+    let against = match &stored {
+        Some(phc) => Some(phc.clone()),
+        None => PasswordHash::new(NOBODY).ok(),
+    };
+    let fits = against.is_some_and(|phc| argon().verify_password(password.expose().as_bytes(), &phc).is_ok());
+    fits && stored.is_some()
+}
+
+fn argon() -> Argon2<'static> {
+    let params = Params::new(MEMORY_KIB, PASSES, LANES, None).expect("the constants are in range");
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+}
+
+/// A row of the database must not be able to ask for more than we would spend ourselves.
+fn affordable(phc: &PasswordHash) -> bool {
+    Params::try_from(phc)
+        .is_ok_and(|p| p.m_cost() <= MEMORY_KIB && p.t_cost() <= PASSES && p.p_cost() <= LANES)
+        && phc.algorithm.as_str() == "argon2id"
+}
+
+/// The gate in front of password work. Clones share its places.
+#[derive(Clone, Debug)]
+pub struct Checks {
+    places: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
+}
+
+impl Checks {
+    /// A gate with room for `checks_max` at a time; each takes 19 MiB.
+    pub fn new(checks_max: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(checks_max.max(1))), waiting: Arc::default() }
+    }
+
+    /// Checks a password off the worker; see [`verify`].
+    ///
+    /// # Errors
+    /// [`Busy`] when too many wait already.
+    pub async fn verify(
+        &self,
+        password: Secret<String>,
+        stored: Option<PasswordDigest>,
+    ) -> Result<bool, Busy> {
+        self.run(move || verify(&password, stored.as_ref())).await
+    }
+
+    /// Hashes a password off the worker; see [`hash`].
+    ///
+    /// # Errors
+    /// [`Busy`] when too many wait already.
+    pub async fn hash(
+        &self,
+        password: Secret<String>,
+    ) -> Result<Result<PasswordDigest, PasswordError>, Busy> {
+        self.run(move || hash(&password)).await
+    }
+
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+        let place = if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            place
+        } else {
+            let _waiting = Waiting::enter(&self.waiting)?;
+            Arc::clone(&self.places).acquire_owned().await.map_err(|_| Busy)?
+        };
+        // The place moves into the work: a client that hangs up does not make room for another 19 MiB.
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work()
+        });
+        done.await.map_err(|_| Busy)
+    }
+}
+
+/// One waiting place, given back when the wait ends, however it ends.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn enter(waiting: &'a AtomicUsize) -> Result<Self, Busy> {
+        let entry = Self(waiting);
+        if waiting.fetch_add(1, Ordering::Relaxed) < WAITING_MAX { Ok(entry) } else { Err(Busy) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(text: &str) -> Secret<String> {
+        Secret::new(text.to_owned())
+    }
+
+    #[test]
+    fn only_the_right_password_opens() {
+        let stored = hash(&secret("correct horse")).unwrap();
+        assert!(stored.expose().starts_with("$argon2id$v=19$m=19456,t=2,p=1$"));
+        assert!(verify(&secret("correct horse"), Some(&stored)));
+        assert!(!verify(&secret("correct horse "), Some(&stored)));
+        assert!(!verify(&secret(""), Some(&stored)));
+    }
+
+    #[test]
+    fn the_same_password_is_stored_differently_each_time() {
+        assert_ne!(hash(&secret("x")).unwrap(), hash(&secret("x")).unwrap());
+    }
+
+    #[test]
+    fn en_01_a_name_without_an_account_is_checked_against_a_hash_of_the_same_cost() {
+        let real = hash(&secret("x")).unwrap();
+        let cost = |text: &str| {
+            let phc = PasswordHash::new(text).unwrap();
+            assert_eq!(phc.hash.unwrap().len(), 32);
+            Params::try_from(&phc).map(|p| (p.m_cost(), p.t_cost(), p.p_cost())).unwrap()
+        };
+        assert_eq!(cost(NOBODY), cost(real.expose()));
+        assert!(affordable(&PasswordHash::new(NOBODY).unwrap()));
+        assert!(!verify(&secret("x"), None));
+    }
+
+    #[test]
+    fn a_stored_hash_that_is_unreadable_weak_in_kind_or_too_costly_never_opens() {
+        let phc = hash(&secret("x")).unwrap().expose().to_owned();
+        for bad in [
+            String::new(),
+            "x".into(),
+            phc.replace("argon2id", "argon2i"),
+            phc.replace("m=19456", "m=4000000"),
+        ] {
+            assert!(!verify(&secret("x"), Some(&PasswordDigest::from_stored(bad))));
+        }
+    }
+
+    #[test]
+    fn an_overlong_password_is_refused_before_any_work() {
+        let long = secret(&"x".repeat(PASSWORD_BYTES_MAX + 1));
+        assert_eq!(hash(&long), Err(PasswordError::TooLong));
+        assert!(!verify(&long, None));
+    }
+
+    #[test]
+    fn debug_does_not_show_a_hash() {
+        assert!(!format!("{:?}", PasswordDigest::from_stored("$argon2id$".into())).contains("argon"));
+    }
+
+    #[tokio::test]
+    async fn when_all_places_and_waiting_places_are_taken_the_next_is_told_so() {
+        let checks = Checks::new(1);
+        let held = Arc::clone(&checks.places).acquire_owned().await.unwrap();
+        let waiting: Vec<_> = (0..WAITING_MAX)
+            .map(|_| {
+                let checks = checks.clone();
+                tokio::spawn(async move { checks.run(|| ()).await })
+            })
+            .collect();
+        while checks.waiting.load(Ordering::Relaxed) < WAITING_MAX {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(checks.run(|| ()).await, Err(Busy));
+        drop(held);
+        for one in waiting {
+            assert_eq!(one.await.unwrap(), Ok(()));
+        }
+        assert_eq!(checks.waiting.load(Ordering::Relaxed), 0);
+        assert_eq!(checks.run(|| 7).await, Ok(7));
+    }
+}

@@ -1,0 +1,122 @@
+//! The routes, compiled once a snapshot: the longest path that matches wins, whatever the number of routes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::config::Route;
+use crate::schema::Compiled;
+
+/// Methods that a route takes when it lists none.
+pub const USUAL_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
+/// A route, ready to be asked.
+#[derive(Debug)]
+pub struct CompiledRoute {
+    /// As configured.
+    pub route: Route,
+    /// Metric label and log field.
+    pub name: Arc<str>,
+    /// The schema of request bodies, compiled.
+    pub schema: Option<Compiled>,
+}
+
+/// Every route, by path.
+#[derive(Debug, Default)]
+pub struct RouteTable {
+    exact: HashMap<String, Vec<Arc<CompiledRoute>>>,
+    prefix: HashMap<String, Vec<Arc<CompiledRoute>>>,
+}
+
+/// What the table says of a request.
+#[derive(Debug)]
+pub enum Found {
+    /// This route takes it.
+    Route(Arc<CompiledRoute>),
+    /// The path is known, the method is not; the text is an `Allow` header.
+    OtherMethods(Arc<CompiledRoute>, String),
+    /// Nothing matches.
+    Nothing,
+}
+
+impl CompiledRoute {
+    /// A route with its schema compiled.
+    pub fn new(route: Route, schema: Option<Compiled>) -> Self {
+        Self { name: Arc::from(route.name.as_str()), schema, route }
+    }
+
+    /// Whether the route takes the method; the method names are case-sensitive (RFC 9110 section 9.1).
+    pub fn takes(&self, method: &str) -> bool {
+        if self.route.methods.is_empty() {
+            return USUAL_METHODS.contains(&method);
+        }
+        self.route.methods.iter().any(|m| m == method) || (method == "HEAD" && self.takes_get_for_head())
+    }
+
+    fn takes_get_for_head(&self) -> bool {
+        self.route.methods.iter().any(|m| m == "GET")
+    }
+
+    fn serves(&self, host: &str) -> bool {
+        self.route.host.as_deref().is_none_or(|own| own == host)
+    }
+}
+
+impl RouteTable {
+    /// A table of routes; where two share a path, the one with a host is asked first, then the file's order.
+    pub fn new(routes: impl IntoIterator<Item = CompiledRoute>) -> Self {
+        let mut table = Self::default();
+        for route in routes {
+            let route = Arc::new(route);
+            let list = match route.route.path.strip_suffix('*') {
+                Some(prefix) => table.prefix.entry(prefix.to_owned()).or_default(),
+                None => table.exact.entry(route.route.path.clone()).or_default(),
+            };
+            list.push(route);
+        }
+        for list in table.exact.values_mut().chain(table.prefix.values_mut()) {
+            list.sort_by_key(|r| r.route.host.is_none());
+        }
+        table
+    }
+
+    /// The route of a request. The longest matching path wins first; hosts and methods choose among equal paths only,
+    /// so that a method that a narrow route does not take never falls through to a wider route with weaker rules.
+    pub fn find(&self, host: &str, path: &str, method: &str) -> Found {
+        if let Some(found) = self.exact.get(path).and_then(|list| choose(list, host, method)) {
+            return found;
+        }
+        let mut end = path.len();
+        while let Some(slash) = path[..end].rfind('/') {
+            if let Some(found) = self.prefix.get(&path[..=slash]).and_then(|list| choose(list, host, method)) {
+                return found;
+            }
+            end = slash;
+        }
+        Found::Nothing
+    }
+
+    /// Every route.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<CompiledRoute>> {
+        self.exact.values().chain(self.prefix.values()).flatten()
+    }
+}
+
+fn choose(list: &[Arc<CompiledRoute>], host: &str, method: &str) -> Option<Found> {
+    let serving: Vec<_> = list.iter().filter(|r| r.serves(host)).collect();
+    let first = *serving.first()?;
+    if let Some(route) = serving.iter().find(|r| r.takes(method)) {
+        return Some(Found::Route(Arc::clone(route)));
+    }
+    let mut allow: Vec<&str> = serving.iter().flat_map(|r| allowed(r)).collect();
+    allow.sort_unstable();
+    allow.dedup();
+    Some(Found::OtherMethods(Arc::clone(first), allow.join(", ")))
+}
+
+fn allowed(route: &CompiledRoute) -> Vec<&str> {
+    if route.route.methods.is_empty() {
+        return USUAL_METHODS.to_vec();
+    }
+    let head = route.takes_get_for_head().then_some("HEAD");
+    route.route.methods.iter().map(String::as_str).chain(head).collect()
+}

@@ -1,0 +1,128 @@
+//! All that an edit may change, built whole from the files on disk by the same function that `check` calls.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+
+use super::hardening::Hardening;
+use super::routes::{CompiledRoute, RouteTable};
+use crate::auth::Keyring;
+use crate::auth::cookie::Shape;
+use crate::base::problems::{Problem, Problems};
+use crate::config::{self, Config, Environment};
+use crate::schema::Compiled;
+use crate::script::{Folders, RuleBook};
+
+/// Everything that an edit may change. Immutable: a request keeps the one it began with.
+pub struct Snapshot {
+    /// Counts snapshots that went live, from 1.
+    pub generation: u64,
+    /// SHA-256 over the content of the files that made it, in hex.
+    pub hash: String,
+    /// The configuration.
+    pub config: Config,
+    /// Routes, compiled.
+    pub routes: RouteTable,
+    /// Rules, compiled.
+    pub rules: RuleBook,
+    /// The keys that sign and verify session tokens.
+    pub keyring: Keyring,
+    /// The session cookie's name.
+    pub session_cookie: Arc<str>,
+    /// How the session cookie is set and cleared.
+    pub cookie: Shape,
+    /// The security headers.
+    pub hardening: Hardening,
+}
+
+/// What a look at the files gave: a snapshot where no error was found, every problem, and what to watch.
+pub struct Built {
+    /// The snapshot; absent when the files cannot go live.
+    pub snapshot: Option<Snapshot>,
+    /// Every problem, warnings too.
+    pub problems: Problems,
+    /// Files and folders that made it, to be watched.
+    pub watched: Vec<PathBuf>,
+}
+
+/// Builds a snapshot from the files as they are now.
+pub fn build(inputs: &config::Inputs, generation: u64) -> Built {
+    let loaded = config::load(inputs);
+    let mut problems = loaded.problems;
+    let mut watched = loaded.files;
+    let Some(config) = loaded.config else {
+        return Built { snapshot: None, problems, watched };
+    };
+    watched.extend([config.plugins.path.clone(), config.plugins.scripts.clone()]);
+    let folders =
+        Folders { plugins: &config.plugins.path, scripts: &config.plugins.scripts, root: &config.folder };
+    let (rules, rule_problems) = RuleBook::load(folders, &config.plugins.overrides);
+    problems.append(rule_problems);
+    let routes = compile_routes(&config, &mut problems);
+    let hash = hash_of(inputs, &rules);
+    let keyring = Keyring::new(&config.session.keys)
+        .map_err(|why| problems.push(Problem::of("[session]", why.to_string())))
+        .ok();
+    let snapshot = match keyring {
+        Some(keyring) if !problems.has_errors() => {
+            Some(assemble(config, generation, hash, routes, rules, keyring))
+        },
+        _ => None,
+    };
+    Built { snapshot, problems, watched }
+}
+
+fn assemble(
+    config: Config,
+    generation: u64,
+    hash: String,
+    routes: RouteTable,
+    rules: RuleBook,
+    keyring: Keyring,
+) -> Snapshot {
+    let production = config.environment == Environment::Production;
+    let session = &config.session;
+    Snapshot {
+        generation,
+        hash,
+        session_cookie: Arc::from(session.cookie_name.as_str()),
+        cookie: Shape::new(&session.cookie_name, session.cookie_domain.as_deref(), session.same_site, production),
+        hardening: Hardening::new(&config.headers, config.environment),
+        routes,
+        rules,
+        keyring,
+        config,
+    }
+}
+
+/// SHA-256 over the config file's text and the content hashes of every rule file, in hex.
+fn hash_of(inputs: &config::Inputs, rules: &RuleBook) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(inputs.source.text.as_bytes());
+    for (path, hash) in rules.inputs() {
+        context.update(path.as_os_str().as_encoded_bytes());
+        context.update(hash.as_bytes());
+    }
+    let mut hex = String::new();
+    for byte in context.finish().as_ref() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+fn compile_routes(config: &Config, problems: &mut Problems) -> RouteTable {
+    let compiled = config.routes.iter().map(|route| {
+        let schema = route.body_schema.as_ref().and_then(|schema| {
+            Compiled::compile(&schema.document)
+                .map_err(|why| {
+                    let origin = format!("{} (route `{}`)", schema.origin, route.name);
+                    problems.push(Problem::of(origin, format!("the schema does not compile: {why}")));
+                })
+                .ok()
+        });
+        CompiledRoute::new(route.clone(), schema)
+    });
+    RouteTable::new(compiled.collect::<Vec<_>>())
+}

@@ -1,0 +1,51 @@
+//! Stage 4: addresses that are kept out. An address whose bucket is already empty is refused before any script or
+//! cryptography runs for it, and is charged nothing for asking.
+
+use std::ops::Deref;
+use std::time::Instant;
+
+use super::client::Located;
+use super::endpoints::Own;
+use super::step::Step;
+use super::trail::Trail;
+use crate::base::refusal::Refusal;
+use crate::config::Config;
+use crate::limiter::{Limiter, Limits};
+
+/// Proof that the address may ask at all.
+pub struct Admitted {
+    located: Located,
+    own: Option<Own>,
+}
+
+/// Lets an address in, unless its bucket is empty. Probes always get in.
+///
+/// # Errors
+/// The refusal of this stage.
+pub fn admit(located: Located, config: &Config, limiter: &Limiter, now: Instant, trail: &mut Trail) -> Step<Admitted> {
+    let own = Own::find(located.path().as_str(), &config.gateway.prefix);
+    trail.probe = own.is_some_and(Own::is_probe);
+    if trail.probe {
+        return Ok(Admitted { located, own });
+    }
+    if let Err(denied) = limiter.check_ip(located.address(), &Limits::general(&config.rate_limit), now) {
+        trail.level = Some(denied.by);
+        return Err(Refusal::RateLimited { retry_after: denied.wait }.into());
+    }
+    Ok(Admitted { located, own })
+}
+
+impl Admitted {
+    /// The own endpoint that the path names, if any.
+    pub fn own_endpoint(&self) -> Option<Own> {
+        self.own
+    }
+}
+
+impl Deref for Admitted {
+    type Target = Located;
+
+    fn deref(&self) -> &Located {
+        &self.located
+    }
+}

@@ -1,0 +1,99 @@
+//! The body of an answer, whoever wrote it, and the moment at which it has gone out.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+
+use super::closing::Closing;
+use crate::proxy::{UpstreamBody, UpstreamBodyError};
+
+/// An answer's body. When it is dropped, sent or not, the request is over and is counted.
+pub struct Body {
+    source: Source,
+    closing: Option<Box<Closing>>,
+}
+
+enum Source {
+    Empty,
+    Full(Bytes),
+    Upstream(Box<UpstreamBody>),
+}
+
+impl Body {
+    /// No body.
+    pub fn empty() -> Self {
+        Self { source: Source::Empty, closing: None }
+    }
+
+    /// A body that is all there.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        let source = if bytes.is_empty() { Source::Empty } else { Source::Full(bytes) };
+        Self { source, closing: None }
+    }
+
+    /// A body that streams from an upstream.
+    pub fn upstream(body: UpstreamBody) -> Self {
+        Self { source: Source::Upstream(Box::new(body)), closing: None }
+    }
+
+    /// The bytes of a body that is all there; nothing of one that streams.
+    pub fn whole(&self) -> Bytes {
+        match &self.source {
+            Source::Full(bytes) => bytes.clone(),
+            Source::Empty | Source::Upstream(_) => Bytes::new(),
+        }
+    }
+
+    /// Ties the end of the request to the end of this body.
+    pub fn closes(mut self, closing: Box<Closing>) -> Self {
+        self.closing = Some(closing);
+        self
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = UpstreamBodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
+        let frame = match &mut self.source {
+            Source::Empty => return Poll::Ready(None),
+            Source::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                self.source = Source::Empty;
+                Some(Ok(Frame::data(bytes)))
+            }
+            Source::Upstream(body) => std::task::ready!(Pin::new(body.as_mut()).poll_frame(context)),
+        };
+        if let Some(closing) = &mut self.closing {
+            match &frame {
+                Some(Ok(frame)) => closing.count(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(_)) => closing.was_cut(),
+                None => {}
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Empty => true,
+            Source::Full(_) => false,
+            Source::Upstream(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Empty => SizeHint::with_exact(0),
+            Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Upstream(body) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Stages 1 and 2: a request head within its limits, and the id that it keeps to the end.
+
+use std::net::SocketAddr;
+
+use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName};
+use http::request::Parts;
+use http::Method;
+
+use super::step::Step;
+use crate::base::ids::CorrelationId;
+use crate::base::refusal::Refusal;
+use crate::config::Server;
+use crate::proxy::hops::check_request;
+
+/// The correlation header, lower case.
+pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A request head whose size and framing headers are acceptable.
+pub struct Arrival {
+    parts: Parts,
+    peer: SocketAddr,
+    has_body: bool,
+}
+
+/// The id of a request: the client's where it has the allowed form and stands once, a new one otherwise.
+pub fn correlate(headers: &HeaderMap) -> CorrelationId {
+    let mut given = headers.get_all(X_REQUEST_ID).iter();
+    match (given.next(), given.next()) {
+        (Some(one), None) => CorrelationId::accept(one.as_bytes()).unwrap_or_else(CorrelationId::generate),
+        _ => CorrelationId::generate(),
+    }
+}
+
+/// Takes in a request head; the body is judged later and travels apart.
+///
+/// # Errors
+/// The refusal of this stage.
+pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) -> Step<Arrival> {
+    let target = parts.uri.path_and_query().map_or(0, |pq| pq.as_str().len());
+    if u64::try_from(target).unwrap_or(u64::MAX) > limits.target_max {
+        return Err(Refusal::UriTooLong.into());
+    }
+    let size: usize = parts.headers.iter().map(|(n, v)| n.as_str().len() + v.len()).sum();
+    if parts.headers.len() > limits.headers_max || u64::try_from(size).unwrap_or(u64::MAX) > limits.header_max {
+        return Err(Refusal::HeadersTooLarge.into());
+    }
+    check_request(&parts.headers).map_err(Refusal::BadRequest)?;
+    if parts.headers.get(EXPECT).is_some_and(|v| !v.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        return Err(Refusal::ExpectationFailed.into());
+    }
+    if parts.method == Method::CONNECT || parts.method == Method::TRACE {
+        return Err(Refusal::MethodNotAllowed { allow: crate::live::routes::USUAL_METHODS.join(", ") }.into());
+    }
+    Ok(Arrival { parts, peer, has_body })
+}
+
+impl Arrival {
+    /// The method.
+    pub fn method(&self) -> &Method {
+        &self.parts.method
+    }
+
+    /// The headers as they came.
+    pub fn headers(&self) -> &HeaderMap {
+        &self.parts.headers
+    }
+
+    /// The other end of the socket.
+    pub fn peer(&self) -> SocketAddr {
+        self.peer
+    }
+
+    /// The head as it came.
+    pub fn parts(&self) -> &Parts {
+        &self.parts
+    }
+
+    /// The declared length of the body, in bytes.
+    pub fn declared_length(&self) -> Option<u64> {
+        self.parts.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+    }
+
+    /// Whether a body comes at all.
+    pub fn has_body(&self) -> bool {
+        self.has_body
+    }
+
+    /// The value of a header where it is one text.
+    pub fn text_header(&self, name: impl http::header::AsHeaderName) -> Option<&str> {
+        self.parts.headers.get(name)?.to_str().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&'static str]) -> HeaderMap {
+        values.iter().map(|v| (X_REQUEST_ID, http::HeaderValue::from_static(v))).collect()
+    }
+
+    #[test]
+    fn hb_11_a_clients_id_is_kept_only_in_the_allowed_form_and_only_once() {
+        assert_eq!(correlate(&headers(&["abc-1"])).as_str(), "abc-1");
+        for bad in [&["<script>"][..], &["a b"], &["a", "b"], &[]] {
+            assert_eq!(correlate(&headers(bad)).as_str().len(), 36, "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Stage 11: roles of the route, then the rules that know who it is.
+
+use std::ops::Deref;
+
+use super::gateway::Gateway;
+use super::rate_limit::Metered;
+use super::rules::ask;
+use super::step::Step;
+use super::trail::Trail;
+use crate::base::refusal::Refusal;
+use crate::live::snapshot::Snapshot;
+use crate::script::Hook;
+
+/// Proof that the caller may do this, as far as roles and `on_auth` rules know.
+pub struct Authorised(Metered);
+
+/// Checks roles and asks `on_auth`.
+///
+/// # Errors
+/// The refusal of this stage.
+pub fn authorise(who: Metered, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> Step<Authorised> {
+    let needed = who.route().map(|r| r.route.roles.as_slice()).unwrap_or_default();
+    if !needed.is_empty() && !who.identity().is_known() {
+        return Err(Refusal::Unauthenticated.into());
+    }
+    if !needed.is_empty() && !needed.iter().any(|role| who.identity().has_role(role)) {
+        return Err(Refusal::Forbidden("You may not do this.").into());
+    }
+    ask(Hook::Auth, None, gateway, snapshot, trail)?;
+    Ok(Authorised(who))
+}
+
+impl Deref for Authorised {
+    type Target = Metered;
+
+    fn deref(&self) -> &Metered {
+        &self.0
+    }
+}

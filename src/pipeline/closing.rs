@@ -1,0 +1,172 @@
+//! The end of a request, however it ends: sent, cut, refused, or left by its client. Whoever holds the [`Closing`] holds
+//! the end; when it is dropped the request is logged, counted and written down, once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+
+use super::gateway::Gateway;
+use super::stage::Stage;
+use super::trail::Trail;
+use crate::base::refusal::Refusal;
+use crate::config::Mode;
+use crate::live::snapshot::Snapshot;
+use crate::script::{Hook, Note, Outcome, ResponseFacts};
+use crate::store::{Label, UsageRow};
+use crate::telemetry::access::AccessLine;
+
+/// The code of a request whose client went away before it was answered.
+const CLIENT_CLOSED: &str = "CLIENT_CLOSED_REQUEST";
+/// The code of an answer that broke off after its head had gone out.
+const RESPONSE_CUT: &str = "RESPONSE_CUT";
+
+/// Holds a request until its end.
+pub struct Closing {
+    gateway: Arc<Gateway>,
+    snapshot: Arc<Snapshot>,
+    trail: Trail,
+    status: Option<StatusCode>,
+    code: Option<Arc<str>>,
+    refused_at: Option<Stage>,
+    bytes_out: u64,
+    cut: bool,
+}
+
+impl Closing {
+    /// Begins to hold a request.
+    pub fn begin(gateway: Arc<Gateway>, snapshot: Arc<Snapshot>, trail: Trail) -> Box<Self> {
+        gateway.metrics.in_flight.inc();
+        let closing =
+            Self { gateway, snapshot, trail, status: None, code: None, refused_at: None, bytes_out: 0, cut: false };
+        Box::new(closing)
+    }
+
+    /// The trail, to be written on.
+    pub fn trail(&mut self) -> &mut Trail {
+        &mut self.trail
+    }
+
+    /// The request was refused.
+    pub fn refused(&mut self, refusal: &Refusal) {
+        self.refused_at = Some(self.trail.stage);
+        self.code = Some(Arc::from(refusal.code()));
+    }
+
+    /// The head of the answer is known.
+    pub fn answered(&mut self, status: StatusCode) {
+        self.status = Some(status);
+    }
+
+    /// Bytes of the answer's body went out.
+    pub fn count(&mut self, bytes: usize) {
+        self.bytes_out += bytes as u64;
+    }
+
+    /// The answer's body broke off.
+    pub fn was_cut(&mut self) {
+        self.cut = true;
+    }
+
+    fn settle_code(&mut self) {
+        if self.code.is_none() && self.status.is_none() {
+            self.code = Some(Arc::from(CLIENT_CLOSED));
+        } else if self.cut {
+            self.code = Some(Arc::from(RESPONSE_CUT));
+        }
+    }
+
+    fn count_metrics(&self, duration: Duration) {
+        let metrics = &self.gateway.metrics;
+        let code = self.code.as_deref().unwrap_or_default();
+        let status = self.status.map_or(0, |s| s.as_u16());
+        metrics.request(self.trail.method, &self.trail.route, status, code);
+        metrics.request_seconds(&self.trail.route).observe(duration.as_secs_f64());
+        if let Some(stage) = self.refused_at {
+            metrics.refusal(stage.label(), code);
+        }
+        for note in self.trail.ledger.notes() {
+            if !note.duration.is_zero() {
+                metrics.plugin_seconds(&note.plugin).observe(note.duration.as_secs_f64());
+            }
+            let mode = if note.mode == Mode::Shadow { "shadow" } else { "enforce" };
+            metrics.plugin_decision(&note.plugin, &note.rule, note.outcome.word(), mode);
+        }
+    }
+
+    fn write_down(&self, now_ms: i64, duration: Duration) {
+        let pseudonyms = &self.gateway.pseudonyms;
+        let client = self.trail.client.map(|a| pseudonyms.address(a));
+        let user = self.trail.user.as_deref().map(|u| pseudonyms.user(u));
+        let decider = self.decider();
+        self.gateway.logs.access(&AccessLine {
+            unix_ms: now_ms,
+            correlation_id: self.trail.id.as_str(),
+            method: self.trail.method,
+            route: &self.trail.route,
+            status: self.status.map(|s| s.as_u16()),
+            code: self.code.as_deref(),
+            duration,
+            client,
+            user,
+            auth_state: self.trail.auth,
+            plugin: decider.map(|n| &*n.plugin),
+            rule: decider.map(|n| n.rule.as_str()),
+            generation: self.snapshot.generation,
+        });
+        self.gateway.store.add_usage(UsageRow {
+            time_ms: self.trail.unix_ms,
+            correlation_id: self.trail.id.clone(),
+            method: Label::from(self.trail.method),
+            route: Label::from(Arc::clone(&self.trail.route)),
+            status: self.status.map_or(0, |s| s.as_u16()),
+            code: self.code.clone().map(Label::from),
+            stage: self.refused_at.map(|s| Label::from(s.label())),
+            duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
+            bytes_in: self.trail.bytes_in,
+            bytes_out: self.bytes_out,
+            client_hash: client.map(|c| *c.bytes()).unwrap_or_default(),
+            user_hash: user.map(|u| *u.bytes()),
+            plugin: decider.map(|n| Label::from(Arc::clone(&n.plugin))),
+            rule_line: decider.and_then(|n| n.rule.rsplit_once(':')?.1.parse().ok()),
+            generation: self.snapshot.generation,
+        });
+    }
+
+    /// The rule that refused the request, if one did.
+    fn decider(&self) -> Option<&Note> {
+        let refused = self.refused_at?;
+        let rule_stage = matches!(refused, Stage::OnRequest | Stage::Authorise | Stage::OnResponse);
+        let decides = |n: &&Note| n.mode == Mode::Enforce && (n.outcome.refuses() || matches!(n.outcome, Outcome::Fault(_)));
+        self.trail.ledger.notes().iter().rev().find(decides).filter(|_| rule_stage)
+    }
+
+    fn ask_on_log(&mut self, duration: Duration) {
+        let Some(facts) = self.trail.facts.clone().filter(|_| self.snapshot.rules.interested(Hook::Log)) else { return };
+        let mut response = ResponseFacts {
+            status: self.status.unwrap_or(StatusCode::BAD_REQUEST),
+            headers: http::HeaderMap::new(),
+            size: self.bytes_out,
+            latency_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+        };
+        // `on_log` decides nothing: the request is over.
+        let _ = self.snapshot.rules.run(
+            Hook::Log,
+            &facts,
+            Some(&mut response),
+            &mut self.trail.ledger,
+            &self.gateway.clock,
+        );
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let duration = self.gateway.clock.now().saturating_duration_since(self.trail.started);
+        self.settle_code();
+        self.ask_on_log(duration);
+        self.count_metrics(duration);
+        self.write_down(self.gateway.clock.unix_ms(), duration);
+        self.gateway.metrics.in_flight.dec();
+    }
+}

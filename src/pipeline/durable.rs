@@ -1,0 +1,87 @@
+//! Where two trades meet: what `auth` must not forget, `store` keeps.
+
+use std::sync::Arc;
+
+use crate::auth::accounts::Account;
+use crate::auth::durable::{AccountLog, Ended, SessionLog, SessionRow, Unavailable, Written};
+use crate::auth::ids::{SessionId, UserId};
+use crate::auth::name::AccountName;
+use crate::auth::password::PasswordDigest;
+use crate::store::{self, Pending, SessionsRemoved, Store, UserRow};
+
+/// The database, as `auth` asks for it.
+pub struct Durable(pub Store);
+
+impl SessionLog for Durable {
+    fn insert(&self, row: SessionRow, gave_way: Vec<SessionId>) -> Written {
+        let gave_way = gave_way.iter().map(|id| *id.as_bytes()).collect();
+        written(self.0.insert_session(to_row(&row), gave_way))
+    }
+
+    fn remove(&self, which: Ended) -> Written {
+        written(self.0.remove_sessions(match which {
+            Ended::Ids(ids) => SessionsRemoved::Ids(ids.iter().map(|id| *id.as_bytes()).collect()),
+            Ended::User(user) => SessionsRemoved::User(*user.as_bytes()),
+            Ended::All => SessionsRemoved::All,
+        }))
+    }
+
+    fn touch(&self, id: SessionId, last_seen_ms: i64) {
+        self.0.touch_session(*id.as_bytes(), last_seen_ms);
+    }
+}
+
+impl AccountLog for Durable {
+    fn save(&self, account: &Account) -> Written {
+        written(self.0.save_user(UserRow {
+            id: *account.id.as_bytes(),
+            name: account.name.expose().to_owned(),
+            password: account.password.as_ref().map(|p| p.expose().to_owned()),
+            roles: account.roles.iter().map(ToString::to_string).collect(),
+            disabled: account.disabled,
+            created_ms: account.created_ms,
+        }))
+    }
+}
+
+fn written(pending: Pending) -> Written {
+    Box::pin(async move {
+        pending.await.map_err(|error| {
+            tracing::error!(%error, "a durable write failed");
+            Unavailable
+        })
+    })
+}
+
+fn to_row(row: &SessionRow) -> store::SessionRow {
+    store::SessionRow {
+        id: *row.id.as_bytes(),
+        user: *row.user.as_bytes(),
+        created_ms: row.created_ms,
+        expires_ms: row.expires_ms,
+        last_seen_ms: row.last_seen_ms,
+    }
+}
+
+/// A stored session, as `auth` knows it.
+pub fn session_of(row: &store::SessionRow) -> SessionRow {
+    SessionRow {
+        id: SessionId::from_bytes(row.id),
+        user: UserId::from_bytes(row.user),
+        created_ms: row.created_ms,
+        expires_ms: row.expires_ms,
+        last_seen_ms: row.last_seen_ms,
+    }
+}
+
+/// A stored account, as `auth` knows it; `None` where its name is none any more.
+pub fn account_of(row: UserRow) -> Option<Account> {
+    Some(Account {
+        id: UserId::from_bytes(row.id),
+        name: AccountName::parse(&row.name).ok()?,
+        password: row.password.map(PasswordDigest::from_stored),
+        roles: row.roles.into_iter().map(Arc::from).collect(),
+        disabled: row.disabled,
+        created_ms: row.created_ms,
+    })
+}

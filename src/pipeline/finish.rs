@@ -1,0 +1,100 @@
+//! Stages 15 and 16: rules on the response, then always, refusals too: the envelope, security headers, CORS headers and
+//! the correlation id.
+
+use std::sync::Arc;
+
+use http::Response;
+use http::header::{CONTENT_LENGTH, HeaderMap};
+
+use super::answer::Body;
+use super::closing::Closing;
+use super::gateway::Gateway;
+use super::rules::ask;
+use super::step::{Step, Stop};
+use super::trail::Trail;
+use super::{Answer, Dropped, cors, envelope};
+use crate::base::refusal::Refusal;
+use crate::config::RateLimit;
+use crate::limiter::Limits;
+use crate::live::hardening::Author;
+use crate::live::snapshot::Snapshot;
+use crate::script::{Hook, ResponseFacts};
+
+/// Stage 15: asks `on_response`, which may change the head of the answer or refuse it.
+///
+/// # Errors
+/// The refusal of a rule.
+pub fn on_response(
+    answer: Answer,
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+) -> Result<Answer, Refusal> {
+    if !snapshot.rules.interested(Hook::Response) || trail.facts.is_none() {
+        return Ok(answer);
+    }
+    let (mut parts, body) = answer.response.into_parts();
+    let mut facts = ResponseFacts {
+        status: parts.status,
+        size: declared_length(&parts.headers),
+        headers: std::mem::take(&mut parts.headers),
+        latency_ms: u64::try_from((gateway.clock.now() - trail.started).as_millis()).unwrap_or(u64::MAX),
+    };
+    ask(Hook::Response, Some(&mut facts), gateway, snapshot, trail)?;
+    parts.status = facts.status;
+    parts.headers = facts.headers;
+    Ok(Answer { response: Response::from_parts(parts, body), author: answer.author })
+}
+
+fn declared_length(headers: &HeaderMap) -> u64 {
+    headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok()).unwrap_or_default()
+}
+
+/// Stage 16: turns what was decided into what goes out.
+///
+/// # Errors
+/// [`Dropped`] when a rule wants the connection closed without an answer.
+pub fn finish(
+    outcome: Step<Answer>,
+    mut closing: Box<Closing>,
+    gateway: &Gateway,
+    snapshot: &Arc<Snapshot>,
+) -> Result<Response<Body>, Dropped> {
+    let answer = match outcome {
+        Ok(answer) => answer,
+        Err(Stop::Answered(response)) => Answer { response: *response, author: Author::Gateway },
+        Err(Stop::Refused(refusal)) => {
+            charge(gateway, &snapshot.config.rate_limit, closing.trail());
+            closing.refused(&refusal);
+            if matches!(&refusal, Refusal::Rule(rule) if rule.silent) {
+                return Err(Dropped);
+            }
+            Answer { response: envelope::render(&refusal, &closing.trail().id), author: Author::Gateway }
+        }
+    };
+    let Answer { mut response, author } = answer;
+    decorate(response.headers_mut(), author, snapshot, closing.trail());
+    closing.answered(response.status());
+    Ok(response.map(|body| body.closes(closing)))
+}
+
+/// A request refused before it was metered is charged to its address alone; own probes are free.
+fn charge(gateway: &Gateway, config: &RateLimit, trail: &mut Trail) {
+    let Some(address) = trail.client.filter(|_| trail.stage.charges_address_alone() && !trail.probe) else { return };
+    let level = gateway.limiter.charge_ip(address, &Limits::general(config), trail.started);
+    trail.level = Some(level);
+}
+
+fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail: &Trail) {
+    snapshot.hardening.apply(headers, author, trail.secure);
+    cors::decorate(headers, trail.cors_origin.as_ref());
+    if let Ok(id) = trail.id.as_str().parse() {
+        headers.insert(super::arrival::X_REQUEST_ID, id);
+    }
+    if let Some(level) = trail.level {
+        for (name, value) in level.headers() {
+            headers.insert(name, value);
+        }
+    }
+}
+

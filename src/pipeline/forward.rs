@@ -1,0 +1,126 @@
+//! Stage 14, second half: the operator's route. A fixed answer is written here; anything else goes upstream as a
+//! canonical request with headers that are the gateway's own, and streams in both directions.
+
+use http::{Request, Response, Uri};
+
+use super::answer::Body;
+use super::gateway::Worker;
+use super::identity::Identity;
+use super::request_body::{Fault, Watch};
+use super::step::Step;
+use super::thresholds::Cleared;
+use super::trail::Trail;
+use super::{Answer, respond};
+use crate::base::refusal::Refusal;
+use crate::config::Destination;
+use crate::live::hardening::Author;
+use crate::live::routes::CompiledRoute;
+use crate::live::snapshot::Snapshot;
+use crate::proxy::{self, SendError, Upload, hops};
+
+/// Answers a request that nothing stands against.
+///
+/// # Errors
+/// The refusal of this stage.
+pub async fn answer(
+    route: &CompiledRoute,
+    request: Cleared,
+    worker: &Worker,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+) -> Step<Answer> {
+    match &route.route.to {
+        Destination::Respond(fixed) => {
+            let seen = respond::Seen {
+                request_id: trail.id.as_str(),
+                method: trail.method,
+                route: &route.name,
+                auth_state: trail.auth.word(),
+                user_id: trail.user.as_deref().unwrap_or_default(),
+                generation: snapshot.generation,
+            };
+            Ok(Answer { response: respond::render(fixed, &seen), author: Author::Gateway })
+        }
+        Destination::Service(name) => {
+            let response = upstream(name, route, request, worker, snapshot, trail).await?;
+            Ok(Answer { response, author: Author::Upstream })
+        }
+    }
+}
+
+async fn upstream(
+    name: &str,
+    route: &CompiledRoute,
+    mut request: Cleared,
+    worker: &Worker,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+) -> Result<Response<Body>, Refusal> {
+    let gateway = &worker.gateway;
+    let service = gateway.upstreams.get(name).ok_or(Refusal::Unavailable { retry_after: None })?;
+    let (body, watch) = request.take_body();
+    let outgoing = outgoing(&request, route, snapshot, trail, body.into_upload())?;
+    let began = gateway.clock.now();
+    let sent = proxy::send(&worker.pool, &service, outgoing, snapshot.config.server.body_timeout).await;
+    let took = gateway.clock.now().saturating_duration_since(began);
+    gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
+    trail.bytes_in = watch.bytes().max(trail.bytes_in);
+    let (mut parts, body) = sent.map_err(|e| refusal(&e, &watch))?.into_parts();
+    hops::clean_response(parts.status, &mut parts.headers, &snapshot.session_cookie);
+    Ok(Response::from_parts(parts, Body::upstream(body)))
+}
+
+fn outgoing(
+    request: &Cleared,
+    route: &CompiledRoute,
+    snapshot: &Snapshot,
+    trail: &Trail,
+    body: Upload,
+) -> Result<Request<Upload>, Refusal> {
+    let groups: Vec<String> = match request.identity() {
+        Identity::Anonymous => Vec::new(),
+        Identity::User(user) => user.account.roles.iter().map(ToString::to_string).collect(),
+    };
+    let identity = match (request.identity(), &trail.user) {
+        (Identity::User(user), Some(id)) => {
+            Some(hops::Identity { user: id, email: user.account.name.email(), groups: &groups })
+        }
+        _ => None,
+    };
+    let host = request.host().map(crate::base::target::Host::authority).unwrap_or_default();
+    let forward = hops::Forward {
+        request_id: &trail.id,
+        client: request.address(),
+        https: request.secure(),
+        host: &host,
+        identity,
+        session_cookie: &snapshot.session_cookie,
+        credential: None,
+        set: &route.route.set_headers,
+    };
+    let mut outgoing = Request::new(body);
+    *outgoing.method_mut() = request.method().clone();
+    *outgoing.uri_mut() = target(request, route).ok_or(Refusal::BadRequest("The request target is not a path."))?;
+    *outgoing.headers_mut() = hops::forward_request(request.headers().clone(), &forward);
+    Ok(outgoing)
+}
+
+/// The canonical path, without the prefix that the route strips, and the query as it came.
+fn target(request: &Cleared, route: &CompiledRoute) -> Option<Uri> {
+    let path = request.path().as_str();
+    let stripped = route.route.strip_prefix.as_deref().and_then(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
+    let slash = if stripped.starts_with('/') { "" } else { "/" };
+    let query = request.query().map_or_else(String::new, |q| format!("?{q}"));
+    format!("{slash}{stripped}{query}").parse().ok()
+}
+
+fn refusal(error: &SendError, watch: &Watch) -> Refusal {
+    if let Some(fault) = watch.fault() {
+        return fault.refusal();
+    }
+    match error {
+        SendError::Unreachable(_) => Refusal::UpstreamUnreachable,
+        SendError::Timeout(_) => Refusal::UpstreamTimeout,
+        SendError::Upload(_) => Fault::Malformed.refusal(),
+    }
+}

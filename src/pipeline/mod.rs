@@ -1,0 +1,133 @@
+//! Floor 5: one request, start to end. The order of the stages is written once, in [`decide`], and each stage takes the
+//! proof that the stage before it ran: a forgotten stage does not compile.
+
+pub mod admission;
+pub mod answer;
+pub mod arrival;
+pub mod authorise;
+pub mod body;
+pub mod client;
+pub mod closing;
+pub mod cors;
+pub mod durable;
+pub mod endpoints;
+pub mod envelope;
+pub mod finish;
+pub mod forward;
+pub mod gateway;
+pub mod identity;
+pub mod origin;
+pub mod panic_guard;
+pub mod rate_limit;
+pub mod readiness;
+pub mod request_body;
+pub mod respond;
+pub mod route;
+pub mod rules;
+pub mod stage;
+pub mod step;
+pub mod thresholds;
+pub mod trail;
+pub mod unparsed;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use http::request::Parts;
+use http::{Request, Response};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use answer::Body;
+use closing::Closing;
+use gateway::Worker;
+
+use panic_guard::catch;
+use route::Way;
+use stage::Stage;
+use step::{Step, Stop};
+use trail::Trail;
+
+use crate::base::refusal::Refusal;
+use crate::live::hardening::Author;
+use crate::live::snapshot::Snapshot;
+
+/// An answer, and who wrote it.
+pub struct Answer {
+    /// The answer.
+    pub response: Response<Body>,
+    /// Who wrote it.
+    pub author: Author,
+}
+
+/// What becomes of one request: an answer, or silence where a rule said `drop`.
+///
+/// # Errors
+/// [`Dropped`] when the connection is to be closed without an answer.
+pub async fn handle(
+    worker: Rc<Worker>,
+    request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Response<Body>, Dropped> {
+    let gateway = &worker.gateway;
+    let snapshot = gateway.live.current();
+    let (parts, body) = request.into_parts();
+    let id = arrival::correlate(&parts.headers);
+    let trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
+    let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
+    let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;
+    // The panic hook has counted and logged it.
+    let outcome = outcome.unwrap_or_else(|| Err(Refusal::Internal.into()));
+    finish::finish(outcome, closing, gateway, &snapshot)
+}
+
+/// The connection is to be closed without an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a rule dropped the request")]
+pub struct Dropped;
+
+/// The pipeline, read aloud. Stages 2 and 16 stand around it, in [`handle`].
+async fn decide(
+    worker: &Worker,
+    snapshot: &Snapshot,
+    parts: Parts,
+    incoming: Incoming,
+    peer: SocketAddr,
+    trail: &mut Trail,
+) -> Step<Answer> {
+    let gateway = &*worker.gateway;
+    let config = &snapshot.config;
+    let now = trail.started;
+
+    let arrival = arrival::receive(parts, !incoming.is_end_stream(), peer, &config.server)?;
+    trail.stage = Stage::Client;
+    let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
+    client::require_https(&located, config)?;
+    trail.stage = Stage::Bans;
+    let admitted = admission::admit(located, config, &gateway.limiter, now, trail)?;
+    trail.stage = Stage::Cors;
+    let screened = cors::screen(admitted, &config.cors, trail)?;
+    trail.stage = Stage::Route;
+    let routed = route::find(screened, &snapshot.routes, trail)?;
+    trail.stage = Stage::OnRequest;
+    let examined = rules::on_request(routed, gateway, snapshot, trail)?;
+    trail.stage = Stage::Identity;
+    let identified = identity::identify(examined, gateway, snapshot, trail)?;
+    trail.stage = Stage::Origin;
+    let same_site = origin::check(identified, &config.cors)?;
+    trail.stage = Stage::RateLimit;
+    let metered = rate_limit::meter(same_site, &config.rate_limit, gateway, now, trail)?;
+    trail.stage = Stage::Authorise;
+    let authorised = authorise::authorise(metered, gateway, snapshot, trail)?;
+    trail.stage = Stage::Body;
+    let vetted = body::vet(authorised, incoming, &config.server, trail).await?;
+    trail.stage = Stage::Thresholds;
+    let cleared = thresholds::clear(vetted, config.thresholds, trail)?;
+    trail.stage = Stage::Upstream;
+    let answer = match cleared.way().clone() {
+        Way::Own(own) => endpoints::answer(own, cleared, gateway, snapshot).await?,
+        Way::Route(route) => forward::answer(&route, cleared, worker, snapshot, trail).await?,
+    };
+    trail.stage = Stage::OnResponse;
+    finish::on_response(answer, gateway, snapshot, trail).map_err(Stop::from)
+}

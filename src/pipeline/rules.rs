@@ -1,0 +1,101 @@
+//! Stages 7, 11, 15 and 16: the operator's rules, asked at their moments.
+
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
+
+use http::Version;
+
+use super::gateway::Gateway;
+use super::route::{Routed, Way};
+use super::step::Step;
+use super::trail::Trail;
+use crate::base::refusal::Refusal;
+use crate::config::Destination;
+use crate::live::snapshot::Snapshot;
+use crate::script::{Decision, Hook, RequestFacts, ResponseFacts, RouteFacts};
+
+/// Proof that the rules saw the request, and that it goes somewhere.
+pub struct Examined {
+    routed: Routed,
+    way: Way,
+}
+
+/// Stage 7: asks `on_request`, also for paths without a route; only then is a path not found.
+///
+/// # Errors
+/// The refusal of this stage.
+pub fn on_request(routed: Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> Step<Examined> {
+    if Hook::ALL.into_iter().any(|hook| snapshot.rules.interested(hook)) {
+        trail.facts = Some(Arc::new(facts(&routed, gateway, snapshot, trail)));
+    }
+    ask(Hook::Request, None, gateway, snapshot, trail)?;
+    let way = routed.way()?;
+    Ok(Examined { routed, way })
+}
+
+/// Asks one hook. A refusal is the rule's own; a fault of a rule that must not fail open is ours.
+///
+/// # Errors
+/// The refusal of this stage.
+pub fn ask(
+    hook: Hook,
+    response: Option<&mut ResponseFacts>,
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+) -> Result<(), Refusal> {
+    if !snapshot.rules.interested(hook) {
+        return Ok(());
+    }
+    let Some(facts) = trail.facts.clone() else { return Ok(()) };
+    match snapshot.rules.run(hook, &facts, response, &mut trail.ledger, &gateway.clock) {
+        Decision::Pass => Ok(()),
+        Decision::Refuse { refusal, .. } => Err(Refusal::Rule(refusal)),
+        Decision::Fault { .. } => Err(Refusal::PluginFault),
+    }
+}
+
+fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &Trail) -> RequestFacts {
+    let service = routed.route().map_or("", |r| service_name(&r.route.to));
+    RequestFacts {
+        id: trail.id.clone(),
+        method: routed.method().clone(),
+        scheme: routed.scheme(),
+        host: routed.host_name().to_owned(),
+        path: routed.path().as_str().to_owned(),
+        raw_path: routed.parts().uri.path().to_owned(),
+        query_string: routed.query().unwrap_or_default().to_owned(),
+        http_version: if routed.parts().version == Version::HTTP_10 { "1.0" } else { "1.1" },
+        client_ip: routed.address(),
+        client_port: if routed.via_proxy() { 0 } else { routed.peer().port() },
+        client_hash: gateway.pseudonyms.address(routed.address()).to_string().into(),
+        headers: routed.headers().clone(),
+        session_cookie: Arc::clone(&snapshot.session_cookie),
+        route: RouteFacts { name: routed.name(), service: service.into(), tags: routed.tags().into() },
+        content_length: routed.declared_length().unwrap_or_default(),
+        unix_ms: trail.unix_ms,
+        identity: OnceLock::new(),
+    }
+}
+
+impl Examined {
+    /// Where the request goes.
+    pub fn way(&self) -> &Way {
+        &self.way
+    }
+}
+
+impl Deref for Examined {
+    type Target = Routed;
+
+    fn deref(&self) -> &Routed {
+        &self.routed
+    }
+}
+
+fn service_name(to: &Destination) -> &str {
+    match to {
+        Destination::Service(name) => name,
+        Destination::Respond(_) => "",
+    }
+}

@@ -1,0 +1,65 @@
+//! The names of the stages, as metrics, logs and `explain` say them.
+
+/// A stage of the pipeline, in its order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// 1: limits of the head.
+    Connection,
+    /// 2: the correlation id.
+    Correlation,
+    /// 3: who asks, and for what.
+    Client,
+    /// 4: addresses that are kept out.
+    Bans,
+    /// 5: cross-origin requests.
+    Cors,
+    /// 6: where it goes.
+    Route,
+    /// 7: rules on the request.
+    OnRequest,
+    /// 8: whose request it is.
+    Identity,
+    /// 9: which site sent it.
+    Origin,
+    /// 10: both buckets.
+    RateLimit,
+    /// 11: roles, and rules on the identity.
+    Authorise,
+    /// 12: the body.
+    Body,
+    /// 14: score thresholds.
+    Thresholds,
+    /// 14: the upstream, or the gateway's own endpoint.
+    Upstream,
+    /// 15: rules on the response.
+    OnResponse,
+}
+
+impl Stage {
+    /// The metric label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Correlation => "correlation",
+            Self::Client => "client",
+            Self::Bans => "bans",
+            Self::Cors => "cors",
+            Self::Route => "route",
+            Self::OnRequest => "on_request",
+            Self::Identity => "identity",
+            Self::Origin => "origin",
+            Self::RateLimit => "rate_limit",
+            Self::Authorise => "authorise",
+            Self::Body => "body",
+            Self::Thresholds => "thresholds",
+            Self::Upstream => "upstream",
+            Self::OnResponse => "on_response",
+        }
+    }
+
+    /// Whether a request refused here has its address charged for it, though it was never metered
+    /// (CONTRACT section 3, stage 10).
+    pub fn charges_address_alone(self) -> bool {
+        (Self::Route..=Self::Origin).contains(&self)
+    }
+}

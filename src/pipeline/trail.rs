@@ -1,0 +1,77 @@
+//! What is known of a request while it runs: the only mutable thing in the pipeline. It feeds the access line, the
+//! metrics and the usage row.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{HeaderValue, Method};
+
+use super::stage::Stage;
+use crate::base::ids::CorrelationId;
+use crate::limiter::Level;
+use crate::script::{Ledger, RequestFacts};
+use crate::telemetry::access::{AuthState, known_method};
+
+/// The trail of one request.
+pub struct Trail {
+    /// On every response and log line.
+    pub id: CorrelationId,
+    /// When the head was there, monotonic.
+    pub started: Instant,
+    /// When the head was there, in milliseconds since 1970-01-01 UTC.
+    pub unix_ms: i64,
+    /// The method, or `OTHER`: a closed label.
+    pub method: &'static str,
+    /// The route's name; empty where there is none.
+    pub route: Arc<str>,
+    /// How far the request came.
+    pub stage: Stage,
+    /// The client's address, once known.
+    pub client: Option<IpAddr>,
+    /// Whether it is a probe, which is free.
+    pub probe: bool,
+    /// Whether the client came over https.
+    pub secure: bool,
+    /// The listed origin that asked, for the CORS headers.
+    pub cors_origin: Option<HeaderValue>,
+    /// The bucket with the least left, on metered requests.
+    pub level: Option<Level>,
+    /// Ambient identity.
+    pub auth: AuthState,
+    /// The opaque id of the user.
+    pub user: Option<Arc<str>>,
+    /// What rules read.
+    pub facts: Option<Arc<RequestFacts>>,
+    /// What rules decided.
+    pub ledger: Ledger,
+    /// Bytes of the request body that were read.
+    pub bytes_in: u64,
+    /// Whether an upstream answered.
+    pub upstream_ms: Option<u32>,
+}
+
+impl Trail {
+    /// Begins a trail.
+    pub fn open(id: CorrelationId, method: &Method, started: Instant, unix_ms: i64) -> Self {
+        Self {
+            id,
+            started,
+            unix_ms,
+            method: known_method(method.as_str()),
+            route: Arc::from(""),
+            stage: Stage::Connection,
+            client: None,
+            probe: false,
+            secure: false,
+            cors_origin: None,
+            level: None,
+            auth: AuthState::None,
+            user: None,
+            facts: None,
+            ledger: Ledger::default(),
+            bytes_in: 0,
+            upstream_ms: None,
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Active health checks: a GET of the service's health path, again and again, on a connection of its own.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, header};
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::link::Link;
+use super::upload::{Tracked, Upload};
+use super::upstreams::{Endpoint, Service, Upstreams};
+
+/// The shortest time between two checks.
+const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// The longest wait for the answer to a check.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
+
+/// Checks every address of every service that has a health path, for ever, and follows reloads. Runs once in the
+/// process, inside a `LocalSet`.
+pub async fn watch(upstreams: Arc<Upstreams>) {
+    let mut changes = upstreams.changes();
+    let mut checks = JoinSet::new();
+    let mut running: HashMap<u64, (Arc<Service>, AbortHandle)> = HashMap::new();
+    loop {
+        changes.mark_unchanged();
+        let wanted = wanted(&upstreams);
+        running.retain(|id, (service, check)| {
+            let stays = wanted.get(id).is_some_and(|(now, _)| Arc::ptr_eq(now, service));
+            if !stays {
+                check.abort();
+            }
+            stays
+        });
+        for (id, (service, endpoint)) in wanted {
+            running.entry(id).or_insert_with(|| {
+                let check = check_for_ever(Arc::clone(&upstreams), Arc::clone(&service), endpoint);
+                let handle = checks.spawn_local(check);
+                (service, handle)
+            });
+        }
+        while checks.try_join_next().is_some() {}
+        if changes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+fn wanted(upstreams: &Upstreams) -> HashMap<u64, (Arc<Service>, Arc<Endpoint>)> {
+    let mut wanted = HashMap::new();
+    for service in upstreams.all().into_iter().filter(|s| s.config().health.is_some()) {
+        for endpoint in service.endpoints() {
+            wanted.insert(endpoint.id(), (Arc::clone(&service), Arc::clone(endpoint)));
+        }
+    }
+    wanted
+}
+
+async fn check_for_ever(upstreams: Arc<Upstreams>, service: Arc<Service>, endpoint: Arc<Endpoint>) {
+    let config = service.config();
+    let interval = config.health_interval.max(INTERVAL_MIN);
+    loop {
+        if check(&service, &endpoint).await {
+            endpoint.answered(config);
+        } else {
+            // It stays down until the next check has had its time.
+            let pause = interval + config.connect_timeout + ANSWER_MAX;
+            endpoint.failed(config, upstreams.clock().now(), pause);
+        }
+        tokio::time::sleep(interval).await;
+    }
+}
+
+/// Whether the health path answers with a status below 400.
+async fn check(service: &Service, endpoint: &Endpoint) -> bool {
+    let config = service.config();
+    let (Some(path), Some(address)) = (&config.health, endpoint.address()) else { return false };
+    let host = endpoint.url().trim_start_matches("http://").trim_end_matches('/');
+    let request = Request::get(path.as_str())
+        .header(header::HOST, host)
+        .header(header::USER_AGENT, "PluginMind-health")
+        .header(header::CONNECTION, "close");
+    let (tracked, progress) = Tracked::new(Upload::none());
+    let Ok(request) = request.body(tracked) else { return false };
+    let Ok(mut link) = Link::open(address, config.connect_timeout).await else { return false };
+    let answer = link.exchange(request, &progress, config.response_timeout.min(ANSWER_MAX)).await;
+    answer.is_ok_and(|head| head.status().is_success() || head.status().is_redirection())
+}

@@ -1,0 +1,37 @@
+//! What ends at this hop: which headers of a request go upstream, which of a response come back, and what the
+//! gateway sets. Pure: headers in, headers out.
+//!
+//! # Source
+//! RFC 9110 section 7.6.1 (Connection), RFC 9110 section 6.5.1 (trailers); THREATS section HB.
+
+mod names;
+mod request;
+mod response;
+mod trace;
+
+pub use request::{Credential, Forward, Identity, check_request, forward_request};
+pub use response::clean_response;
+
+use http::{HeaderMap, header};
+
+/// The names that the `Connection` headers list: in lower case and sorted, for a long list must not cost the product
+/// of its length and the number of headers.
+fn listed(headers: &HeaderMap) -> Listed {
+    let lines = headers.get_all(header::CONNECTION);
+    let tokens = lines.iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
+    let mut names: Vec<String> = tokens
+        .map(|token| token.trim().to_ascii_lowercase())
+        .filter(|token| !matches!(token.as_str(), "" | "close" | "keep-alive" | "upgrade"))
+        .collect();
+    names.sort_unstable();
+    Listed(names)
+}
+
+/// The names of a `Connection` list.
+struct Listed(Vec<String>);
+
+impl Listed {
+    fn has(&self, name: &str) -> bool {
+        self.0.binary_search_by(|listed| listed.as_str().cmp(name)).is_ok()
+    }
+}

@@ -1,0 +1,133 @@
+//! Lists of header names. All comparisons are with lower-case names.
+
+/// Headers that speak about one connection, whether `Connection` lists them or not.
+pub fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-connection"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "proxy-authentication-info"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+            | "http2-settings"
+    )
+}
+
+/// Headers that an upstream may take for the gateway's word: who the client is, where it is, what it asked for.
+/// A client's own copies are never passed on.
+pub fn is_spoofable(name: &str) -> bool {
+    const PREFIXES: [&str; 8] = [
+        "x-auth-",
+        "x-user-",
+        "x-forwarded-",
+        "x-remote-",
+        "x-webauth-",
+        "x-authenticated-",
+        "x-pluginmind-",
+        "x-ssl-client-",
+    ];
+    matches!(
+        name,
+        "forwarded"
+            | "x-forwarded"
+            | "x-real-ip"
+            | "true-client-ip"
+            | "cf-connecting-ip"
+            | "cf-connecting-ipv6"
+            | "fastly-client-ip"
+            | "x-client-ip"
+            | "x-cluster-client-ip"
+            | "x-envoy-external-address"
+            | "client-ip"
+            | "x-rewrite-url"
+            | "x-original-url"
+            | "x-original-uri"
+            | "x-original-host"
+            | "x-original-method"
+            | "x-original-forwarded-for"
+            | "x-http-method"
+            | "x-http-method-override"
+            | "x-method-override"
+            | "x-request-id"
+            | "x-user"
+            | "x-auth"
+            | "remote-user"
+            | "remote-groups"
+            | "remote-name"
+            | "remote-email"
+            | "remote-addr"
+            | "proxy"
+    ) || (matches!(name.as_bytes(), [b'x', b'-', ..]) && PREFIXES.iter().any(|p| name.starts_with(p)))
+}
+
+/// Headers that a client may take for the gateway's word; an upstream's own are never passed back.
+pub fn is_gateways_word(name: &str) -> bool {
+    name == "x-request-id" || name.starts_with("x-auth-") || name.starts_with("x-pluginmind-")
+}
+
+/// Whether a name is one that no server reads as another: `X_Auth_User` and `X.Auth.User` reach some as `X-Auth-User`.
+pub fn is_plain(name: &str) -> bool {
+    name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+/// Headers of which a request has one or none; two would let policy read one and the upstream the other.
+pub const SINGLE: [&str; 15] = [
+    "host",
+    "authorization",
+    "content-type",
+    "content-length",
+    "content-encoding",
+    "origin",
+    "referer",
+    "user-agent",
+    "x-api-key",
+    "sec-fetch-site",
+    "access-control-request-method",
+    "range",
+    "if-range",
+    "if-modified-since",
+    "if-unmodified-since",
+];
+
+/// Headers that a `Connection` list may not name at all: they frame the message.
+pub const FRAMING: [&str; 4] = ["host", "content-length", "transfer-encoding", "connection"];
+
+/// Headers that stay although a `Connection` list names them: policy has judged them, so they are what is forwarded.
+pub fn is_judged(name: &str) -> bool {
+    matches!(
+        name,
+        "authorization"
+            | "cookie"
+            | "content-type"
+            | "content-encoding"
+            | "origin"
+            | "referer"
+            | "x-api-key"
+            | "range"
+    )
+}
+
+/// Headers of a response that a `Connection` list does not remove: without them it would mean something else.
+pub fn is_meaning(name: &str) -> bool {
+    matches!(
+        name,
+        "content-type"
+            | "content-length"
+            | "content-encoding"
+            | "content-security-policy"
+            | "content-disposition"
+            | "set-cookie"
+            | "location"
+            | "cache-control"
+            | "vary"
+            | "www-authenticate"
+            | "x-frame-options"
+            | "referrer-policy"
+            | "permissions-policy"
+    )
+}

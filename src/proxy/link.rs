@@ -1,0 +1,124 @@
+//! One connection to an upstream. Its future runs inside the task of the request that uses it: no task of its own, no
+//! wake-up between two tasks, and a request that is dropped takes its connection with it.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::http1::{Builder, Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+
+use super::address::Address;
+use super::socket::Socket;
+use super::upload::{Progress, Tracked};
+
+/// Largest response head, in bytes; it is hyper's read buffer too.
+const HEAD_BYTES_MAX: usize = 64 * 1024;
+
+/// A connection, its sender, and a look at its socket.
+pub struct Link {
+    sender: SendRequest<Tracked>,
+    connection: Connection<TokioIo<Socket>, Tracked>,
+    socket: Socket,
+    ended: bool,
+}
+
+/// Why no response head came.
+pub enum NoHead {
+    /// The head was not there in time.
+    Timeout,
+    /// The connection ended or what came was no response.
+    Broken {
+        /// The request, if nothing of it was written.
+        unsent: Option<Box<Request<Tracked>>>,
+        /// Whether not a single byte came.
+        silent: bool,
+    },
+}
+
+impl Link {
+    /// Connects.
+    ///
+    /// # Errors
+    /// The socket's, or `TimedOut` after `timeout`.
+    pub async fn open(address: &Address, timeout: Duration) -> io::Result<Box<Self>> {
+        let connecting = async {
+            match address {
+                Address::Socket(address) => TcpStream::connect(address).await,
+                Address::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
+            }
+        };
+        let stream =
+            tokio::time::timeout(timeout, connecting).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        stream.set_nodelay(true)?;
+        let socket = Socket::new(stream);
+        let (sender, connection) = Builder::new()
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
+            .handshake(TokioIo::new(socket.clone()))
+            .await
+            .map_err(io::Error::other)?;
+        Ok(Box::new(Self { sender, connection, socket, ended: false }))
+    }
+
+    /// Lets the connection do what it can: write the upload, read the response.
+    pub fn drive(&mut self, cx: &mut Context<'_>) {
+        if !self.ended {
+            self.ended = Pin::new(&mut self.connection).poll(cx).is_ready();
+        }
+    }
+
+    /// Whether the connection can take another request: both bodies have ended and nothing is left over.
+    pub fn is_reusable(&self) -> bool {
+        !self.ended && self.sender.is_ready() && !self.sender.is_closed() && !self.socket.write_failed()
+    }
+
+    /// Whether nothing came while nobody used it.
+    pub fn is_quiet(&self) -> bool {
+        self.socket.is_quiet()
+    }
+
+    /// Sends a request and waits for the response head. `timeout` is the longest time in which neither the upload moves
+    /// nor the head comes while it is the upstream's turn.
+    pub async fn exchange(
+        &mut self,
+        request: Request<Tracked>,
+        progress: &Rc<Progress>,
+        timeout: Duration,
+    ) -> Result<Response<Incoming>, NoHead> {
+        let bytes_before = self.socket.bytes_read();
+        let Self { sender, connection, socket, ended } = self;
+        let mut answer = pin!(sender.try_send_request(request));
+        let mut alarm = pin!(tokio::time::sleep(timeout));
+        let mut frames_seen = 0;
+        std::future::poll_fn(|cx| {
+            if !*ended {
+                *ended = Pin::new(&mut *connection).poll(cx).is_ready();
+            }
+            if let Poll::Ready(outcome) = answer.as_mut().poll(cx) {
+                return Poll::Ready(outcome.map_err(|mut e| NoHead::Broken {
+                    unsent: e.take_message().map(Box::new),
+                    silent: socket.bytes_read() == bytes_before,
+                }));
+            }
+            if progress.frames() != frames_seen {
+                frames_seen = progress.frames();
+                alarm.set(tokio::time::sleep(timeout));
+            }
+            while alarm.as_mut().poll(cx).is_ready() {
+                if !progress.waits_for_client() {
+                    return Poll::Ready(Err(NoHead::Timeout));
+                }
+                alarm.set(tokio::time::sleep(timeout));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}

@@ -1,0 +1,30 @@
+//! Floor 3: the way to the upstreams and back. HTTP/1.1, streaming in both directions, connections kept by each worker.
+//!
+//! - [`Upstreams`] knows the services and their health; one for the process.
+//! - [`Pool`] keeps unused connections; one for each worker thread.
+//! - [`hops`] says which headers go upstream and which come back.
+//! - [`send`] sends one request.
+//!
+//! # Source
+//! CONTRACT section 3, stage 14; RFC 9110 section 7.6; THREATS sections UP and HB.
+
+mod address;
+mod download;
+mod health;
+pub mod hops;
+mod link;
+mod pool;
+mod send;
+mod socket;
+mod upload;
+mod upstreams;
+
+pub use download::{UpstreamBody, UpstreamBodyError};
+pub use health::watch;
+pub use pool::Pool;
+pub use send::{SendError, send};
+pub use upload::{BoxError, Upload};
+pub use upstreams::{Service, State, Status, Upstreams};
+
+#[cfg(test)]
+mod tests;

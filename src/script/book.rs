@@ -1,0 +1,194 @@
+//! All plugins of one snapshot, in the order in which they are asked.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::ask::ask;
+use super::check;
+use super::engine::Extras;
+use super::facts::RequestFacts;
+use super::hook::Hook;
+use super::ledger::Ledger;
+use super::library::{FILES_MAX, Library};
+use super::manifest::{OnError, is_plugin_name};
+use super::plugin::{Plugin, mode_word};
+use super::response::ResponseFacts;
+use super::source::Reader;
+use crate::base::clock::Clock;
+use crate::base::nearest::nearest;
+use crate::base::problems::{Problem, Problems};
+use crate::base::refusal::RuleRefusal;
+use crate::config::{Mode, PluginOverride};
+
+/// Plugins in one book.
+const PLUGINS_MAX: usize = 128;
+
+/// Every plugin of one snapshot. Immutable; a request keeps the one it began with.
+#[derive(Default)]
+pub struct RuleBook {
+    plugins: Vec<Plugin>,
+    /// For each hook, the plugins that have it and are not off, in order.
+    by_hook: [Vec<usize>; Hook::ALL.len()],
+    inputs: Vec<(PathBuf, String)>,
+}
+
+/// Where rules stand on disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Folders<'a> {
+    /// The folder of plugin folders.
+    pub plugins: &'a Path,
+    /// The folder of shared namespaces.
+    pub scripts: &'a Path,
+    /// The config file's folder: files in problems are named relative to it.
+    pub root: &'a Path,
+}
+
+/// What all plugins together decided at one moment.
+#[derive(Clone, Debug)]
+pub enum Decision {
+    /// Go on.
+    Pass,
+    /// An enforcing plugin refused.
+    Refuse {
+        /// Its words.
+        refusal: Arc<RuleRefusal>,
+        /// Its name.
+        plugin: Arc<str>,
+        /// `plugin/main.rhai:LINE`.
+        rule: String,
+    },
+    /// An enforcing plugin with `on_error = "deny"` failed.
+    Fault {
+        /// Its name.
+        plugin: Arc<str>,
+    },
+}
+
+/// What an operator may know of a loaded plugin.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct PluginInfo {
+    /// The folder's name.
+    pub name: Arc<str>,
+    /// `version`.
+    pub version: String,
+    /// `description`.
+    pub description: String,
+    /// The effective mode: `shadow`, `enforce` or `off`.
+    pub mode: &'static str,
+    /// The effective priority.
+    pub priority: u16,
+    /// The names of its hooks.
+    pub hooks: Vec<&'static str>,
+    /// `deny` or `allow`.
+    pub on_error: &'static str,
+    /// A hash over the content of every file of the plugin, in hex.
+    pub hash: String,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+impl RuleBook {
+    /// Reads, checks and compiles every plugin. All problems of all plugins come back at once; with an error among
+    /// them the book is not complete and must not go live.
+    pub fn load(folders: Folders<'_>, overrides: &BTreeMap<String, PluginOverride>) -> (Self, Problems) {
+        let mut reader = Reader::new(folders.root);
+        let library = read_library(folders.scripts, &mut reader);
+        let mut names = Vec::new();
+        let mut plugins = Vec::new();
+        for (name, folder) in reader.entries(folders.plugins) {
+            if !folder.is_dir() || !folder.join("plugin.toml").exists() && !folder.join("main.rhai").exists() {
+                continue; // unknown files and folders are not ours
+            }
+            if names.len() == PLUGINS_MAX {
+                let message = format!("at most {PLUGINS_MAX} plugins may stand here");
+                let problem = Problem::of(reader.name(folders.plugins), message);
+                reader.problems.push(problem);
+                break;
+            }
+            if !is_plugin_name(&name) {
+                let problem = Problem::of(reader.name(&folder), format!("`{name}` is not the name of a plugin"));
+                reader.problems.push(problem.hint("use lower-case letters, digits and `-`, a letter first"));
+                continue;
+            }
+            plugins.extend(Plugin::load(&name, folder, &library, overrides.get(&name), &mut reader));
+            names.push(name);
+        }
+        for (name, word) in overrides.iter().filter(|(n, _)| !names.contains(n)) {
+            reader.problems.push(no_such_plugin(name, word, &names));
+        }
+        (Self::new(plugins, reader.inputs), reader.problems)
+    }
+
+    /// Every loaded plugin, those that are off too, in the order in which they are asked.
+    pub fn plugins(&self) -> Vec<PluginInfo> {
+        self.plugins.iter().map(info).collect()
+    }
+
+    /// Whether any plugin has that hook and is not off. Cheap: without interest no facts need be gathered.
+    pub fn interested(&self, hook: Hook) -> bool {
+        !self.by_hook[hook.index()].is_empty()
+    }
+
+    /// Files that made this book: absolute path and a hash of the content, in hex.
+    pub fn inputs(&self) -> &[(PathBuf, String)] {
+        &self.inputs
+    }
+
+    /// Asks every interested plugin in order. The first refusal of an enforcing plugin ends it.
+    pub fn run(
+        &self,
+        hook: Hook,
+        facts: &Arc<RequestFacts>,
+        response: Option<&mut ResponseFacts>,
+        ledger: &mut Ledger,
+        clock: &Clock,
+    ) -> Decision {
+        let plugins = self.by_hook[hook.index()].iter().map(|i| &self.plugins[*i]);
+        ask(plugins, hook, facts, response, ledger, clock)
+    }
+
+    pub(super) fn new(mut plugins: Vec<Plugin>, inputs: Vec<(PathBuf, String)>) -> Self {
+        plugins.sort_by(|a, b| (a.manifest.priority, &a.name).cmp(&(b.manifest.priority, &b.name)));
+        let asked = |hook: Hook| {
+            let asks = |p: &Plugin| p.has(hook) && p.manifest.mode != Mode::Off;
+            plugins.iter().enumerate().filter(|(_, p)| asks(p)).map(|(i, _)| i).collect()
+        };
+        let by_hook = Hook::ALL.map(asked);
+        Self { plugins, by_hook, inputs }
+    }
+
+    pub(super) fn into_plugins(self) -> Vec<Plugin> {
+        self.plugins
+    }
+}
+
+fn read_library(folder: &Path, reader: &mut Reader<'_>) -> Library {
+    let files = reader.scripts(folder, FILES_MAX);
+    let (library, problems) = Library::compile(files, &Extras::default());
+    reader.problems.append(problems);
+    reader.problems.append(check::shared(&library.spaces));
+    library
+}
+
+fn no_such_plugin(name: &str, word: &PluginOverride, names: &[String]) -> Problem {
+    let problem = Problem::of(&word.origin, format!("there is no plugin `{name}`"));
+    match nearest(name, names.iter().map(String::as_str)) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem,
+    }
+}
+
+fn info(plugin: &Plugin) -> PluginInfo {
+    PluginInfo {
+        name: plugin.name.clone(),
+        version: plugin.manifest.version.clone(),
+        description: plugin.manifest.description.clone(),
+        mode: mode_word(plugin.manifest.mode),
+        priority: plugin.manifest.priority,
+        hooks: plugin.hook_names(),
+        on_error: if plugin.manifest.on_error == OnError::Deny { "deny" } else { "allow" },
+        hash: plugin.hash.clone(),
+        folder: plugin.folder.clone(),
+    }
+}

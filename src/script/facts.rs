@@ -1,0 +1,156 @@
+//! What a rule may know of a request. Filled by the pipeline, read by scripts, changed by nobody.
+
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
+
+use http::{HeaderMap, Method, header};
+
+use crate::base::ids::CorrelationId;
+
+/// The facts of one request. Scripts get a handle to it; a copy of the handle costs one count.
+///
+/// No part of it can be printed: it is full of what must stand in no log.
+pub struct RequestFacts {
+    /// The correlation id.
+    pub id: CorrelationId,
+    /// The method.
+    pub method: Method,
+    /// `http` or `https`, as the client sees it.
+    pub scheme: &'static str,
+    /// The canonical host, without the port.
+    pub host: String,
+    /// The canonical path: what goes upstream.
+    pub path: String,
+    /// The path as it was sent.
+    pub raw_path: String,
+    /// The query without `?`; empty where there is none.
+    pub query_string: String,
+    /// `1.0`, `1.1` or `2`.
+    pub http_version: &'static str,
+    /// The client's address, after trusted proxies, IPv4-mapped folded.
+    pub client_ip: IpAddr,
+    /// The client's port; 0 where a proxy hides it.
+    pub client_port: u16,
+    /// The pseudonym of the client's address.
+    pub client_hash: Arc<str>,
+    /// The request headers as received.
+    pub headers: HeaderMap,
+    /// The name of the session cookie: scripts never see its value.
+    pub session_cookie: Arc<str>,
+    /// The route; all empty where there is none.
+    pub route: RouteFacts,
+    /// The declared length of the body in bytes; 0 where none is declared.
+    pub content_length: u64,
+    /// Wall-clock time of arrival, in milliseconds since 1970-01-01 UTC.
+    pub unix_ms: i64,
+    /// Who it is; set once, when the identity stage is over.
+    pub identity: OnceLock<IdentityFacts>,
+}
+
+/// The route of a request.
+#[derive(Clone, Debug)]
+pub struct RouteFacts {
+    /// The route's name; empty for a path without a route.
+    pub name: Arc<str>,
+    /// The service behind it; empty where the gateway itself answers.
+    pub service: Arc<str>,
+    /// The route's tags.
+    pub tags: Arc<[String]>,
+}
+
+impl Default for RouteFacts {
+    fn default() -> Self {
+        Self { name: "".into(), service: "".into(), tags: Arc::from([]) }
+    }
+}
+
+/// Who a request comes from, as far as it is known.
+#[derive(Clone, Default)]
+pub struct IdentityFacts {
+    /// The signed-in user.
+    pub user: Option<UserFacts>,
+    /// The session that said so.
+    pub session: Option<SessionFacts>,
+    /// The API key that said so.
+    pub api_key: Option<ApiKeyFacts>,
+}
+
+/// A signed-in user.
+#[derive(Clone, Default)]
+pub struct UserFacts {
+    /// The opaque id (`sub`).
+    pub id: String,
+    /// The name, where one is known.
+    pub name: String,
+    /// The roles.
+    pub roles: Vec<String>,
+    /// The groups.
+    pub groups: Vec<String>,
+    /// How the user signed in: `local`, or the provider's name.
+    pub method: String,
+    /// The pseudonym of the user.
+    pub hash: String,
+}
+
+/// A live session.
+#[derive(Clone, Default)]
+pub struct SessionFacts {
+    /// A pseudonym of the session's id, never the id itself.
+    pub id: String,
+    /// Seconds since it began.
+    pub age_seconds: u64,
+}
+
+/// A machine's key, without its secret.
+#[derive(Clone, Default)]
+pub struct ApiKeyFacts {
+    /// The public id.
+    pub id: String,
+    /// The tier.
+    pub tier: String,
+    /// Whose key it is.
+    pub owner: String,
+}
+
+impl RequestFacts {
+    /// Says who it is. The first word stands: facts never change.
+    pub fn identify(&self, identity: IdentityFacts) {
+        // A second identity would change a fact that a rule has already judged.
+        let _ = self.identity.set(identity);
+    }
+
+    pub(super) fn user(&self) -> Option<&UserFacts> {
+        self.identity.get()?.user.as_ref()
+    }
+
+    pub(super) fn session(&self) -> Option<&SessionFacts> {
+        self.identity.get()?.session.as_ref()
+    }
+
+    pub(super) fn api_key(&self) -> Option<&ApiKeyFacts> {
+        self.identity.get()?.api_key.as_ref()
+    }
+
+    /// A header as text: the first value, `""` where it is absent, is no text, or holds a credential.
+    pub(super) fn header(&self, name: &str) -> &str {
+        if is_secret(name) {
+            return "";
+        }
+        self.headers.get(name).and_then(|v| std::str::from_utf8(v.as_bytes()).ok()).unwrap_or_default()
+    }
+
+    /// A cookie's value; `""` where it is absent or is the session's.
+    pub(super) fn cookie(&self, name: &str) -> &str {
+        if name == &*self.session_cookie {
+            return "";
+        }
+        let lines = self.headers.get_all(header::COOKIE).iter();
+        let pairs = lines.filter_map(|v| std::str::from_utf8(v.as_bytes()).ok()).flat_map(|line| line.split(';'));
+        pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map_or("", |(_, v)| v)
+    }
+}
+
+/// Headers whose values are credentials; scripts see that they are there, and nothing of them.
+pub(super) fn is_secret(name: &str) -> bool {
+    ["authorization", "proxy-authorization", "cookie", "x-api-key"].iter().any(|s| name.eq_ignore_ascii_case(s))
+}

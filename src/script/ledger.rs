@@ -1,0 +1,196 @@
+//! What the rules said about one request: scores, tags, time spent, and a note for each decision.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::hook::Hook;
+use crate::config::Mode;
+
+/// Notes kept per request; what comes after is counted.
+pub const NOTES_MAX: usize = 64;
+/// Tags per request.
+pub const TAGS_MAX: usize = 32;
+/// The farthest a score goes in either direction.
+pub const SCORE_MAX: i64 = 100_000;
+
+/// The account of all rules over one request. One per request, carried from hook to hook.
+pub struct Ledger {
+    pub(super) score: i64,
+    pub(super) tags: BTreeSet<String>,
+    pub(super) spent: Duration,
+    pub(super) vars: BTreeMap<Arc<str>, rhai::Map>,
+    notes: Vec<Note>,
+    notes_dropped: usize,
+    /// The country that a test assumes. There is no geo database yet, so every other request comes from nowhere.
+    pub(super) country: Arc<str>,
+    /// Log lines are kept here instead of being written, for the test runner.
+    pub(super) kept_logs: Option<Vec<String>>,
+}
+
+/// One thing that one plugin did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// The plugin.
+    pub plugin: Arc<str>,
+    /// The moment.
+    pub hook: Hook,
+    /// `plugin/main.rhai:LINE`, the place of the verb; `plugin` where no verb was called.
+    pub rule: String,
+    /// What was said.
+    pub outcome: Outcome,
+    /// The literal code of the verb, the tag of `tag`; empty where there is none.
+    pub code: Arc<str>,
+    /// Whether it counted.
+    pub mode: Mode,
+    /// Time inside the script, for the note that ends a call; zero for scores and tags on the way.
+    pub duration: Duration,
+}
+
+/// What a plugin said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Nothing.
+    Pass,
+    /// `allow`.
+    Allow,
+    /// `deny`.
+    Deny,
+    /// `throttle`.
+    Throttle,
+    /// `redirect`.
+    Redirect,
+    /// `drop`.
+    Drop,
+    /// `score`, with the points.
+    Score(i64),
+    /// `tag`.
+    Tag,
+    /// The script failed.
+    Fault(FaultKind),
+}
+
+/// How a script failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FaultKind {
+    /// An error in the script: a wrong type, an unknown function, `throw`.
+    Script,
+    /// Too many operations.
+    Operations,
+    /// Too much time, alone or with the other rules of the request.
+    Time,
+    /// Too much memory, or one value too large.
+    Memory,
+    /// A panic in a host function or in the interpreter.
+    Panic,
+}
+
+impl Outcome {
+    /// The word for metrics and logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Allow => "allow",
+            Self::Deny => "deny",
+            Self::Throttle => "throttle",
+            Self::Redirect => "redirect",
+            Self::Drop => "drop",
+            Self::Score(_) => "score",
+            Self::Tag => "tag",
+            Self::Fault(_) => "fault",
+        }
+    }
+
+    /// Whether this ends the call: every call of a hook has exactly one note that does.
+    pub fn ends_call(self) -> bool {
+        !matches!(self, Self::Score(_) | Self::Tag)
+    }
+
+    /// Whether this refuses the request, where the plugin enforces.
+    pub fn refuses(self) -> bool {
+        matches!(self, Self::Deny | Self::Throttle | Self::Redirect | Self::Drop)
+    }
+}
+
+impl FaultKind {
+    /// The word for metrics and logs.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Script => "script",
+            Self::Operations => "ops",
+            Self::Time => "time",
+            Self::Memory => "memory",
+            Self::Panic => "panic",
+        }
+    }
+}
+
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            score: 0,
+            tags: BTreeSet::new(),
+            spent: Duration::ZERO,
+            vars: BTreeMap::new(),
+            notes: Vec::new(),
+            notes_dropped: 0,
+            country: "".into(),
+            kept_logs: None,
+        }
+    }
+}
+
+impl Ledger {
+    /// An empty account.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// An account for a test: it keeps log lines instead of writing them, and assumes a country.
+    pub(super) fn of_test(country: &str) -> Self {
+        Self { kept_logs: Some(Vec::new()), country: country.into(), ..Self::default() }
+    }
+
+    /// The sum of the scores of enforcing plugins.
+    pub fn score(&self) -> i64 {
+        self.score
+    }
+
+    /// The tags of enforcing plugins, in alphabetical order.
+    pub fn tags(&self) -> impl Iterator<Item = &str> {
+        self.tags.iter().map(String::as_str)
+    }
+
+    /// Time spent in all hooks so far.
+    pub fn spent(&self) -> Duration {
+        self.spent
+    }
+
+    /// What each plugin did, in the order in which it happened.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
+    }
+
+    /// How many notes were not kept.
+    pub fn notes_dropped(&self) -> usize {
+        self.notes_dropped
+    }
+
+    pub(super) fn note(&mut self, note: Note) {
+        if self.notes.len() < NOTES_MAX {
+            self.notes.push(note);
+        } else {
+            self.notes_dropped += 1;
+        }
+    }
+
+    pub(super) fn add_score(&mut self, points: i64) {
+        self.score = self.score.saturating_add(points).clamp(-SCORE_MAX, SCORE_MAX);
+    }
+
+    pub(super) fn add_tag(&mut self, tag: &str) {
+        if self.tags.len() < TAGS_MAX {
+            self.tags.insert(tag.to_owned());
+        }
+    }
+}

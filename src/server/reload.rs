@@ -1,0 +1,155 @@
+//! An edit, seen from above: build the whole snapshot, then swap it or keep the last good one, and tell.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::notify;
+use super::workers::Gate;
+use crate::base::problems::{Problem, Problems, Severity};
+use crate::config::{Config, Inputs};
+use crate::live::policy::Policy;
+use crate::live::reloader::Built;
+use crate::live::snapshot::{self, Snapshot};
+use crate::pipeline::gateway::Gateway;
+use crate::store::ReloadRow;
+use crate::telemetry::metrics::ReloadOutcome;
+
+/// What the askers of a reload are told.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// Whether the files on disk are in force now.
+    pub applied: bool,
+    /// The generation in force.
+    pub generation: u64,
+    /// What was found.
+    pub problems: Arc<Problems>,
+    /// Keys that need a restart.
+    pub needs_restart: Vec<&'static str>,
+}
+
+/// Reads the inputs anew for each attempt: the config file, and the environment as it was at the start.
+pub type Gather = Box<dyn Fn() -> Result<Inputs, Problem> + Send>;
+
+/// Everything an attempt needs.
+pub struct Attempts {
+    /// Reads the inputs.
+    pub gather: Gather,
+    /// What the snapshot is swapped in.
+    pub gateway: Arc<Gateway>,
+    /// The gate of the public listener.
+    pub gate: Gate,
+    /// The config file, watched even while it cannot be read.
+    pub config_file: Option<PathBuf>,
+}
+
+impl Attempts {
+    /// One attempt. Runs on the watcher's thread.
+    pub fn attempt(&mut self) -> Built<Report> {
+        notify::reloading();
+        let gateway = &self.gateway;
+        let current = gateway.live.current();
+        let (snapshot, problems, mut roots) = match (self.gather)() {
+            Ok(inputs) => {
+                let built = snapshot::build(&inputs, current.generation + 1);
+                (built.snapshot, built.problems, built.watched)
+            }
+            Err(problem) => {
+                let mut problems = Problems::default();
+                problems.push(problem);
+                (None, problems, watched_of(&current.config))
+            }
+        };
+        roots.extend(self.config_file.clone());
+        let problems = Arc::new(problems);
+        let needs_restart = snapshot.as_ref().map_or_else(Vec::new, |next| restart_keys(&current.config, &next.config));
+        let applied = snapshot.is_some();
+        let hash = snapshot.as_ref().map(|s| s.hash.clone()).unwrap_or_default();
+        match snapshot {
+            Some(next) => self.apply(next, &problems, &needs_restart),
+            None => self.keep(&current, &problems),
+        }
+        self.record(applied, hash, &problems);
+        notify::ready();
+        let generation = gateway.live.current().generation;
+        Built { report: Report { applied, generation, problems, needs_restart }, roots }
+    }
+
+    fn apply(&self, next: Snapshot, problems: &Arc<Problems>, needs_restart: &[&'static str]) {
+        let gateway = &self.gateway;
+        gateway.logs.reconfigure(&next.config.log);
+        gateway.upstreams.apply(&next.config.services);
+        self.gate.set_connections_max(next.config.server.connections_max);
+        let generation = next.generation;
+        gateway.live.swap(Arc::new(next));
+        let now = gateway.clock.unix_ms();
+        gateway.metrics.reload(ReloadOutcome::Applied);
+        gateway.metrics.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+        gateway.metrics.reload_success.set(now / 1_000);
+        gateway.policy.write(Policy {
+            generation,
+            loaded_ms: now,
+            tried_ms: now,
+            problems: Arc::clone(problems),
+            needs_restart: needs_restart.to_vec(),
+        });
+        for problem in problems.iter() {
+            tracing::warn!(problem = problem.short(), "policy warning");
+        }
+        if !needs_restart.is_empty() {
+            tracing::warn!(keys = needs_restart.join(", "), "these keys need a restart");
+        }
+        tracing::info!(generation, "policy applied");
+    }
+
+    fn keep(&self, current: &Snapshot, problems: &Arc<Problems>) {
+        let gateway = &self.gateway;
+        gateway.metrics.reload(ReloadOutcome::Rejected);
+        let before = gateway.policy.read();
+        gateway.policy.write(Policy {
+            tried_ms: gateway.clock.unix_ms(),
+            problems: Arc::clone(problems),
+            ..(*before).clone()
+        });
+        for problem in problems.iter() {
+            tracing::error!(problem = problem.short(), "policy problem");
+        }
+        tracing::error!(generation = current.generation, "a bad edit was refused; the last good policy stays in force");
+    }
+
+    fn record(&self, applied: bool, hash: String, problems: &Problems) {
+        let worst = problems.iter().find(|p| p.severity == Severity::Error);
+        let row = ReloadRow {
+            time_ms: self.gateway.clock.unix_ms(),
+            generation: self.gateway.live.current().generation,
+            outcome: if applied { "applied" } else { "rejected" }.to_owned(),
+            hash,
+            reason: worst.map(Problem::short),
+        };
+        // The log and the metrics have it already; a full queue must not hold a reload up.
+        drop(self.gateway.store.add_reload(row));
+    }
+}
+
+fn watched_of(config: &Config) -> Vec<PathBuf> {
+    let mut roots = vec![config.plugins.path.clone(), config.plugins.scripts.clone()];
+    roots.extend(config.session.secret_file.clone());
+    roots
+}
+
+/// Keys that differ and are read at the start only.
+fn restart_keys(old: &Config, new: &Config) -> Vec<&'static str> {
+    let mut keys = Vec::new();
+    let mut check = |differs: bool, key| {
+        if differs {
+            keys.push(key);
+        }
+    };
+    check(old.server.listen != new.server.listen, "server.listen");
+    check(old.server.workers != new.server.workers, "server.workers");
+    check(old.admin.listen != new.admin.listen, "admin.listen");
+    check(old.storage.path != new.storage.path, "storage.path");
+    check(old.auth.password_checks_max != new.auth.password_checks_max, "auth.local.password_checks_max");
+    check(old.log.format != new.log.format, "log.format");
+    check(old.log.queue_max != new.log.queue_max, "log.queue_max");
+    keys
+}

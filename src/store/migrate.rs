@@ -1,0 +1,26 @@
+//! The schema, one numbered step at a time. A step that was released is never changed.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// `PM` and `GW`: what the file says it is (`PRAGMA application_id`).
+pub(super) const APPLICATION_ID: i32 = 0x504d_4757;
+
+const STEPS: [&str; 1] = [include_str!("migrations/0001_first_tables.sql")];
+
+/// The schema that this program writes.
+pub(super) fn newest() -> i64 {
+    i64::try_from(STEPS.len()).expect("a handful of steps")
+}
+
+/// Brings a database from schema `found` to the newest. Each step is done whole or not at all.
+pub(super) fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
+    let done = usize::try_from(found).unwrap_or(0);
+    for (version, step) in (1_i64..).zip(STEPS).skip(done) {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        transaction.execute_batch(step)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", version)?;
+        transaction.commit()?;
+    }
+    Ok(())
+}

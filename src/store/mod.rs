@@ -1,0 +1,192 @@
+//! Floor 3: SQLite. One writer thread, short-lived readers, plain rows; nothing here knows what a session means.
+//!
+//! Sessions and users are on disk before their write is answered. Usage rows wait in a bounded queue; what does not fit
+//! is dropped and counted. A worker never waits for the disk: it hands a write over and awaits a [`Pending`], or not.
+
+mod error;
+mod identity;
+mod label;
+mod lock;
+mod migrate;
+mod open;
+mod queue;
+mod reader;
+mod reloads;
+mod sessions;
+mod sweep;
+mod usage;
+mod users;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+pub use self::error::{CloseError, OpenError, WriteError};
+pub use self::label::Label;
+pub use self::queue::Pending;
+pub use self::reader::Reader;
+pub use self::reloads::{REASON_BYTES_MAX, ReloadRow};
+pub use self::sessions::{SessionRow, SessionsRemoved};
+pub use self::sweep::Sweep;
+pub use self::usage::{UsageListed, UsageRow};
+pub use self::users::UserRow;
+
+use self::queue::{Batched, Op, Queues};
+use crate::base::secret::Secret;
+
+/// How a database is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Most usage rows that wait.
+    pub usage_queue_max: usize,
+    /// How long a write waits for another process that holds the database; then it is refused.
+    pub busy_timeout: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { usage_queue_max: 10_000, busy_timeout: Duration::from_secs(2) }
+    }
+}
+
+/// The open database: a handle that is cheap to clone. When the last one is dropped, what was handed over is written.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    pseudonym_key: Secret<[u8; 32]>,
+    shared: Arc<Shared>,
+}
+
+/// What the handles and the writer thread share.
+struct Shared {
+    queues: Queues,
+    write_errors: AtomicU64,
+    healthy: AtomicBool,
+}
+
+impl Store {
+    /// Opens the database, making its folder (0700) and file (0600) if they are not there, and starts its writer.
+    /// Blocks; for the start of the process, not for a worker.
+    ///
+    /// # Errors
+    /// One clear sentence for each way in which a file is not ours to use; see [`OpenError`].
+    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let opened = open::writable(path)?;
+        let shared = Arc::new(Shared {
+            queues: Queues::new(options.usage_queue_max),
+            write_errors: AtomicU64::new(0),
+            healthy: AtomicBool::new(true),
+        });
+        let pseudonym_key = opened.pseudonym_key.clone();
+        writer::start(opened, options.busy_timeout, Arc::clone(&shared))
+            .map_err(|source| OpenError::Thread { source })?;
+        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), pseudonym_key, shared }) })
+    }
+
+    /// A connection that only reads. Opening and reading block: not for a worker.
+    ///
+    /// # Errors
+    /// As [`Reader::open`].
+    pub fn reader(&self) -> Result<Reader, OpenError> {
+        Reader::open(&self.inner.path)
+    }
+
+    /// The key under which people and addresses become pseudonyms in rows; made when the database was.
+    pub fn pseudonym_key(&self) -> &Secret<[u8; 32]> {
+        &self.inner.pseudonym_key
+    }
+
+    /// Adds a session and removes those that gave way to it, both or neither.
+    pub fn insert_session(&self, row: SessionRow, gave_way: Vec<[u8; 16]>) -> Pending {
+        self.urgent(Op::InsertSession { row, gave_way })
+    }
+
+    /// Removes sessions; those that are not there are no error.
+    pub fn remove_sessions(&self, which: SessionsRemoved) -> Pending {
+        self.urgent(Op::RemoveSessions(which))
+    }
+
+    /// Adds a user, or replaces the one with its id.
+    pub fn save_user(&self, row: UserRow) -> Pending {
+        self.urgent(Op::SaveUser(row))
+    }
+
+    /// Notes the outcome of a reload.
+    pub fn add_reload(&self, row: ReloadRow) -> Pending {
+        self.urgent(Op::AddReload(row))
+    }
+
+    /// Notes when a session was last seen. Written with the usage rows; may be late, or lost when their queue is full.
+    pub fn touch_session(&self, id: [u8; 16], last_seen_ms: i64) {
+        // Not counted: no row is lost, and the next request of the session notes it again.
+        let _ = self.inner.shared.queues.batch(Batched::Touch { id, last_seen_ms });
+    }
+
+    /// Hands over a usage row. Never waits; a row that does not fit is dropped and counted.
+    pub fn add_usage(&self, row: UsageRow) {
+        let queues = &self.inner.shared.queues;
+        if !queues.batch(Batched::Usage(row)) {
+            queues.count_dropped(1);
+        }
+    }
+
+    /// Removes what is past its time, in slices that let other writes go first. One sweep at a time: a second one while
+    /// the first goes on takes its place.
+    pub fn sweep(&self, sweep: Sweep) -> Pending {
+        self.inner.shared.queues.sweep(sweep)
+    }
+
+    /// Ready when everything handed over before, usage rows too, is on disk or has been refused once.
+    pub fn flush(&self) -> Pending {
+        self.inner.shared.queues.flush()
+    }
+
+    /// Usage rows that were dropped since the start.
+    pub fn usage_rows_dropped(&self) -> u64 {
+        self.inner.shared.queues.dropped()
+    }
+
+    /// Commits that the database refused since the start.
+    pub fn write_errors(&self) -> u64 {
+        self.inner.shared.write_errors.load(Ordering::Relaxed)
+    }
+
+    /// Whether the last commit worked.
+    pub fn is_healthy(&self) -> bool {
+        self.inner.shared.healthy.load(Ordering::Relaxed)
+    }
+
+    /// Writes what was handed over, folds the log into the database file and closes it. Blocks for at most `within`.
+    /// What is handed over later is refused.
+    ///
+    /// # Errors
+    /// [`CloseError`] when it is not done in time; it goes on in its thread for as long as the process lives.
+    pub fn close(&self, within: Duration) -> Result<(), CloseError> {
+        self.inner.shared.queues.close(within)
+    }
+
+    fn urgent(&self, op: Op) -> Pending {
+        self.inner.shared.queues.urgent(op)
+    }
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Store")
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.shared.queues.begin_close();
+    }
+}

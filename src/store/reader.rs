@@ -1,0 +1,76 @@
+//! Reading: a connection of its own that cannot write. Every call blocks: not for a worker.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::error::{OpenError, reason};
+use super::reloads::{self, ReloadRow};
+use super::sessions::{self, SessionRow};
+use super::usage::{self, UsageListed};
+use super::users::{self, UserRow};
+use super::{error, open};
+
+/// A read-only connection.
+pub struct Reader {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens a database for reading, whether or not a gateway has it open.
+    ///
+    /// # Errors
+    /// There is none, or it is not ours to read; see [`OpenError`].
+    pub fn open(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self { path: path.to_owned(), connection: open::readable(path)? })
+    }
+
+    /// Every session that has not expired at `now_ms` (milliseconds since 1970-01-01 UTC).
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn sessions(&self, now_ms: i64) -> Result<Vec<SessionRow>, OpenError> {
+        self.explain(sessions::load(&self.connection, now_ms))
+    }
+
+    /// Every user, by name.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn users(&self) -> Result<Vec<UserRow>, OpenError> {
+        self.explain(users::load(&self.connection))
+    }
+
+    /// The newest usage rows, newest first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn usage(&self, most: usize) -> Result<Vec<UsageListed>, OpenError> {
+        self.explain(usage::newest(&self.connection, most))
+    }
+
+    /// The newest reloads, newest first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn reloads(&self, most: usize) -> Result<Vec<ReloadRow>, OpenError> {
+        self.explain(reloads::newest(&self.connection, most))
+    }
+
+    fn explain<T>(&self, read: rusqlite::Result<T>) -> Result<T, OpenError> {
+        read.map_err(|error| match error {
+            rusqlite::Error::SqliteFailure(..) if !error::is_damage(&error) => {
+                OpenError::Refused { path: self.path.clone(), reason: reason(&error) }
+            }
+            // A row that does not have the form in which it was written.
+            _ => OpenError::Damaged { path: self.path.clone() },
+        })
+    }
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reader")
+    }
+}

@@ -1,0 +1,62 @@
+//! The rows of users.
+
+use std::fmt;
+
+use rusqlite::types::Type;
+use rusqlite::{Connection, params};
+
+/// A user on disk. Personal: `Debug` shows neither name nor password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct UserRow {
+    /// Opaque id.
+    pub id: [u8; 16],
+    /// Canonical sign-in name; unique.
+    pub name: String,
+    /// PHC string of the password, if there is one.
+    pub password: Option<String>,
+    /// Roles.
+    pub roles: Vec<String>,
+    /// May not act.
+    pub disabled: bool,
+    /// In milliseconds since 1970-01-01 UTC.
+    pub created_ms: i64,
+}
+
+impl fmt::Debug for UserRow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UserRow")
+            .field("roles", &self.roles)
+            .field("disabled", &self.disabled)
+            .finish_non_exhaustive()
+    }
+}
+
+pub(super) fn save(connection: &Connection, row: &UserRow) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO users (id, name, password, roles, disabled, created_ms) VALUES (?1, ?2, ?3, ?4, ?5, ?6) \
+               ON CONFLICT (id) DO UPDATE SET name = excluded.name, password = excluded.password, \
+               roles = excluded.roles, disabled = excluded.disabled";
+    let roles = serde_json::to_string(&row.roles).expect("strings serialise");
+    connection
+        .prepare_cached(sql)?
+        .execute(params![row.id, row.name, row.password, roles, row.disabled, row.created_ms])
+        .map(drop)
+}
+
+pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<UserRow>> {
+    let sql = "SELECT id, name, password, roles, disabled, created_ms FROM users ORDER BY name";
+    let mut statement = connection.prepare(sql)?;
+    let rows = statement.query_map([], |row| {
+        let roles: String = row.get(3)?;
+        let roles = serde_json::from_str(&roles)
+            .map_err(|e| rusqlite::Error::FromSqlConversionFailure(3, Type::Text, Box::new(e)))?;
+        Ok(UserRow {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            password: row.get(2)?,
+            roles,
+            disabled: row.get(4)?,
+            created_ms: row.get(5)?,
+        })
+    })?;
+    rows.collect()
+}
