@@ -91,7 +91,8 @@ impl Accounts {
 
     /// All accounts by name.
     pub fn list(&self) -> Vec<Arc<Account>> {
-        let mut all: Vec<_> = self.shards.iter().flat_map(|s| s.read().values().cloned().collect::<Vec<_>>()).collect();
+        let mut all: Vec<_> =
+            self.shards.iter().flat_map(|s| s.read().values().cloned().collect::<Vec<_>>()).collect();
         all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -167,7 +168,11 @@ impl Accounts {
 
     /// Replaces one account and hands it to the log, both under its shard's lock: the disk sees changes in the order in
     /// which they were made here. Returns what was before, and the write under way.
-    fn change(&self, id: UserId, change: impl FnOnce(&mut Account)) -> Result<(Arc<Account>, Written), AccountError> {
+    fn change(
+        &self,
+        id: UserId,
+        change: impl FnOnce(&mut Account),
+    ) -> Result<(Arc<Account>, Written), AccountError> {
         let mut shard = self.shard(id).write();
         let account = shard.get_mut(&id).ok_or(AccountError::Unknown)?;
         let mut next = Account::clone(account);

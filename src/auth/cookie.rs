@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 
-use crate::config::SameSite;
+use crate::config::{self, SameSite};
 
 /// What a request says about a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +44,8 @@ pub fn find<'a>(headers: &'a HeaderMap, name: &str) -> CookieFound<'a> {
 
 /// Takes every cookie that is or could be read as `name` out of the `Cookie` lines; all others stay byte for byte.
 pub fn strip(headers: &mut HeaderMap, name: &str) {
-    let holds = |line: &HeaderValue| line.as_bytes().split(|b| *b == b';').any(|pair| named(pair, name).is_some());
+    let holds =
+        |line: &HeaderValue| line.as_bytes().split(|b| *b == b';').any(|pair| named(pair, name).is_some());
     if !headers.get_all(COOKIE).iter().any(holds) {
         return;
     }
@@ -134,6 +135,11 @@ impl Shape {
         Self { name: name.to_owned(), attributes }
     }
 
+    /// As configured; `secure` in production or over https.
+    pub fn of(config: &config::Session, secure: bool) -> Self {
+        Self::new(&config.cookie_name, config.cookie_domain.as_deref(), config.same_site, secure)
+    }
+
     /// The cookie's name.
     pub fn name(&self) -> &str {
         &self.name
@@ -151,7 +157,8 @@ impl Shape {
 
     fn line(&self, value: &str, max_age_s: u64) -> HeaderValue {
         let line = format!("{}={value}{}; Max-Age={max_age_s}", self.name, self.attributes);
-        let mut line = HeaderValue::try_from(line).expect("name, token and attributes are visible ASCII by construction");
+        let mut line = HeaderValue::try_from(line)
+            .expect("name, token and attributes are visible ASCII by construction");
         line.set_sensitive(true);
         line
     }
@@ -159,6 +166,8 @@ impl Shape {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn headers(lines: &[&[u8]]) -> HeaderMap {
@@ -243,6 +252,24 @@ mod tests {
         stripped(&[b"pm_session=A; pm_session=B"], &[]);
         stripped(&[b"a=1; pm_session =A; pm_session; b=2"], &[b"a=1; b=2"]);
         stripped(&[b"$Version=1; a=\"x; pm_session=A; b=y\""], &[b"$Version=1; a=\"x; b=y\""]);
+    }
+
+    proptest! {
+        #[test]
+        fn cs_08_what_is_stripped_is_not_found_and_the_rest_is_the_same(
+            lines in prop::collection::vec("(pm_session|a|b)?[ \\t]?=?[a-z\"; =,]{0,12}(; pm_session=x)?", 0..4)
+        ) {
+            let before = headers(&lines.iter().map(String::as_bytes).collect::<Vec<_>>());
+            let mut after = before.clone();
+            strip(&mut after, "pm_session");
+            prop_assert_eq!(find(&after, "pm_session"), CookieFound::Absent);
+            let others = |map: &HeaderMap| -> Vec<Vec<u8>> {
+                let pairs = map.get_all(COOKIE).iter().flat_map(|line| line.as_bytes().split(|b| *b == b';'));
+                let kept = pairs.filter(|pair| named(pair, "pm_session").is_none());
+                kept.map(|pair| trim_start(pair).to_vec()).filter(|pair| !pair.is_empty()).collect()
+            };
+            prop_assert_eq!(others(&before), others(&after));
+        }
     }
 
     #[test]

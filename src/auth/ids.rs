@@ -50,9 +50,13 @@ pub struct SessionId([u8; 16]);
 
 impl SessionId {
     /// A new id from the system's random generator.
+    ///
+    /// # Panics
+    /// If that generator fails: better no session than one that can be guessed.
     pub fn generate() -> Self {
         let mut bytes = [0; 16];
-        rand::fill(&mut bytes).expect("the system's random generator does not fail once the process has started");
+        rand::fill(&mut bytes)
+            .expect("the system's random generator does not fail once the process has started");
         Self(bytes)
     }
 
@@ -106,7 +110,8 @@ mod tests {
         for bad in ["", "x", &braced, &user.text().to_uppercase(), &user.text().replace('-', "")] {
             assert_eq!(UserId::parse(bad), None, "{bad}");
         }
-        for bad in ["", &"0".repeat(31), &"0".repeat(33), &"A".repeat(32), "+0000000000000000000000000000000"] {
+        for bad in ["", &"0".repeat(31), &"0".repeat(33), &"A".repeat(32), "+0000000000000000000000000000000"]
+        {
             assert_eq!(SessionId::parse(bad), None, "{bad}");
         }
     }

@@ -138,7 +138,10 @@ pub(super) mod tests {
         assert_eq!(Keyring::new(&[]).unwrap_err(), KeyringError::Empty);
         let empty = [Secret::new(b"good".to_vec()), Secret::new(Vec::new())];
         assert_eq!(Keyring::new(&empty).unwrap_err(), KeyringError::EmptyKey);
-        assert_eq!(Keyring::new(&vec![Secret::new(vec![1]); KEYS_MAX + 1]).unwrap_err(), KeyringError::TooMany);
+        assert_eq!(
+            Keyring::new(&vec![Secret::new(vec![1]); KEYS_MAX + 1]).unwrap_err(),
+            KeyringError::TooMany
+        );
     }
 
     #[test]
@@ -157,7 +160,10 @@ pub(super) mod tests {
         assert_eq!(both.signing().0, ring(&["new"]).signing().0);
         assert!(both.find(old.signing().0).is_some());
         assert!(old.find(both.signing().0).is_none());
-        assert!(both.find(&both.signing().0.to_uppercase()).is_none() || both.signing().0.bytes().all(|b| b.is_ascii_digit()));
+        assert!(
+            both.find(&both.signing().0.to_uppercase()).is_none()
+                || both.signing().0.bytes().all(|b| b.is_ascii_digit())
+        );
         assert!(both.find(&"0".repeat(KID_BYTES_MAX + 1)).is_none());
     }
 

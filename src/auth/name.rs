@@ -15,7 +15,9 @@ pub struct AccountName(Box<str>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Neither form.
-    #[error("a user name is an e-mail address or a word of A-Z a-z 0-9 . _ - of at most {WORD_BYTES_MAX} characters")]
+    #[error(
+        "a user name is an e-mail address or a word of A-Z a-z 0-9 . _ - of at most {WORD_BYTES_MAX} characters"
+    )]
     Form,
 }
 
@@ -58,7 +60,9 @@ fn is_word(text: &str) -> bool {
 fn is_email(local: &str, domain: &str) -> bool {
     let atom = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~.".contains(&b);
     let host = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-');
-    let whole = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && !part.contains("..");
+    let whole = |part: &str| {
+        !part.is_empty() && !part.starts_with('.') && !part.ends_with('.') && !part.contains("..")
+    };
     whole(local)
         && whole(domain)
         && local.len() + 1 + domain.len() <= EMAIL_BYTES_MAX
@@ -90,8 +94,23 @@ mod tests {
 
     #[test]
     fn what_is_neither_an_address_nor_a_word_is_refused() {
-        let long = [&"x".repeat(WORD_BYTES_MAX + 1), &format!("a@{}", "b".repeat(EMAIL_BYTES_MAX))].map(String::clone);
-        for bad in ["", " ", "@", "a@", "@b", "a@b@c", "a b", "a\r\nb@c", "al\u{131}ce", "ada@ex\u{e4}mple.org", "a..b@c", "a@.c", "<x>@c"] {
+        let long = [&"x".repeat(WORD_BYTES_MAX + 1), &format!("a@{}", "b".repeat(EMAIL_BYTES_MAX))]
+            .map(String::clone);
+        for bad in [
+            "",
+            " ",
+            "@",
+            "a@",
+            "@b",
+            "a@b@c",
+            "a b",
+            "a\r\nb@c",
+            "al\u{131}ce",
+            "ada@ex\u{e4}mple.org",
+            "a..b@c",
+            "a@.c",
+            "<x>@c",
+        ] {
             assert_eq!(AccountName::parse(bad), Err(NameError::Form), "{bad}");
         }
         for bad in &long {

@@ -3,8 +3,8 @@
 //! # Source
 //! RFC 9106; OWASP Password Storage Cheat Sheet (19 MiB, two passes, one lane).
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
@@ -26,7 +26,8 @@ const SALT_BYTES: usize = 16;
 
 /// The hash that a name without an account is checked against, so that both take the same time (EN-01). It was drawn at
 /// random, not computed: no password is known that fits.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$U5ur2VCQbGDwHHooEypjCA$8ze1KW60J0wirKiHthVX6jvKmhWlE2PWXWIdnQrKRFg";
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$U5ur2VCQbGDwHHooEypjCA$8ze1KW60J0wirKiHthVX6jvKmhWlE2PWXWIdnQrKRFg";
 
 /// A stored password: a PHC string.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,16 +84,12 @@ pub fn verify(password: &Secret<String>, stored: Option<&PasswordDigest>) -> boo
         return false;
     }
     let stored = stored.and_then(|digest| PasswordHash::new(digest.expose()).ok()).filter(affordable);
-    match stored {
-        Some(phc) => argon().verify_password(password.expose().as_bytes(), &phc).is_ok(),
-        None => {
-            if let Ok(phc) = PasswordHash::new(NOBODY) {
-                // The outcome is dropped: nobody is let in, whatever the word.
-                let _ = argon().verify_password(password.expose().as_bytes(), &phc);
-            }
-            false
-        }
-    }
+    let against = match &stored {
+        Some(phc) => Some(phc.clone()),
+        None => PasswordHash::new(NOBODY).ok(),
+    };
+    let fits = against.is_some_and(|phc| argon().verify_password(password.expose().as_bytes(), &phc).is_ok());
+    fits && stored.is_some()
 }
 
 fn argon() -> Argon2<'static> {
@@ -102,7 +99,8 @@ fn argon() -> Argon2<'static> {
 
 /// A row of the database must not be able to ask for more than we would spend ourselves.
 fn affordable(phc: &PasswordHash) -> bool {
-    Params::try_from(phc).is_ok_and(|p| p.m_cost() <= MEMORY_KIB && p.t_cost() <= PASSES && p.p_cost() <= LANES)
+    Params::try_from(phc)
+        .is_ok_and(|p| p.m_cost() <= MEMORY_KIB && p.t_cost() <= PASSES && p.p_cost() <= LANES)
         && phc.algorithm.as_str() == "argon2id"
 }
 
@@ -123,7 +121,11 @@ impl Checks {
     ///
     /// # Errors
     /// [`Busy`] when too many wait already.
-    pub async fn verify(&self, password: Secret<String>, stored: Option<PasswordDigest>) -> Result<bool, Busy> {
+    pub async fn verify(
+        &self,
+        password: Secret<String>,
+        stored: Option<PasswordDigest>,
+    ) -> Result<bool, Busy> {
         self.run(move || verify(&password, stored.as_ref())).await
     }
 
@@ -131,17 +133,19 @@ impl Checks {
     ///
     /// # Errors
     /// [`Busy`] when too many wait already.
-    pub async fn hash(&self, password: Secret<String>) -> Result<Result<PasswordDigest, PasswordError>, Busy> {
+    pub async fn hash(
+        &self,
+        password: Secret<String>,
+    ) -> Result<Result<PasswordDigest, PasswordError>, Busy> {
         self.run(move || hash(&password)).await
     }
 
     async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
-        let place = match Arc::clone(&self.places).try_acquire_owned() {
-            Ok(place) => place,
-            Err(_) => {
-                let _waiting = Waiting::enter(&self.waiting)?;
-                Arc::clone(&self.places).acquire_owned().await.map_err(|_| Busy)?
-            }
+        let place = if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            place
+        } else {
+            let _waiting = Waiting::enter(&self.waiting)?;
+            Arc::clone(&self.places).acquire_owned().await.map_err(|_| Busy)?
         };
         // The place moves into the work: a client that hangs up does not make room for another 19 MiB.
         let done = tokio::task::spawn_blocking(move || {
@@ -206,7 +210,12 @@ mod tests {
     #[test]
     fn a_stored_hash_that_is_unreadable_weak_in_kind_or_too_costly_never_opens() {
         let phc = hash(&secret("x")).unwrap().expose().to_owned();
-        for bad in [String::new(), "x".into(), phc.replace("argon2id", "argon2i"), phc.replace("m=19456", "m=4000000")] {
+        for bad in [
+            String::new(),
+            "x".into(),
+            phc.replace("argon2id", "argon2i"),
+            phc.replace("m=19456", "m=4000000"),
+        ] {
             assert!(!verify(&secret("x"), Some(&PasswordDigest::from_stored(bad))));
         }
     }

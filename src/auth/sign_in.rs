@@ -10,7 +10,7 @@ use super::keyring::Keyring;
 use super::moment::Moment;
 use super::name::AccountName;
 use super::password::{Busy, Checks, PasswordDigest};
-use super::session::{Limits, Lifetimes, Session, Sessions};
+use super::session::{Lifetimes, Limits, Session, Sessions};
 use super::token;
 use super::verified::{Authenticated, Reason, Verified};
 use crate::base::secret::Secret;
@@ -103,7 +103,7 @@ impl Auth {
             self.sessions.end(session.id()).await?;
             return Err(SignInError::Wrong);
         }
-        Ok(self.signed_in(ring, session, account, now))
+        Ok(SignedIn::new(ring, session, account, now))
     }
 
     /// Ends the session of a token, also one that is dead here and not on disk yet. A token that is none of ours ends
@@ -135,12 +135,14 @@ impl Auth {
         self.sessions.end_all_of(user).await?;
         Ok(())
     }
+}
 
-    fn signed_in(&self, ring: &Keyring, session: Arc<Session>, account: Arc<Account>, now: Moment) -> SignedIn {
+impl SignedIn {
+    fn new(ring: &Keyring, session: Arc<Session>, account: Arc<Account>, now: Moment) -> Self {
         let exp = u64::try_from(session.expires_ms() / 1_000).unwrap_or(0);
         let token = token::issue(ring, account.id, session.id(), now.unix_s(), exp);
         let max_age = Duration::from_secs(exp.saturating_sub(now.unix_s()));
-        SignedIn { session, account, token: Secret::new(token), max_age }
+        Self { session, account, token: Secret::new(token), max_age }
     }
 }
 

@@ -67,13 +67,17 @@ struct StrictHeader<'a> {
 }
 
 /// Signs a token for a session that lives from `now_s` until `exp_s`, both in seconds since 1970-01-01 UTC.
+///
+/// # Panics
+/// Never: strings and numbers serialise, and HMAC takes any key.
 pub fn issue(ring: &Keyring, sub: UserId, sid: SessionId, now_s: u64, exp_s: u64) -> String {
     let (kid, key) = ring.signing();
     let header = Header { kid: Some(kid.to_owned()), ..Header::new(Algorithm::HS256) };
     let (sub, sid) = (sub.text(), sid.text());
     let payload =
         Payload { sub: &sub, sid: &sid, iat: now_s, nbf: now_s, exp: exp_s, iss: ISSUER, aud: AUDIENCE };
-    jsonwebtoken::encode(&header, &payload, key).expect("strings and numbers serialise, and HMAC takes any key")
+    jsonwebtoken::encode(&header, &payload, key)
+        .expect("strings and numbers serialise, and HMAC takes any key")
 }
 
 /// Whether a token is genuine and in its time at `now_s` (seconds since 1970-01-01 UTC). There is no leeway.
@@ -106,7 +110,8 @@ pub(super) fn parts(token: &str) -> Option<(&str, &str, &str)> {
     }
     let mut parts = token.split('.');
     let three = (parts.next()?, parts.next()?, parts.next()?);
-    (parts.next().is_none() && !three.0.is_empty() && !three.1.is_empty() && !three.2.is_empty()).then_some(three)
+    (parts.next().is_none() && !three.0.is_empty() && !three.1.is_empty() && !three.2.is_empty())
+        .then_some(three)
 }
 
 fn genuine(ring: &Keyring, token: &str) -> Option<Claims> {

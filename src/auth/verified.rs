@@ -82,7 +82,13 @@ impl Expiry<Mac, Arc<Known>> for AtTokenExpiry {
         Some(known.keep)
     }
 
-    fn expire_after_update(&self, _: &Mac, known: &Arc<Known>, _: Instant, _: Option<Duration>) -> Option<Duration> {
+    fn expire_after_update(
+        &self,
+        _: &Mac,
+        known: &Arc<Known>,
+        _: Instant,
+        _: Option<Duration>,
+    ) -> Option<Duration> {
         Some(known.keep)
     }
 }
@@ -109,7 +115,8 @@ impl Verified {
         }
         let claims = token::verify(ring, token, now.unix_s())?;
         let keep = Duration::from_secs(claims.exp.saturating_sub(now.unix_s()));
-        self.cache.insert(mac, Arc::new(Known { ring: ring.fingerprint(), token: token.into(), claims, keep }));
+        self.cache
+            .insert(mac, Arc::new(Known { ring: ring.fingerprint(), token: token.into(), claims, keep }));
         Ok(claims)
     }
 

@@ -52,6 +52,19 @@ impl Clock {
         }
     }
 
+    /// Time that the calling thread has spent on a processor: for budgets that must not punish a busy machine. Only
+    /// differences on one thread mean something. On a manual clock it moves with the clock.
+    pub fn thread_time(&self) -> Duration {
+        match self {
+            Self::System => {
+                let spent = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+                let seconds = u64::try_from(spent.tv_sec).unwrap_or(0);
+                Duration::new(seconds, u32::try_from(spent.tv_nsec).unwrap_or(0))
+            }
+            Self::Manual(m) => Duration::from_millis(m.elapsed_ms.load(Ordering::Relaxed)),
+        }
+    }
+
     /// Moves a manual clock forward; the system clock cannot be moved and stays as it is.
     pub fn advance(&self, by: Duration) {
         if let Self::Manual(m) = self {

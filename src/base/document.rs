@@ -14,12 +14,19 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::nearest::nearest;
-use super::problems::{Problem, Problems, Source};
+use super::problems::{Place, Problem, Problems, Source};
 use super::secret::Secret;
 use super::units;
+use super::withheld::withheld_lines;
 
 /// Values from outside the file that win over it: dotted key → (where it comes from, text).
 pub type Overlay = BTreeMap<String, (String, String)>;
+
+/// Most problems of one file that are reported; a person reads no more, and a hostile file has one a byte.
+pub const PROBLEMS_MAX: usize = 100;
+
+/// Longest line that is shown under a problem, in characters.
+const EXCERPT_CHARS_MAX: usize = 200;
 
 /// One key of a file's reference page.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +50,8 @@ pub struct Document<'a> {
     source: &'a Source,
     overlay: &'a Overlay,
     used_overlay: RefCell<BTreeSet<String>>,
+    known: RefCell<BTreeSet<String>>,
+    withheld: BTreeSet<usize>,
     problems: RefCell<Problems>,
     reference: Option<RefCell<Reference>>,
 }
@@ -51,7 +60,7 @@ pub struct Document<'a> {
 pub struct Table<'a> {
     document: &'a Document<'a>,
     path: String,
-    table: Option<&'a DeTable<'a>>,
+    entries: Option<&'a DeTable<'a>>,
     span: Range<usize>,
     asked: BTreeSet<&'static str>,
     open: bool,
@@ -70,6 +79,8 @@ impl<'a> Document<'a> {
             source,
             overlay,
             used_overlay: RefCell::default(),
+            known: RefCell::default(),
+            withheld: withheld_lines(&source.text),
             problems: RefCell::default(),
             reference: None,
         }
@@ -85,7 +96,7 @@ impl<'a> Document<'a> {
         Table {
             document: self,
             path: String::new(),
-            table: Some(table.get_ref()),
+            entries: Some(table.get_ref()),
             span: table.span(),
             asked: BTreeSet::new(),
             open: false,
@@ -95,8 +106,9 @@ impl<'a> Document<'a> {
     /// Parses the text; syntax errors become problems, and what could be read is read.
     pub fn parse(source: &'a Source, problems: &mut Problems) -> Spanned<DeTable<'a>> {
         let (table, errors) = DeTable::parse_recoverable(&source.text);
-        for error in errors {
-            let place = source.place(error.span().unwrap_or(0..0));
+        let withheld = withheld_lines(&source.text);
+        for error in errors.into_iter().take(PROBLEMS_MAX) {
+            let place = shown(source.place(error.span().unwrap_or(0..0)), &withheld);
             problems.push(Problem::at(place, error.message().trim().replace('\n', ", ")));
         }
         table
@@ -104,15 +116,33 @@ impl<'a> Document<'a> {
 
     /// Adds a problem that a reader of the file found by itself.
     pub fn problem(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
+        let mut problems = self.problems.borrow_mut();
+        if problems.len() < PROBLEMS_MAX {
+            problems.push(problem);
+        } else if problems.len() == PROBLEMS_MAX {
+            problems.push(Problem::of(
+                self.source.name.to_string(),
+                "there are more problems; these are the first",
+            ));
+        }
+    }
+
+    /// The place of a byte range; a line that may hold a secret, or is longer than a screen, is not shown.
+    pub fn place(&self, span: Range<usize>) -> Place {
+        shown(self.source.place(span), &self.withheld)
     }
 
     /// Ends the reading: all problems, unknown laid-over keys among them, and the reference.
     pub fn finish(self) -> (Problems, Reference) {
         let used = self.used_overlay.into_inner();
         let mut problems = self.problems.into_inner();
+        let known = self.known.into_inner();
         for (key, (origin, _)) in self.overlay.iter().filter(|(k, _)| !used.contains(*k)) {
-            problems.push(Problem::of(origin.clone(), format!("there is no key `{key}`")));
+            let problem = Problem::of(origin.clone(), format!("there is no key `{key}`"));
+            problems.push(match nearest_key(key, &known) {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem,
+            });
         }
         (problems, self.reference.map(RefCell::into_inner).unwrap_or_default())
     }
@@ -121,7 +151,7 @@ impl<'a> Document<'a> {
 impl<'a> Table<'a> {
     /// Whether the table stands in the file.
     pub fn exists(&self) -> bool {
-        self.table.is_some()
+        self.entries.is_some()
     }
 
     /// The dotted name of the table.
@@ -131,7 +161,8 @@ impl<'a> Table<'a> {
 
     /// Whether the key stands in the file or is laid over it.
     pub fn has(&self, key: &'static str) -> bool {
-        self.table.is_some_and(|t| t.contains_key(key)) || self.document.overlay.contains_key(&self.dotted(key))
+        self.entries.is_some_and(|t| t.contains_key(key))
+            || self.document.overlay.contains_key(&self.dotted(key))
     }
 
     /// Where a value came from: `config.toml:12`, `environment variable X`, or `default`.
@@ -142,7 +173,7 @@ impl<'a> Table<'a> {
         self.entry(key).map_or_else(
             || "default".to_owned(),
             |(_, span)| {
-                let place = self.document.source.place(span);
+                let place = self.document.place(span);
                 format!("{}:{}", place.file, place.line)
             },
         )
@@ -154,8 +185,8 @@ impl<'a> Table<'a> {
         if let Some((origin, _)) = self.document.overlay.get(&key_path) {
             return Problem::of(origin.clone(), message);
         }
-        let span = self.entry(key).map_or_else(|| self.span.clone(), |(_, span)| span);
-        Problem::at(self.document.source.place(span), message)
+        let span = self.entry(key).map(|(_, span)| span).or_else(|| self.exists().then(|| self.span.clone()));
+        Problem::at(span.map_or_else(|| self.document.source.top(), |s| self.document.place(s)), message)
     }
 
     /// Reports a problem found with this table.
@@ -165,7 +196,8 @@ impl<'a> Table<'a> {
 
     /// A text.
     pub fn text(&mut self, key: &'static str, default: &str, doc: &'static str) -> String {
-        self.read(key, "text", &quoted(default), doc, |text| Ok(text.to_owned())).unwrap_or_else(|| default.to_owned())
+        self.read(key, "text", &quoted(default), doc, |text| Ok(text.to_owned()))
+            .unwrap_or_else(|| default.to_owned())
     }
 
     /// A text that may be absent.
@@ -205,7 +237,13 @@ impl<'a> Table<'a> {
     }
 
     /// A duration such as `"30s"`, at least `least`.
-    pub fn duration(&mut self, key: &'static str, default: &str, least: Duration, doc: &'static str) -> Duration {
+    pub fn duration(
+        &mut self,
+        key: &'static str,
+        default: &str,
+        least: Duration,
+        doc: &'static str,
+    ) -> Duration {
         let parse = |text: &str| {
             let d = units::parse_duration(text)?;
             if d < least { Err(format!("must be at least {}", units::show_duration(least))) } else { Ok(d) }
@@ -225,7 +263,9 @@ impl<'a> Table<'a> {
     pub fn optional_size(&mut self, key: &'static str, shown: &str, doc: &'static str) -> Option<u64> {
         self.describe(key, "size", if shown.is_empty() { String::new() } else { quoted(shown) }, doc);
         match self.find(key)? {
-            Found::File(DeValue::Integer(_), span) => self.integer_in(key, &span, 0, i64::MAX).map(i64::unsigned_abs),
+            Found::File(DeValue::Integer(_), span) => {
+                self.integer_in(key, &span, 0, i64::MAX).map(i64::unsigned_abs)
+            }
             Found::File(DeValue::String(text), span) => self.settle(key, &span, units::parse_size(text)),
             Found::File(other, span) => self.wrong_kind(key, &span, "a size", other),
             Found::Laid { origin, text } => self.settle_laid(key, &origin, units::parse_size(&text)),
@@ -250,7 +290,8 @@ impl<'a> Table<'a> {
             Found::File(DeValue::Integer(_), span) => self.integer_in(key, &span, range.0, range.1),
             Found::File(other, span) => self.wrong_kind(key, &span, "a whole number", other),
             Found::Laid { origin, text } => {
-                let number = text.trim().parse::<i64>().map_err(|_| format!("`{text}` is not a whole number"));
+                let number =
+                    text.trim().parse::<i64>().map_err(|_| format!("`{text}` is not a whole number"));
                 self.settle_laid(key, &origin, number.and_then(|n| in_range(n, range)))
             }
         }
@@ -284,7 +325,8 @@ impl<'a> Table<'a> {
         let parse = |text: &str| {
             words.iter().find(|(w, _)| *w == text).map(|(_, v)| v.clone()).ok_or_else(|| {
                 let all = names().collect::<Vec<_>>().join("`, `");
-                let near = nearest(text, names()).map_or_else(String::new, |n| format!(" (did you mean `{n}`?)"));
+                let near =
+                    nearest(text, names()).map_or_else(String::new, |n| format!(" (did you mean `{n}`?)"));
                 format!("`{text}` is not one of `{all}`{near}")
             })
         };
@@ -342,7 +384,8 @@ impl<'a> Table<'a> {
     pub fn tables(&mut self, key: &'static str) -> Vec<Table<'a>> {
         self.asked.insert(key);
         let path = format!("{}[]", self.dotted(key));
-        let described = || self.document.reference.is_some().then(|| self.below(path.clone(), None, self.span.clone()));
+        let described =
+            || self.document.reference.is_some().then(|| self.below(path.clone(), None, self.span.clone()));
         match self.entry(key) {
             Some((DeValue::Array(items), _)) => items
                 .iter()
@@ -362,13 +405,14 @@ impl<'a> Table<'a> {
     /// The tables below this one that no other call asked for: `[plugins.NAME]`. Call it last.
     pub fn named_tables(&mut self) -> Vec<(String, Table<'a>)> {
         self.open = true;
-        let star = if self.path.is_empty() { "*".to_owned() } else { format!("{}.*", self.path) };
-        let Some(table) = self.table else {
-            let described = self.document.reference.is_some();
-            return described.then(|| (String::new(), self.below(star, None, self.span.clone()))).into_iter().collect();
-        };
         let mut named = Vec::new();
-        for (name, value) in table {
+        if self.document.reference.is_some() {
+            named.push((String::new(), self.below(self.dotted("*"), None, self.span.clone())));
+        }
+        for name in self.laid_names() {
+            named.push((name.to_owned(), self.below(self.dotted(name), None, self.span.clone())));
+        }
+        for (name, value) in self.entries.into_iter().flatten() {
             if self.asked.contains(name.get_ref().as_ref()) {
                 continue;
             }
@@ -383,22 +427,36 @@ impl<'a> Table<'a> {
         named
     }
 
+    /// Tables that only the overlay names: `NAME` of `path.NAME.key`.
+    fn laid_names(&self) -> BTreeSet<&'a str> {
+        let names = self.document.overlay.keys().filter_map(|key| {
+            let (name, _) = key.strip_prefix(self.path.as_str())?.strip_prefix('.')?.split_once('.')?;
+            Some(name)
+        });
+        names.filter(|name| !self.asked.contains(name) && self.entry(name).is_none()).collect()
+    }
+
     /// Every key with its value, for tables whose keys the operator chooses (`settings`). No key is unknown then.
     pub fn free_values(&mut self) -> Vec<(String, &'a DeValue<'a>, Range<usize>)> {
         self.open = true;
-        let Some(table) = self.table else { return Vec::new() };
+        let Some(table) = self.entries else { return Vec::new() };
         table.iter().map(|(k, v)| (k.get_ref().to_string(), v.get_ref(), v.span())).collect()
     }
 
     /// A value of any kind, with its place.
-    pub fn value(&mut self, key: &'static str, kind: &'static str, doc: &'static str) -> Option<(&'a DeValue<'a>, Range<usize>)> {
+    pub fn value(
+        &mut self,
+        key: &'static str,
+        kind: &'static str,
+        doc: &'static str,
+    ) -> Option<(&'a DeValue<'a>, Range<usize>)> {
         self.describe(key, kind, String::new(), doc);
         self.entry(key)
     }
 
-    /// The source that this table's spans point into.
-    pub fn source(&self) -> &'a Source {
-        self.document.source
+    /// The place of a byte range of the file.
+    pub fn place(&self, span: Range<usize>) -> Place {
+        self.document.place(span)
     }
 
     /// The byte range of the table, for problems about it as a whole.
@@ -408,7 +466,7 @@ impl<'a> Table<'a> {
 
     /// Ends the table: every key that nobody asked for is an error with the nearest known name.
     pub fn finish(self) {
-        let Some(table) = self.table else { return };
+        let Some(table) = self.entries else { return };
         if self.open {
             return;
         }
@@ -420,11 +478,14 @@ impl<'a> Table<'a> {
     }
 
     fn unknown(&self, name: &str, span: Range<usize>) {
-        let place = self.document.source.place(span);
-        let table = if self.path.is_empty() { "at the top".to_owned() } else { format!("in `[{}]`", self.path) };
+        let place = self.document.place(span);
+        let table =
+            if self.path.is_empty() { "at the top".to_owned() } else { format!("in `[{}]`", self.path) };
         let mut problem = Problem::at(place, format!("unknown key `{name}` {table}"));
         if let Some(near) = nearest(name, self.asked.iter().copied()) {
             problem = problem.hint(format!("did you mean `{near}`?"));
+        } else if let Some(near) = nearest_endings(name, &self.asked) {
+            problem = problem.hint(format!("did you mean {near}?"));
         } else if !self.asked.is_empty() {
             let known = self.asked.iter().copied().collect::<Vec<_>>().join("`, `");
             problem = problem.hint(format!("known keys are `{known}`"));
@@ -432,8 +493,8 @@ impl<'a> Table<'a> {
         self.document.problem(problem);
     }
 
-    fn below(&self, path: String, table: Option<&'a DeTable<'a>>, span: Range<usize>) -> Table<'a> {
-        Table { document: self.document, path, table, span, asked: BTreeSet::new(), open: false }
+    fn below(&self, path: String, entries: Option<&'a DeTable<'a>>, span: Range<usize>) -> Table<'a> {
+        Table { document: self.document, path, entries, span, asked: BTreeSet::new(), open: false }
     }
 
     fn dotted(&self, key: &str) -> String {
@@ -441,11 +502,12 @@ impl<'a> Table<'a> {
     }
 
     fn entry(&self, key: &str) -> Option<(&'a DeValue<'a>, Range<usize>)> {
-        self.table?.get(key).map(|v| (v.get_ref(), v.span()))
+        self.entries?.get(key).map(|v| (v.get_ref(), v.span()))
     }
 
     fn describe(&mut self, key: &'static str, kind: &'static str, default: String, doc: &'static str) {
         self.asked.insert(key);
+        self.document.known.borrow_mut().insert(self.dotted(key));
         if let Some(reference) = &self.document.reference {
             let key = self.dotted(key);
             let mut reference = reference.borrow_mut();
@@ -503,7 +565,7 @@ impl<'a> Table<'a> {
     fn settle<T>(&self, key: &'static str, span: &Range<usize>, value: Result<T, String>) -> Option<T> {
         value
             .map_err(|why| {
-                let place = self.document.source.place(span.clone());
+                let place = self.document.place(span.clone());
                 self.document.problem(Problem::at(place, format!("`{}`: {why}", self.dotted(key))));
             })
             .ok()
@@ -517,9 +579,15 @@ impl<'a> Table<'a> {
             .ok()
     }
 
-    fn wrong_kind<T>(&self, key: &'static str, span: &Range<usize>, wanted: &str, got: &DeValue<'_>) -> Option<T> {
+    fn wrong_kind<T>(
+        &self,
+        key: &'static str,
+        span: &Range<usize>,
+        wanted: &str,
+        got: &DeValue<'_>,
+    ) -> Option<T> {
         let message = format!("`{}` must be {wanted}, not {}", self.dotted(key), kind_name(got));
-        self.document.problem(Problem::at(self.document.source.place(span.clone()), message));
+        self.document.problem(Problem::at(self.document.place(span.clone()), message));
         None
     }
 }
@@ -530,6 +598,33 @@ impl<'a> Table<'a> {
 /// A sentence that names what was expected.
 pub fn from_str<T: FromStr>(text: &str, what: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("`{text}` is not {what}"))
+}
+
+/// The known key that was meant: one of the same table by its own name, else any by its whole name.
+fn nearest_key<'k>(key: &str, known: &'k BTreeSet<String>) -> Option<&'k str> {
+    let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let of_table = |k: &'k String| k.strip_prefix(table)?.strip_prefix('.').map(|name| (k.as_str(), name));
+    let beside: Vec<_> = known.iter().filter_map(of_table).collect();
+    if beside.is_empty() {
+        return nearest(key, known.iter().map(String::as_str));
+    }
+    let near = nearest(name, beside.iter().map(|(_, name)| *name))?;
+    beside.iter().find(|(_, name)| *name == near).map(|(key, _)| *key)
+}
+
+/// The known keys whose last word is near: `burst` is one of `ip_burst` and `user_burst`.
+fn nearest_endings(name: &str, known: &BTreeSet<&'static str>) -> Option<String> {
+    let is_near = |key: &&&str| key.rsplit_once('_').is_some_and(|(_, last)| nearest(name, [last]).is_some());
+    let near: Vec<String> = known.iter().filter(is_near).map(|key| format!("`{key}`")).collect();
+    (!near.is_empty()).then(|| near.join(" or "))
+}
+
+fn shown(mut place: Place, withheld: &BTreeSet<usize>) -> Place {
+    let long = |line: &String| line.chars().count() > EXCERPT_CHARS_MAX;
+    if withheld.contains(&place.line) || place.excerpt.as_ref().is_some_and(long) {
+        place.excerpt = None;
+    }
+    place
 }
 
 fn in_range(n: i64, (least, most): (i64, i64)) -> Result<i64, String> {
@@ -568,7 +663,9 @@ mod tests {
         session.finish();
         root.finish();
         problems.append(document.finish().0);
-        let short = problems.iter().map(|p| p.short() + &p.hint.as_ref().map_or(String::new(), |h| format!(" [{h}]")));
+        let short = problems
+            .iter()
+            .map(|p| p.short() + &p.hint.as_ref().map_or(String::new(), |h| format!(" [{h}]")));
         (ttl, cap, short.collect::<Vec<_>>().join("\n"))
     }
 
@@ -579,7 +676,8 @@ mod tests {
 
     #[test]
     fn every_problem_is_reported_at_once_and_the_nearest_key_is_named() {
-        let (_, _, problems) = read("[session]\nttl = 5\ncap = 500\ntll = \"1h\"\n[sesion]\n", &Overlay::new());
+        let (_, _, problems) =
+            read("[session]\nttl = 5\ncap = 500\ntll = \"1h\"\n[sesion]\n", &Overlay::new());
         assert_eq!(
             problems,
             "config.toml:2:7: `session.ttl` must be a text in quotes, not a whole number\n\

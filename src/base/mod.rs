@@ -12,3 +12,4 @@ pub mod return_to;
 pub mod secret;
 pub mod target;
 pub mod units;
+pub mod withheld;

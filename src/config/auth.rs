@@ -1,5 +1,9 @@
 //! `[auth]`: who may sign in, and how.
 
+use crate::base::document::Table;
+
+use super::count;
+
 /// Ways to sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Auth {
@@ -9,4 +13,31 @@ pub struct Auth {
     pub password_min: usize,
     /// Most password checks at a time; each takes 19 MiB.
     pub password_checks_max: usize,
+}
+
+impl Auth {
+    /// Reads the table.
+    pub(super) fn read(mut table: Table<'_>) -> Self {
+        let mut local = table.table("local");
+        let local_enabled = local.flag("enabled", true, "Whether local accounts may sign in.");
+        let password_min = local.integer(
+            "password_min",
+            12,
+            (8, 1_024),
+            "Shortest password that `users add|passwd` takes, in characters.",
+        );
+        let password_checks_max = local.integer(
+            "password_checks_max",
+            2,
+            (1, 64),
+            "Most password checks at a time; each takes 19 MiB.",
+        );
+        local.finish();
+        table.finish();
+        Self {
+            local_enabled,
+            password_min: count(password_min),
+            password_checks_max: count(password_checks_max),
+        }
+    }
 }

@@ -2,33 +2,54 @@
 
 mod admin;
 mod auth;
+mod context;
 mod cors;
+mod env;
+mod file;
 mod gateway;
 mod headers;
+mod json;
+mod load;
 mod log;
+mod methods;
+mod network;
+mod origin;
 mod plugins;
 mod rate_limit;
+mod reference;
 mod routes;
+mod secrets;
 mod server;
 mod services;
 mod session;
 mod storage;
 mod thresholds;
+mod token;
+mod upstream_url;
+mod weak_secret;
+
+#[cfg(test)]
+mod check;
 
 pub use admin::Admin;
 pub use auth::Auth;
 pub use cors::Cors;
-pub use gateway::OwnPaths;
+pub use file::{CONFIG_BYTES_MAX, FileError, TextFile, read_file};
+pub use gateway::{OWN, OwnPaths};
 pub use headers::Headers;
+pub use load::{EMBEDDED, Inputs, Loaded, load};
 pub use log::{Format, Level, Log};
 pub use plugins::{Mode, PluginOverride, Plugins, RouteFilter, SettingValue};
 pub use rate_limit::RateLimit;
+pub use reference::reference;
 pub use routes::{AuthNeed, Destination, Respond, Route, RouteLimits, Schema};
+pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
 pub use services::Service;
 pub use session::{SameSite, Session};
 pub use storage::Storage;
 pub use thresholds::Thresholds;
+pub use weak_secret::{PLACEHOLDERS as SECRET_PLACEHOLDERS, SECRET_BYTES_MIN, Weakness, weakness};
 
 use std::path::PathBuf;
 
@@ -78,18 +99,7 @@ pub struct Config {
     pub thresholds: Thresholds,
 }
 
-/// STUB.
-pub struct Inputs;
-/// STUB.
-pub struct Loaded {
-    /// x
-    pub config: Option<Config>,
-    /// x
-    pub problems: crate::base::problems::Problems,
-    /// x
-    pub watched: Vec<PathBuf>,
-}
-/// STUB.
-pub fn load(_: &Inputs) -> Loaded {
-    Loaded { config: None, problems: Default::default(), watched: Vec::new() }
+/// A number that a range has kept from being negative.
+fn count(n: i64) -> usize {
+    usize::try_from(n).unwrap_or(0)
 }

@@ -5,6 +5,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::base::document::Table;
+use crate::base::units::show_size;
+
+use super::count;
+use super::network::{parse_listen, parse_network};
+
 /// The public listener and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
@@ -36,4 +42,153 @@ pub struct Server {
     pub require_schema: bool,
     /// In production, let plain http through that a trusted proxy forwards.
     pub allow_http: bool,
+}
+
+/// Networks at least this wide are most of the internet.
+const WIDE_PREFIX_BITS: u8 = 8;
+
+/// Shortest timeout that a slow but honest client can meet.
+const TIMEOUT_LEAST: Duration = Duration::from_millis(100);
+
+impl Server {
+    /// Reads the table.
+    pub(super) fn read(mut table: Table<'_>) -> Self {
+        let server = Self {
+            listen: table
+                .parsed(
+                    "listen",
+                    "address",
+                    "127.0.0.1:8080",
+                    "Address and port of the public listener.",
+                    parse_listen,
+                )
+                .unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080))),
+            trusted_proxies: trusted_proxies(&mut table),
+            body_max: size(&mut table, "body_max", "1 MB", (0, 1 << 40), "Longest request body."),
+            target_max: size(&mut table, "target_max", "8 KiB", (64, 1 << 20), "Longest request target."),
+            header_max: size(&mut table, "header_max", "32 KiB", (512, 1 << 20), "Largest request head."),
+            headers_max: count(table.integer("headers_max", 100, (8, 1_000), "Most request headers.")),
+            header_timeout: table.duration(
+                "header_timeout",
+                "10s",
+                TIMEOUT_LEAST,
+                "Longest wait for a request head, from accept to its last byte.",
+            ),
+            body_timeout: table.duration(
+                "body_timeout",
+                "30s",
+                TIMEOUT_LEAST,
+                "Longest silence between two bytes of a body.",
+            ),
+            drain_timeout: table.duration(
+                "drain_timeout",
+                "30s",
+                Duration::ZERO,
+                "Longest wait for requests in flight when the gateway stops.",
+            ),
+            connections_max: count(table.integer(
+                "connections_max",
+                10_000,
+                (1, 1_000_000),
+                "Most connections at a time.",
+            )),
+            workers: count(table.integer("workers", 0, (0, 1_024), "Worker threads; 0 is one a core.")),
+            json_depth_max: count(table.integer(
+                "json_depth_max",
+                64,
+                (1, 120),
+                "Deepest nesting of a JSON body.",
+            )),
+            require_schema: table.flag(
+                "require_schema",
+                false,
+                "Refuse routes that take bodies without a schema.",
+            ),
+            allow_http: table.flag(
+                "allow_http",
+                false,
+                "In production, let plain http through that a trusted proxy forwards.",
+            ),
+        };
+        table.finish();
+        server
+    }
+}
+
+fn trusted_proxies(table: &mut Table<'_>) -> Vec<IpNet> {
+    let networks = table.list(
+        "trusted_proxies",
+        "list of networks",
+        &[],
+        "Networks whose `X-Forwarded-*` is believed.",
+        parse_network,
+    );
+    for network in networks.iter().filter(|n| n.prefix_len() < WIDE_PREFIX_BITS) {
+        let message =
+            format!("`server.trusted_proxies`: {network} lets almost anybody choose their own address");
+        let hint =
+            "list only the proxies that stand in front of the gateway: bans, rate limits and logs go by this";
+        table.report(table.problem("trusted_proxies", message).hint(hint).warning());
+    }
+    networks
+}
+
+fn size(
+    table: &mut Table<'_>,
+    key: &'static str,
+    default: &str,
+    (least, most): (u64, u64),
+    doc: &'static str,
+) -> u64 {
+    let bytes = table.size(key, default, doc);
+    if !(least..=most).contains(&bytes) {
+        let message =
+            format!("`{}.{key}` is not between {} and {}", table.path(), show_size(least), show_size(most));
+        table.report(table.problem(key, message));
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::check::{dev, finds};
+
+    #[test]
+    fn ip_09_trusting_everybody_is_a_loud_warning() {
+        for everybody in ["0.0.0.0/0", "::/0", "0.0.0.0/1"] {
+            let report = dev(&format!("[server]\ntrusted_proxies = [\"{everybody}\"]\n"));
+            finds(&report, "warning config.toml:2:19: `server.trusted_proxies`");
+            finds(&report, "lets almost anybody choose their own address");
+        }
+        assert_eq!(dev("[server]\ntrusted_proxies = [\"10.0.0.0/8\", \"::1\"]\n"), "");
+    }
+
+    #[test]
+    fn sizes_have_a_least_and_a_most() {
+        finds(
+            &dev("[server]\nheader_max = \"1 GB\"\n"),
+            "config.toml:2:14: `server.header_max` is not between 512 B and 1 MiB",
+        );
+        finds(
+            &dev("[server]\nbody_max = \"1 XB\"\n"),
+            "config.toml:2:12: `server.body_max`: `1 XB` needs a unit",
+        );
+        finds(&dev("[server]\nbody_max = -1\n"), "`server.body_max`: -1 is not between");
+        finds(
+            &dev("[server]\nheaders_max = 99999999999999999999\n"),
+            "`server.headers_max`: is too large a number",
+        );
+    }
+
+    #[test]
+    fn timeouts_need_a_unit_and_a_least_length() {
+        finds(&dev("[server]\nheader_timeout = \"10\"\n"), "`10` needs a unit");
+        finds(&dev("[server]\nbody_timeout = \"1ms\"\n"), "must be at least 100ms");
+    }
+
+    #[test]
+    fn the_two_listeners_need_two_ports() {
+        finds(&dev("[server]\nlisten = \"0.0.0.0:8081\"\n"), "127.0.0.1:8081 is also `server.listen`");
+        assert_eq!(dev("[server]\nlisten = \"127.0.0.1:0\"\n[admin]\nlisten = \"127.0.0.1:0\"\n"), "");
+    }
 }

@@ -1,7 +1,12 @@
 //! `[storage]`: the SQLite database.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::base::document::Table;
+
+use super::context::Context;
+use super::count;
 
 /// The database and how long rows are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,4 +17,33 @@ pub struct Storage {
     pub retention: Duration,
     /// Most usage rows that wait to be written; what comes then is dropped and counted.
     pub usage_queue_max: usize,
+}
+
+impl Storage {
+    /// Reads the table.
+    pub(super) fn read(mut table: Table<'_>, context: &Context) -> Self {
+        let path = table.text(
+            "path",
+            "data/pluginmind.db",
+            "The database file; its folder is the data folder. A change needs a restart.",
+        );
+        if path.is_empty() || path.ends_with('/') {
+            table.report(table.problem("path", "`storage.path` must name a file"));
+        }
+        let retention =
+            table.duration("retention", "30d", Duration::from_secs(1), "How long usage rows are kept.");
+        let usage_queue_max = table.integer(
+            "usage_queue_max",
+            10_000,
+            (1, 10_000_000),
+            "Most usage rows that wait to be written; what comes then is dropped and counted.",
+        );
+        table.finish();
+        Self { path: context.resolve(&path), retention, usage_queue_max: count(usage_queue_max) }
+    }
+
+    /// The folder of the database, the development secret and the admin token.
+    pub fn data_folder(&self) -> &Path {
+        self.path.parent().unwrap_or(Path::new("."))
+    }
 }

@@ -165,6 +165,13 @@ mod tests {
         bucket.charge();
         bucket.refill(l, 5);
         assert_eq!(bucket.remaining(), BURST_MAX - 1, "a clock that goes back gives nothing");
+        let l = limit(60, 10);
+        let mut bucket = Bucket::full(l, 0);
+        (0..10).for_each(|_| bucket.charge());
+        for now in [SECOND, 0, SECOND, 0, SECOND] {
+            bucket.refill(l, now);
+        }
+        assert_eq!(bucket.remaining(), 1, "nor does the same second twice");
     }
 
     #[test]

@@ -58,7 +58,8 @@ mod tests {
             window: Duration::from_secs(120),
             reset: Duration::from_millis(107_001),
         };
-        let shown: Vec<_> = level.headers().iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
+        let shown: Vec<_> =
+            level.headers().iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
         assert_eq!(
             shown,
             [

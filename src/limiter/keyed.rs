@@ -74,7 +74,14 @@ impl Keyed {
         self.count.load(Ordering::Relaxed)
     }
 
-    fn insert(&self, shard: &mut Shard, key: Key, limit: Limit, now_ns: u64, keys_max: usize) -> Option<usize> {
+    fn insert(
+        &self,
+        shard: &mut Shard,
+        key: Key,
+        limit: Limit,
+        now_ns: u64,
+        keys_max: usize,
+    ) -> Option<usize> {
         let mut freed = shard.sweep(now_ns, SWEEP_STEP);
         if self.len().saturating_sub(freed) >= keys_max {
             freed += shard.sweep(now_ns, SWEEP_STEP_FULL);

@@ -61,6 +61,9 @@ fn of_two_empty_buckets_the_longer_wait_is_told() {
     let denied = limiter.take_both(ip("192.0.2.1"), Some("u"), &l, now).unwrap_err();
     assert_eq!((denied.by.kind, denied.wait), (Kind::User, Duration::from_secs(10)));
     assert_eq!(denied.by.remaining, 0);
+    l.ip.per_minute = 2;
+    let denied = limiter.take_both(ip("192.0.2.1"), Some("u"), &l, now).unwrap_err();
+    assert_eq!((denied.by.kind, denied.wait), (Kind::Ip, Duration::from_secs(30)));
 }
 
 #[test]

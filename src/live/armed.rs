@@ -51,11 +51,14 @@ impl Armed {
             self.watcher = Some(self.watcher()?);
         }
         let Some(watcher) = &mut self.watcher else { return Ok(Change::None) };
-        let gone = |path: &PathBuf, old: &Folder| folders.get(path).is_none_or(|new| new.id != old.id);
-        for (path, _) in self.folders.extract_if(.., |path, old| gone(path, old)) {
-            // An error says that the kernel dropped the watch already.
-            watcher.unwatch(&path).ok();
-        }
+        self.folders.retain(|path, old| {
+            let gone = folders.get(path).is_none_or(|new| new.id != old.id);
+            if gone {
+                // An error says that the kernel dropped the watch already.
+                watcher.unwatch(path).ok();
+            }
+            !gone
+        });
         let (mut change, mut failed) = (Change::None, None);
         for (path, folder) in folders {
             if let Some(known) = self.folders.get_mut(path) {

@@ -35,6 +35,8 @@ pub struct Scan {
     pub fingerprint: Fingerprint,
     /// Folders to watch: those below the roots, those that hold the roots, and those that symbolic links lead to.
     pub folders: BTreeMap<PathBuf, Folder>,
+    /// When something of it was changed last, in milliseconds since 1970-01-01 UTC, by the file system's clock.
+    pub changed_unix_ms: i64,
     /// Whether a limit cut the walk short.
     pub cut_short: bool,
 }
@@ -56,6 +58,7 @@ pub fn scan(roots: &[PathBuf]) -> Scan {
         inside: HashSet::new(),
         entries: 0,
         bytes: 0,
+        changed_unix_ms: 0,
         cut_short: false,
     };
     for root in roots {
@@ -64,7 +67,12 @@ pub fn scan(roots: &[PathBuf]) -> Scan {
     }
     let mut hash = [0; 32];
     hash.copy_from_slice(walk.hash.finish().as_ref());
-    Scan { fingerprint: Fingerprint(hash), folders: walk.folders, cut_short: walk.cut_short }
+    Scan {
+        fingerprint: Fingerprint(hash),
+        folders: walk.folders,
+        changed_unix_ms: walk.changed_unix_ms,
+        cut_short: walk.cut_short,
+    }
 }
 
 /// Whether a name is an editor's leftover or hidden; Kubernetes' `..data` is hidden too, and reached through the links that
@@ -82,6 +90,7 @@ struct Walk {
     inside: HashSet<(u64, u64)>,
     entries: usize,
     bytes: u64,
+    changed_unix_ms: i64,
     cut_short: bool,
 }
 
@@ -98,7 +107,12 @@ impl Walk {
             self.link(path);
         }
         // Follows links: the content counts, not where it lies.
-        match fs::metadata(path) {
+        let meta = fs::metadata(path);
+        if let Ok(meta) = &meta {
+            self.changed_unix_ms =
+                self.changed_unix_ms.max(meta.ctime() * 1_000 + meta.ctime_nsec() / 1_000_000);
+        }
+        match meta {
             Err(error) => self.tell(b"absent", error.kind().to_string().as_bytes()),
             Ok(meta) if meta.is_dir() => self.folder(path, &meta, depth),
             Ok(meta) if meta.is_file() => self.file(path, &meta),
@@ -288,7 +302,10 @@ mod tests {
         let after = print(dir.path());
         assert_ne!(before, after);
         assert_eq!(after, print(dir.path()));
-        assert!(digest(&dir.path().join("fifo")).is_err(), "even when it became a FIFO after it was looked at");
+        assert!(
+            digest(&dir.path().join("fifo")).is_err(),
+            "even when it became a FIFO after it was looked at"
+        );
     }
 
     #[test]

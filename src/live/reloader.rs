@@ -92,7 +92,9 @@ impl<R: Clone + Send + 'static> Reloader<R> {
 
     fn wake(&self) {
         // A full queue wakes the watcher as well; a closed one drops the asker, who is told so.
-        if let Err(std::sync::mpsc::TrySendError::Disconnected(_)) = self.wake.try_send(super::watch::Message::Asked) {
+        if let Err(std::sync::mpsc::TrySendError::Disconnected(_)) =
+            self.wake.try_send(super::watch::Message::Asked)
+        {
             self.asks.0.lock().askers.clear();
         }
     }

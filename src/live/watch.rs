@@ -36,6 +36,9 @@ const INBOX_MAX: usize = 1_024;
 /// Most files that are known to be open for writing.
 const WRITERS_MAX: usize = 256;
 
+/// How far the file system's clock, which moves by ticks, may be behind ours.
+const TICK_MS: i64 = 20;
+
 /// Scans of one look: folders that appear while it arms are armed by the next.
 const SCANS_MAX: usize = 4;
 
@@ -56,11 +59,13 @@ pub struct Watcher<R> {
 impl<R: Clone + Send + 'static> Watcher<R> {
     /// Watches `roots` (files and folders) and calls `build` after each edit that changed something, and whenever a reload is
     /// asked for. `build` may block; it runs on the watcher's thread, never twice at a time. Returns once the watches are set.
+    /// `read_unix_ms` is when the caller began to read the roots: what was changed since then is built again.
     ///
     /// # Errors
     /// The thread cannot be started.
     pub fn start(
         roots: Vec<PathBuf>,
+        read_unix_ms: i64,
         metrics: Arc<Metrics>,
         build: impl FnMut(Trigger) -> Built<R> + Send + 'static,
     ) -> io::Result<Self> {
@@ -73,6 +78,7 @@ impl<R: Clone + Send + 'static> Watcher<R> {
             seen: None,
             pending: Pending::default(),
             lost: false,
+            cut_short: false,
             clock: Clock::System,
             metrics,
             asks,
@@ -80,7 +86,7 @@ impl<R: Clone + Send + 'static> Watcher<R> {
         };
         let (ready, is_ready) = sync_channel::<()>(1);
         let thread = std::thread::Builder::new().name("watch".into()).spawn(move || {
-            run.seen = Some(run.arm().fingerprint);
+            run.begin(read_unix_ms);
             ready.send(()).ok();
             run.run(&inbox);
         })?;
@@ -112,6 +118,8 @@ struct Run<R, B> {
     pending: Pending,
     /// The watch is not whole; told once until it is whole again.
     lost: bool,
+    /// There is more than is looked at; told once until there is not.
+    cut_short: bool,
     clock: Clock,
     metrics: Arc<Metrics>,
     asks: Arc<Asks<R>>,
@@ -174,7 +182,8 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
 
     /// Notes the event if it can matter; says whether it can.
     fn concern(&mut self, path: &Path, now: Instant) -> bool {
-        let leftover = path.file_name().is_some_and(|n| is_leftover(n) && !n.as_encoded_bytes().starts_with(b".."));
+        let leftover =
+            path.file_name().is_some_and(|n| is_leftover(n) && !n.as_encoded_bytes().starts_with(b".."));
         let root = self.roots.iter().any(|root| root == path);
         let concerns = (root || !leftover) && self.armed.concerns(path, &self.roots);
         if concerns {
@@ -203,7 +212,18 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
         self.attempt(Trigger::Asked, askers);
     }
 
+    /// Begins to watch the roots, which were read already: what was changed since that began may not have been read.
+    fn begin(&mut self, read_unix_ms: i64) {
+        let scan = self.arm();
+        let unread = scan.changed_unix_ms >= read_unix_ms - TICK_MS;
+        self.seen = (!unread).then_some(scan.fingerprint);
+        if unread {
+            self.pending.happened(self.clock.now());
+        }
+    }
+
     fn attempt(&mut self, trigger: Trigger, askers: Vec<oneshot::Sender<R>>) {
+        let began = self.clock.unix_ms();
         let Ok(built) = catch_unwind(AssertUnwindSafe(|| (self.build)(trigger))) else {
             // The hook has told where. The askers are dropped and so learn that there is no report.
             return tracing::error!("the reload panicked; the last good policy stays");
@@ -211,7 +231,7 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
         let roots = absolute(built.roots);
         if roots != self.roots {
             self.roots = roots;
-            self.seen = Some(self.arm().fingerprint);
+            self.begin(began);
         }
         for asker in askers {
             // An error says that the asker has gone away.
@@ -232,7 +252,10 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
                 Err(error) => {
                     if !self.lost {
                         // The error's text holds paths of ours only, but they may name a person: the kind is enough.
-                        tracing::warn!(kind = kind(&error), "a folder cannot be watched; it is looked at every two seconds");
+                        tracing::warn!(
+                            kind = kind(&error),
+                            "a folder cannot be watched; it is looked at every two seconds"
+                        );
                     }
                     self.lose();
                     break;
@@ -240,7 +263,8 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
             }
             seen = scan(&self.roots);
         }
-        if seen.cut_short {
+        let told = std::mem::replace(&mut self.cut_short, seen.cut_short);
+        if seen.cut_short && !told {
             tracing::warn!("more files are watched than are looked at; edits of the rest need a reload");
         }
         seen

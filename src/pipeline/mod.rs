@@ -9,6 +9,7 @@ pub mod body;
 pub mod client;
 pub mod closing;
 pub mod cors;
+pub mod durable;
 pub mod endpoints;
 pub mod envelope;
 pub mod finish;

@@ -27,8 +27,12 @@ impl Address {
         if authority.contains('@') || parsed.host().is_empty() {
             return Err(wrong());
         }
-        let port = parsed.port_u16().or_else(|| parsed.port().is_none().then_some(HTTP_PORT)).ok_or_else(wrong)?;
         let host = parsed.host();
+        let port = match authority.strip_prefix(host) {
+            Some("") => HTTP_PORT,
+            Some(rest) => rest.strip_prefix(':').and_then(|p| p.parse().ok()).ok_or_else(wrong)?,
+            None => return Err(wrong()),
+        };
         let bare = host.strip_prefix('[').and_then(|h| h.strip_suffix(']')).unwrap_or(host);
         Ok(match bare.parse::<IpAddr>() {
             Ok(ip) => Self::Socket(SocketAddr::new(ip, port)),
@@ -52,7 +56,17 @@ mod tests {
 
     #[test]
     fn rt_16_anything_else_is_no_upstream() {
-        for url in ["", "app:80", "https://app", "file:///etc", "http://", "http://u@app", "http://a/b", "http://a:99999", "http://a:"] {
+        for url in [
+            "",
+            "app:80",
+            "https://app",
+            "file:///etc",
+            "http://",
+            "http://u@app",
+            "http://a/b",
+            "http://a:99999",
+            "http://a:",
+        ] {
             assert!(Address::parse(url).is_err(), "{url}");
         }
     }

@@ -56,7 +56,7 @@ impl Flow {
     /// response has ended is broken off.
     fn finish(mut self, cx: &mut Context<'_>) {
         self.link.drive(cx);
-        if self.progress.has_ended() && self.link.is_reusable() {
+        if self.link.is_reusable() {
             self.pool.put(&self.endpoint, self.link, self.service.config());
         }
     }
@@ -64,8 +64,7 @@ impl Flow {
 
 impl UpstreamBody {
     pub(super) fn new(incoming: Incoming, flow: Flow, silence_max: Duration, cx: &mut Context<'_>) -> Self {
-        let mut body =
-            Self { incoming, flow: Some(flow), silence_max, alarm: None, alarm_is_stale: false };
+        let mut body = Self { incoming, flow: Some(flow), silence_max, alarm: None, alarm_is_stale: false };
         body.finish_if_ended(cx);
         body
     }

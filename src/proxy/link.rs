@@ -36,7 +36,7 @@ pub enum NoHead {
     /// The connection ended or what came was no response.
     Broken {
         /// The request, if nothing of it was written.
-        unsent: Option<Request<Tracked>>,
+        unsent: Option<Box<Request<Tracked>>>,
         /// Whether not a single byte came.
         silent: bool,
     },
@@ -54,11 +54,13 @@ impl Link {
                 Address::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
             }
         };
-        let stream = tokio::time::timeout(timeout, connecting).await.map_err(|_| io::ErrorKind::TimedOut)??;
+        let stream =
+            tokio::time::timeout(timeout, connecting).await.map_err(|_| io::ErrorKind::TimedOut)??;
         stream.set_nodelay(true)?;
         let socket = Socket::new(stream);
         let (sender, connection) = Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
+            .max_header_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(socket.clone()))
             .await
             .map_err(io::Error::other)?;
@@ -101,7 +103,7 @@ impl Link {
             }
             if let Poll::Ready(outcome) = answer.as_mut().poll(cx) {
                 return Poll::Ready(outcome.map_err(|mut e| NoHead::Broken {
-                    unsent: e.take_message(),
+                    unsent: e.take_message().map(Box::new),
                     silent: socket.bytes_read() == bytes_before,
                 }));
             }

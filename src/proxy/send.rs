@@ -34,6 +34,7 @@ pub enum SendError {
 /// response body; the other timeouts are the service's.
 ///
 /// The target must be in origin form and the headers those of [`super::hops::forward_request`]; the framing of the body is set here.
+/// Another address is tried only where no connection could be made, for then nothing was sent.
 /// A request whose method is safe and which has no body is sent again once when a kept connection turns out to be dead
 /// and not one byte of an answer came; any other only if nothing of it was sent.
 ///
@@ -99,14 +100,18 @@ impl Attempt<'_> {
         match self.exchange(&mut link, request, &progress).await {
             Ok(head) => Outcome::Done(self.receive(link, head, progress).await),
             Err(NoHead::Broken { unsent, silent }) => {
-                let again = unsent.and_then(untrack).or_else(|| spare.filter(|_| silent));
+                let again = unsent.and_then(|r| untrack(*r)).or_else(|| spare.filter(|_| silent));
                 again.map_or_else(|| Outcome::Done(Err(broken(silent, &progress))), Outcome::Again)
             }
             Err(NoHead::Timeout) => Outcome::Done(Err(SendError::Timeout("to answer"))),
         }
     }
 
-    async fn over_new(&self, mut link: Box<Link>, request: Request<Upload>) -> Result<Response<UpstreamBody>, SendError> {
+    async fn over_new(
+        &self,
+        mut link: Box<Link>,
+        request: Request<Upload>,
+    ) -> Result<Response<UpstreamBody>, SendError> {
         let (request, progress) = track(request);
         match self.exchange(&mut link, request, &progress).await {
             Ok(head) => self.receive(link, head, progress).await,
@@ -181,7 +186,8 @@ fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), SendError> 
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let (coding, length) = (codings.next(), lengths.next());
-    let doubled = codings.next().is_some() || lengths.next().is_some() || (coding.is_some() && length.is_some());
+    let doubled =
+        codings.next().is_some() || lengths.next().is_some() || (coding.is_some() && length.is_some());
     let foreign = coding.is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked"));
     let odd = length.is_some_and(|l| l.is_empty() || !l.as_bytes().iter().all(u8::is_ascii_digit));
     if doubled || foreign || odd {

@@ -71,12 +71,11 @@ impl fmt::Debug for Upload {
 pub struct Progress {
     frames: Cell<u64>,
     waits_for_client: Cell<bool>,
-    ended: Cell<bool>,
     error: RefCell<Option<BoxError>>,
 }
 
 impl Progress {
-    /// Frames that were taken from the client.
+    /// Frames that were taken from the client, its end among them.
     pub fn frames(&self) -> u64 {
         self.frames.get()
     }
@@ -84,11 +83,6 @@ impl Progress {
     /// Whether it is the client that is waited for.
     pub fn waits_for_client(&self) -> bool {
         self.waits_for_client.get()
-    }
-
-    /// Whether the whole body was taken.
-    pub fn has_ended(&self) -> bool {
-        self.ended.get()
     }
 
     /// The body's own error, once.
@@ -112,7 +106,6 @@ impl Tracked {
     /// Begins to watch an upload.
     pub fn new(upload: Upload) -> (Self, Rc<Progress>) {
         let progress = Rc::new(Progress::default());
-        progress.ended.set(upload.is_none());
         (Self { upload, progress: Rc::clone(&progress) }, progress)
     }
 
@@ -143,10 +136,8 @@ impl Body for Tracked {
             }
         };
         progress.waits_for_client.set(outcome.is_pending());
-        match &outcome {
-            Poll::Ready(Some(_)) => progress.frames.set(progress.frames.get() + 1),
-            Poll::Ready(None) => progress.ended.set(true),
-            Poll::Pending => {}
+        if outcome.is_ready() {
+            progress.frames.set(progress.frames.get() + 1);
         }
         outcome.map_err(|e| {
             *progress.error.borrow_mut() = Some(e);
@@ -155,15 +146,11 @@ impl Body for Tracked {
     }
 
     fn is_end_stream(&self) -> bool {
-        let ended = match &self.upload.0 {
+        match &self.upload.0 {
             Kind::None => true,
             Kind::Whole(bytes) => bytes.is_none(),
             Kind::Stream(body) => body.is_end_stream(),
-        };
-        if ended {
-            self.progress.ended.set(true);
         }
-        ended
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -66,7 +66,12 @@ pub struct Endpoint {
 impl Upstreams {
     /// No services yet.
     pub fn new(clock: Clock) -> Self {
-        Self { clock, services: ArcSwap::default(), changes: watch::Sender::new(0), next_id: AtomicU64::new(1) }
+        Self {
+            clock,
+            services: ArcSwap::default(),
+            changes: watch::Sender::new(0),
+            next_id: AtomicU64::new(1),
+        }
     }
 
     /// Takes over the services of a configuration. What stays keeps its health and its connections. Callers take turns:
@@ -108,7 +113,8 @@ impl Upstreams {
             return Arc::clone(same);
         }
         let kept = |url: &String| old.and_then(|o| o.endpoints.iter().find(|e| e.url == *url)).cloned();
-        let endpoints = config.urls.iter().map(|url| kept(url).unwrap_or_else(|| self.endpoint(url))).collect();
+        let endpoints =
+            config.urls.iter().map(|url| kept(url).unwrap_or_else(|| self.endpoint(url))).collect();
         Arc::new(Service { config: config.clone(), endpoints, turn: AtomicUsize::new(0) })
     }
 
@@ -267,7 +273,11 @@ mod tests {
         app.endpoints()[0].answered(app.config());
         app.endpoints()[1].failed(app.config(), clock.now(), PAUSE);
         assert_eq!([first(), first()], [A, A]);
-        assert_eq!(app.in_turn(clock.now()).len(), 2, "one that is paused is still tried when nothing else is left");
+        assert_eq!(
+            app.in_turn(clock.now()).len(),
+            2,
+            "one that is paused is still tried when nothing else is left"
+        );
     }
 
     #[test]

@@ -18,8 +18,10 @@ pub fn about_the_body(error: &ValidationError<'_>) -> Detail {
 /// A problem of a schema, for the operator, in one line.
 pub fn about_the_schema(error: &ValidationError<'_>) -> String {
     if let Kind::Referencing(reference) = error.kind() {
-        return format!("a reference leads outside of the schema or to nothing; nothing is fetched ({reference})")
-            .replace('\n', " ");
+        return format!(
+            "a reference leads outside of the schema or to nothing; nothing is fetched ({reference})"
+        )
+        .replace('\n', " ");
     }
     let place = error.instance_path().as_str();
     let place = if place.is_empty() { "the top" } else { place };
@@ -27,7 +29,7 @@ pub fn about_the_schema(error: &ValidationError<'_>) -> String {
 }
 
 fn shortened(path: &str) -> String {
-    let end = path.floor_char_boundary(PATH_BYTES_MAX);
+    let end = (0..=PATH_BYTES_MAX.min(path.len())).rev().find(|i| path.is_char_boundary(*i)).unwrap_or(0);
     let mut short = path[..end].to_owned();
     if end < path.len() {
         short.push('…');

@@ -8,7 +8,7 @@ mod strict;
 
 pub use strict::{DEPTH_MAX, Malformed, check};
 
-use jsonschema::{Draft, PatternOptions, Validator};
+use jsonschema::{PatternOptions, Validator};
 use serde_json::Value;
 
 use crate::base::refusal::Detail;
@@ -28,14 +28,13 @@ const PATTERN_BYTES_MAX: usize = 1 << 20;
 pub struct Compiled(Validator);
 
 impl Compiled {
-    /// Compiles a schema. Nothing is fetched: a reference to a document outside is an error. Patterns run on an engine
+    /// Compiles a schema: 2020-12, unless its `$schema` names an older draft. Nothing is fetched: a reference to a document outside is an error. Patterns run on an engine
     /// of linear time, so back-references and look-around are errors too.
     ///
     /// # Errors
     /// A sentence about the schema, for the operator.
     pub fn compile(schema: &Value) -> Result<Self, String> {
         jsonschema::options()
-            .with_draft(Draft::Draft202012)
             .offline()
             .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_BYTES_MAX))
             .build(schema)
@@ -90,10 +89,19 @@ mod tests {
         });
         assert_eq!(findings(&schema, r#"{"name":"ok","items":[1,2]}"#), []);
         assert_eq!(findings(&schema, "{}"), [found("", "needs the property `name`")]);
-        assert_eq!(findings(&schema, r#"{"name":"far too long"}"#), [found("/name", "must have at most 5 characters")]);
-        assert_eq!(findings(&schema, r#"{"name":"a","items":[1,0]}"#), [found("/items/1", "must be at least 1")]);
+        assert_eq!(
+            findings(&schema, r#"{"name":"far too long"}"#),
+            [found("/name", "must have at most 5 characters")]
+        );
+        assert_eq!(
+            findings(&schema, r#"{"name":"a","items":[1,0]}"#),
+            [found("/items/1", "must be at least 1")]
+        );
         assert_eq!(findings(&schema, r#"{"name":1}"#), [found("/name", "must be of type string")]);
-        assert_eq!(findings(&schema, r#"{"name":"a","mail":"z"}"#), [found("/mail", "must be one of the listed values")]);
+        assert_eq!(
+            findings(&schema, r#"{"name":"a","mail":"z"}"#),
+            [found("/mail", "must be one of the listed values")]
+        );
     }
 
     #[test]
@@ -131,7 +139,9 @@ mod tests {
 
     #[test]
     fn js_07_nothing_is_fetched() {
-        for uri in ["http://127.0.0.1:1/x.json", "https://example.com/x.json", "file:///etc/passwd", "other.json"] {
+        for uri in
+            ["http://127.0.0.1:1/x.json", "https://example.com/x.json", "file:///etc/passwd", "other.json"]
+        {
             let refused = Compiled::compile(&json!({"$ref": uri})).unwrap_err();
             assert!(refused.contains("outside"), "{refused}");
         }
@@ -144,7 +154,29 @@ mod tests {
     fn js_07_a_schema_may_refer_to_itself() {
         let tree = json!({"properties": {"next": {"$ref": "#"}, "n": {"type": "integer"}}});
         assert_eq!(findings(&tree, r#"{"next":{"next":{"n":1}}}"#), []);
-        assert_eq!(findings(&tree, r#"{"next":{"next":{"n":"x"}}}"#), [found("/next/next/n", "must be of type integer")]);
+        assert_eq!(
+            findings(&tree, r#"{"next":{"next":{"n":"x"}}}"#),
+            [found("/next/next/n", "must be of type integer")]
+        );
+    }
+
+    #[test]
+    fn js_07_a_schema_that_refers_only_to_itself_ends() {
+        let circle =
+            json!({"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}});
+        for schema in [json!({"$ref": "#"}), json!({"allOf": [{"$ref": "#"}]}), circle] {
+            if let Ok(compiled) = Compiled::compile(&schema) {
+                assert!(compiled.validate(b"{\"a\":[1]}").is_ok(), "{schema}");
+            }
+        }
+    }
+
+    #[test]
+    fn js_07_a_schema_without_a_draft_is_2020_12_and_an_unknown_draft_is_refused() {
+        let tuple = json!({"prefixItems": [{"type": "integer"}], "items": false});
+        assert_eq!(findings(&tuple, "[1]"), []);
+        assert_eq!(findings(&tuple, "[1,2]").len(), 1);
+        assert!(Compiled::compile(&json!({"$schema": "https://example.com/mine"})).is_err());
     }
 
     #[test]

@@ -4,19 +4,33 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::ask::ask;
+use super::check;
+use super::engine::Extras;
 use super::facts::RequestFacts;
 use super::hook::Hook;
 use super::ledger::Ledger;
+use super::library::{FILES_MAX, Library};
+use super::manifest::{OnError, is_plugin_name};
+use super::plugin::{Plugin, mode_word};
 use super::response::ResponseFacts;
+use super::source::Reader;
 use crate::base::clock::Clock;
-use crate::base::problems::Problems;
+use crate::base::nearest::nearest;
+use crate::base::problems::{Problem, Problems};
 use crate::base::refusal::RuleRefusal;
 use crate::config::{Mode, PluginOverride};
 
+/// Plugins in one book.
+const PLUGINS_MAX: usize = 128;
+
 /// Every plugin of one snapshot. Immutable; a request keeps the one it began with.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct RuleBook {
-    plugins: Vec<()>,
+    plugins: Vec<Plugin>,
+    /// For each hook, the plugins that have it and are not off, in order.
+    by_hook: [Vec<usize>; Hook::ALL.len()],
+    inputs: Vec<(PathBuf, String)>,
 }
 
 /// Where rules stand on disk.
@@ -78,24 +92,47 @@ impl RuleBook {
     /// Reads, checks and compiles every plugin. All problems of all plugins come back at once; with an error among
     /// them the book is not complete and must not go live.
     pub fn load(folders: Folders<'_>, overrides: &BTreeMap<String, PluginOverride>) -> (Self, Problems) {
-        let _ = (folders, overrides);
-        (Self::default(), Problems::default())
+        let mut reader = Reader::new(folders.root);
+        let library = read_library(folders.scripts, &mut reader);
+        let mut names = Vec::new();
+        let mut plugins = Vec::new();
+        for (name, folder) in reader.entries(folders.plugins) {
+            if !folder.is_dir() || !folder.join("plugin.toml").exists() && !folder.join("main.rhai").exists() {
+                continue; // unknown files and folders are not ours
+            }
+            if names.len() == PLUGINS_MAX {
+                let message = format!("at most {PLUGINS_MAX} plugins may stand here");
+                let problem = Problem::of(reader.name(folders.plugins), message);
+                reader.problems.push(problem);
+                break;
+            }
+            if !is_plugin_name(&name) {
+                let problem = Problem::of(reader.name(&folder), format!("`{name}` is not the name of a plugin"));
+                reader.problems.push(problem.hint("use lower-case letters, digits and `-`, a letter first"));
+                continue;
+            }
+            plugins.extend(Plugin::load(&name, folder, &library, overrides.get(&name), &mut reader));
+            names.push(name);
+        }
+        for (name, word) in overrides.iter().filter(|(n, _)| !names.contains(n)) {
+            reader.problems.push(no_such_plugin(name, word, &names));
+        }
+        (Self::new(plugins, reader.inputs), reader.problems)
     }
 
     /// Every loaded plugin, those that are off too, in the order in which they are asked.
     pub fn plugins(&self) -> Vec<PluginInfo> {
-        Vec::new()
+        self.plugins.iter().map(info).collect()
     }
 
     /// Whether any plugin has that hook and is not off. Cheap: without interest no facts need be gathered.
     pub fn interested(&self, hook: Hook) -> bool {
-        let _ = hook;
-        !self.plugins.is_empty()
+        !self.by_hook[hook.index()].is_empty()
     }
 
     /// Files that made this book: absolute path and a hash of the content, in hex.
     pub fn inputs(&self) -> &[(PathBuf, String)] {
-        &[]
+        &self.inputs
     }
 
     /// Asks every interested plugin in order. The first refusal of an enforcing plugin ends it.
@@ -107,7 +144,51 @@ impl RuleBook {
         ledger: &mut Ledger,
         clock: &Clock,
     ) -> Decision {
-        let _ = (hook, facts, response, ledger, clock, Mode::Shadow);
-        Decision::Pass
+        let plugins = self.by_hook[hook.index()].iter().map(|i| &self.plugins[*i]);
+        ask(plugins, hook, facts, response, ledger, clock)
+    }
+
+    pub(super) fn new(mut plugins: Vec<Plugin>, inputs: Vec<(PathBuf, String)>) -> Self {
+        plugins.sort_by(|a, b| (a.manifest.priority, &a.name).cmp(&(b.manifest.priority, &b.name)));
+        let asked = |hook: Hook| {
+            let asks = |p: &Plugin| p.has(hook) && p.manifest.mode != Mode::Off;
+            plugins.iter().enumerate().filter(|(_, p)| asks(p)).map(|(i, _)| i).collect()
+        };
+        let by_hook = Hook::ALL.map(asked);
+        Self { plugins, by_hook, inputs }
+    }
+
+    pub(super) fn into_plugins(self) -> Vec<Plugin> {
+        self.plugins
+    }
+}
+
+fn read_library(folder: &Path, reader: &mut Reader<'_>) -> Library {
+    let files = reader.scripts(folder, FILES_MAX);
+    let (library, problems) = Library::compile(files, &Extras::default());
+    reader.problems.append(problems);
+    reader.problems.append(check::shared(&library.spaces));
+    library
+}
+
+fn no_such_plugin(name: &str, word: &PluginOverride, names: &[String]) -> Problem {
+    let problem = Problem::of(&word.origin, format!("there is no plugin `{name}`"));
+    match nearest(name, names.iter().map(String::as_str)) {
+        Some(near) => problem.hint(format!("did you mean `{near}`?")),
+        None => problem,
+    }
+}
+
+fn info(plugin: &Plugin) -> PluginInfo {
+    PluginInfo {
+        name: plugin.name.clone(),
+        version: plugin.manifest.version.clone(),
+        description: plugin.manifest.description.clone(),
+        mode: mode_word(plugin.manifest.mode),
+        priority: plugin.manifest.priority,
+        hooks: plugin.hook_names(),
+        on_error: if plugin.manifest.on_error == OnError::Deny { "deny" } else { "allow" },
+        hash: plugin.hash.clone(),
+        folder: plugin.folder.clone(),
     }
 }

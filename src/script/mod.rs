@@ -2,14 +2,37 @@
 //!
 //! Operators are trusted but make mistakes: the sandbox is robustness, not isolation against a hostile author.
 
+mod api;
+mod ask;
 mod book;
+mod braces;
+mod budget;
+mod call;
+mod check;
+mod compile;
+mod engine;
 mod facts;
+mod filter;
 mod hook;
 mod ledger;
+mod library;
+mod manifest;
+mod meter;
+mod plugin;
 mod response;
+mod run;
+mod runner;
+mod settings;
+mod source;
+mod strict;
+#[cfg(test)]
+mod trials;
+mod verdict;
 
 pub use book::{Decision, Folders, PluginInfo, RuleBook};
+pub use budget::REQUEST_TIME_MAX;
 pub use facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
 pub use hook::Hook;
-pub use ledger::{FaultKind, Ledger, Note, Outcome};
+pub use ledger::{FaultKind, Ledger, NOTES_MAX, Note, Outcome, SCORE_MAX, TAGS_MAX};
 pub use response::ResponseFacts;
+pub use runner::{TestCase, TestReport, run_tests};

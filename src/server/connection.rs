@@ -48,7 +48,8 @@ pub enum Ending {
 impl Http {
     /// The limits of `[server]`. A write stalls as long as a body may be silent.
     pub fn new(config: &Server) -> Self {
-        let header_max = usize::try_from(config.header_max.saturating_add(config.target_max)).unwrap_or(usize::MAX);
+        let header_max =
+            usize::try_from(config.header_max.saturating_add(config.target_max)).unwrap_or(usize::MAX);
         let mut builder = Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -103,7 +104,7 @@ impl Http {
             Some(Ok(())) => Ending::Closed,
             Some(Err(error)) if error.is_timeout() => {
                 let parts = connection.into_parts();
-                if parts.read_buf.iter().all(|b| b.is_ascii_whitespace()) {
+                if parts.read_buf.iter().all(u8::is_ascii_whitespace) {
                     return Ending::Closed;
                 }
                 // An error says that the client is gone: there is nobody to tell.

@@ -1,0 +1,334 @@
+use std::convert::Infallible;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream as Client};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::service::service_fn;
+
+use super::*;
+use crate::server::drain::{Drained, drain};
+use crate::server::listen::listen;
+use crate::server::workers::{Options, Workers};
+use crate::telemetry::metrics::Metrics;
+
+const LONG: Duration = Duration::from_secs(20);
+
+fn limits() -> Server {
+    Server {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        trusted_proxies: Vec::new(),
+        body_max: 1_000_000,
+        target_max: 8 * 1024,
+        header_max: 32 * 1024,
+        headers_max: 100,
+        header_timeout: LONG,
+        body_timeout: LONG,
+        drain_timeout: LONG,
+        connections_max: 100,
+        workers: 1,
+        json_depth_max: 64,
+        require_schema: false,
+        allow_http: false,
+    }
+}
+
+/// The drain's time, and the second signal.
+type Stop = tokio::sync::oneshot::Sender<(Duration, tokio::sync::oneshot::Receiver<()>)>;
+
+/// A gateway in small: `/echo` reads the body, `/refuse` does not, `/hang` waits for ever, `/panic` panics.
+struct Bench {
+    address: SocketAddr,
+    endings: mpsc::Receiver<Ending>,
+    /// One message for each request that has begun.
+    begun: mpsc::Receiver<String>,
+    stop: std::cell::Cell<Option<Stop>>,
+    drained: mpsc::Receiver<Drained>,
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    begun: mpsc::Sender<String>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    let path = request.uri().path().to_owned();
+    begun.send(path.clone()).ok();
+    let respond =
+        |status: u16, text: Bytes| Ok(Response::builder().status(status).body(Full::new(text)).unwrap());
+    match path.as_str() {
+        "/echo" => respond(
+            200,
+            request
+                .into_body()
+                .collect()
+                .await
+                .map_or_else(|_| "broken".into(), http_body_util::Collected::to_bytes),
+        ),
+        "/refuse" => respond(403, "no".into()),
+        "/hang" => std::future::pending().await,
+        "/large" => respond(200, vec![b'x'; 64 << 20].into()),
+        "/panic" => panic!("a defect"),
+        _ => respond(200, path.clone().into()),
+    }
+}
+
+impl Bench {
+    fn new(config: &Server) -> Self {
+        let http = Http::new(config);
+        let listener = listen(config.listen).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (ended, endings) = mpsc::channel();
+        let (tell_begun, begun) = mpsc::channel();
+        let (stop, stopped) =
+            tokio::sync::oneshot::channel::<(Duration, tokio::sync::oneshot::Receiver<()>)>();
+        let (tell, drained) = mpsc::channel();
+        let options =
+            Options { name: "worker", workers: config.workers, connections_max: config.connections_max };
+        let workers = Workers::start(
+            options,
+            Arc::new(Metrics::new("test")),
+            |_| Rc::new(()),
+            move |_, stream, _, shutdown| {
+                let (http, ended, tell_begun) = (http.clone(), ended.clone(), tell_begun.clone());
+                async move {
+                    let service = service_fn(move |request| answer(request, tell_begun.clone()));
+                    let ending = http
+                        .serve(stream, &shutdown, service, || {
+                            b"HTTP/1.1 408 Request Timeout\r\n\r\n".to_vec()
+                        })
+                        .await;
+                    ended.send(ending).ok();
+                }
+            },
+        )
+        .unwrap();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let gate = workers.gate();
+                let (mut within, mut force) = (Duration::ZERO, None);
+                let stop = async {
+                    if let Ok((time, forced)) = stopped.await {
+                        (within, force) = (time, Some(forced));
+                    }
+                };
+                gate.accept(listener, stop).await.unwrap();
+                let force = async {
+                    match force {
+                        Some(force) => drop(force.await),
+                        None => std::future::pending().await,
+                    }
+                };
+                tell.send(drain(workers, within, force).await).ok();
+            });
+        });
+        Self { address, endings, begun, stop: std::cell::Cell::new(Some(stop)), drained }
+    }
+
+    /// Begins the drain; what is returned forces its end when it is sent or dropped.
+    fn stop(&self, within: Duration) -> tokio::sync::oneshot::Sender<()> {
+        let (force, forced) = tokio::sync::oneshot::channel();
+        self.stop.take().unwrap().send((within, forced)).unwrap();
+        force
+    }
+
+    fn connect(&self) -> Client {
+        let client = Client::connect(self.address).unwrap();
+        client.set_read_timeout(Some(LONG)).unwrap();
+        client.set_write_timeout(Some(LONG)).unwrap();
+        client
+    }
+
+    fn send(&self, text: &str) -> Client {
+        let mut client = self.connect();
+        client.write_all(text.as_bytes()).unwrap();
+        client
+    }
+
+    fn ending(&self) -> Ending {
+        self.endings.recv_timeout(LONG).unwrap()
+    }
+
+    fn begun(&self) -> String {
+        self.begun.recv_timeout(LONG).unwrap()
+    }
+}
+
+/// Everything until the other side closes; a reset fails.
+fn all(client: &mut Client) -> String {
+    let mut out = Vec::new();
+    client.read_to_end(&mut out).expect("closed, not reset");
+    String::from_utf8(out).unwrap()
+}
+
+/// One answer with a body of a known length.
+fn one(client: &mut Client) -> String {
+    let mut out = String::new();
+    let mut byte = [0];
+    while !out.ends_with("\r\n\r\n") {
+        client.read_exact(&mut byte).unwrap();
+        out.push(char::from(byte[0]));
+    }
+    let length = out
+        .to_ascii_lowercase()
+        .split("content-length: ")
+        .nth(1)
+        .unwrap()
+        .split("\r\n")
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
+    let mut body = vec![0; length];
+    client.read_exact(&mut body).unwrap();
+    out + std::str::from_utf8(&body).unwrap()
+}
+
+#[test]
+fn requests_follow_one_another_and_may_be_sent_ahead() {
+    let bench = Bench::new(&limits());
+    let mut client = bench.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\nGET /b HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert!(one(&mut client).ends_with("/a"));
+    assert!(one(&mut client).ends_with("/b"));
+    client
+        .write_all(b"POST /echo HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 3\r\n\r\nabc")
+        .unwrap();
+    let last = all(&mut client);
+    assert!(last.ends_with("abc") && last.contains("connection: close"), "{last}");
+    assert_eq!(bench.ending(), Ending::Closed);
+}
+
+#[test]
+fn sl_02_a_connection_that_says_nothing_is_closed_silently_at_the_header_timeout() {
+    let bench = Bench::new(&Server { header_timeout: Duration::from_millis(100), ..limits() });
+    assert_eq!(all(&mut bench.connect()), "");
+    assert_eq!(bench.ending(), Ending::Closed);
+}
+
+#[test]
+fn sl_01_half_a_head_is_answered_408_at_the_header_timeout() {
+    let bench = Bench::new(&Server { header_timeout: Duration::from_millis(100), ..limits() });
+    let mut client = bench.send("GET / HTTP/1.1\r\nhost:");
+    assert_eq!(all(&mut client), "HTTP/1.1 408 Request Timeout\r\n\r\n");
+    drop(client);
+    assert_eq!(bench.ending(), Ending::HeadTimeout);
+}
+
+#[test]
+fn sl_03_an_idle_connection_is_closed_silently_after_its_request() {
+    let bench = Bench::new(&Server { header_timeout: Duration::from_millis(100), ..limits() });
+    let mut client = bench.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert!(all(&mut client).ends_with("/a"));
+    assert_eq!(bench.ending(), Ending::Closed);
+}
+
+#[test]
+fn the_answer_to_a_refused_upload_can_be_read() {
+    let bench = Bench::new(&limits());
+    let mut client = bench.send("POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: 200000\r\n\r\n");
+    client.peek(&mut [0]).unwrap();
+    // The answer is there, and the client sends on without looking.
+    for _ in 0..20 {
+        client.write_all(&[b'x'; 10_000]).unwrap();
+        let closed = bench.endings.recv_timeout(Duration::from_millis(5));
+        assert!(closed.is_err(), "closed while the client sends: {closed:?}");
+    }
+    let answer = all(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.ends_with("no"), "{answer}");
+    drop(client);
+    assert_eq!(bench.ending(), Ending::Closed);
+}
+
+#[test]
+fn an_upload_without_end_is_cut_after_the_refusal() {
+    let bench = Bench::new(&limits());
+    let mut client = bench.send("POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000000\r\n\r\n");
+    let chunk = vec![b'x'; 1 << 20];
+    let sent = (0..500).take_while(|_| client.write_all(&chunk).is_ok()).count();
+    assert!(sent < 100, "{sent} MiB were taken");
+}
+
+#[test]
+fn sl_09_a_head_that_is_too_large_is_refused_readably() {
+    let bench = Bench::new(&limits());
+    let mut client = bench.connect();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nx-large: ").unwrap();
+    client.write_all(&vec![b'x'; 200_000]).unwrap();
+    assert!(all(&mut client).starts_with("HTTP/1.1 431"));
+    assert_eq!(bench.ending(), Ending::Unparsed(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+    let many = "x: y\r\n".repeat(101);
+    let mut client = bench.send(&format!("GET / HTTP/1.1\r\n{many}\r\n"));
+    assert!(all(&mut client).starts_with("HTTP/1.1 431"));
+    bench.ending();
+    let mut client = bench.send("NOT HTTP\r\n\r\n");
+    assert!(all(&mut client).starts_with("HTTP/1.1 400"));
+    assert_eq!(bench.ending(), Ending::Unparsed(StatusCode::BAD_REQUEST));
+}
+
+#[test]
+fn sl_05_a_client_that_does_not_read_is_given_up() {
+    let bench = Bench::new(&Server { body_timeout: Duration::from_millis(100), ..limits() });
+    let _client = bench.send("GET /large HTTP/1.1\r\nhost: x\r\n\r\n");
+    assert_eq!(bench.ending(), Ending::Broken);
+}
+
+#[test]
+fn a_client_that_goes_away_ends_its_request() {
+    let bench = Bench::new(&limits());
+    let client = bench.send("GET /hang HTTP/1.1\r\nhost: x\r\n\r\n");
+    bench.begun();
+    drop(client);
+    assert_eq!(bench.ending(), Ending::Broken);
+}
+
+#[test]
+fn a_panic_ends_its_connection_and_no_other() {
+    let bench = Bench::new(&limits());
+    let mut other = bench.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\n");
+    one(&mut other);
+    let mut client = bench.send("GET /panic HTTP/1.1\r\nhost: x\r\n\r\n");
+    let mut out = Vec::new();
+    client.read_to_end(&mut out).ok();
+    assert_eq!(out, b"");
+    other.write_all(b"GET /b HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    assert!(one(&mut other).ends_with("/b"));
+}
+
+#[test]
+fn pr_01_a_drain_finishes_what_is_in_flight_and_closes_what_is_idle() {
+    let bench = Bench::new(&limits());
+    let mut idle = bench.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\n");
+    one(&mut idle);
+    let mut fresh = bench.connect();
+    let mut busy = bench.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\n");
+    assert_eq!((bench.begun(), bench.begun()), ("/a".into(), "/echo".into()));
+    let _force = bench.stop(LONG);
+    assert_eq!((all(&mut idle).as_str(), all(&mut fresh).as_str()), ("", ""));
+    assert!(Client::connect(bench.address).is_err(), "nothing is accepted any more");
+    busy.write_all(b"abc").unwrap();
+    let last = all(&mut busy);
+    assert!(last.ends_with("abc") && last.contains("connection: close"), "{last}");
+    drop(busy);
+    assert_eq!(bench.drained.recv_timeout(LONG).unwrap(), Drained::Finished);
+}
+
+#[test]
+fn pr_01_what_takes_too_long_is_cut_when_the_time_is_over() {
+    let bench = Bench::new(&limits());
+    let _hung = bench.send("GET /hang HTTP/1.1\r\nhost: x\r\n\r\n");
+    bench.begun();
+    let _force = bench.stop(Duration::from_millis(50));
+    assert_eq!(bench.drained.recv_timeout(LONG).unwrap(), Drained::Cut(1));
+    assert_eq!(bench.ending(), Ending::Cut);
+}
+
+#[test]
+fn pr_01_a_second_signal_cuts_at_once() {
+    let bench = Bench::new(&limits());
+    let _hung = bench.send("GET /hang HTTP/1.1\r\nhost: x\r\n\r\n");
+    bench.begun();
+    drop(bench.stop(Duration::from_secs(3_600)));
+    assert_eq!(bench.drained.recv_timeout(LONG).unwrap(), Drained::Cut(1));
+}

@@ -7,6 +7,8 @@ pub mod listen;
 pub mod notify;
 pub mod phase;
 pub mod reload;
+pub mod raw;
 pub mod signals;
+pub mod start;
 pub mod wire;
 pub mod workers;

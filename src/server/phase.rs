@@ -31,7 +31,8 @@ struct Shared {
 
 impl Default for Shutdown {
     fn default() -> Self {
-        let shared = Shared { phase: Cell::new(Phase::Serving), wakers: RefCell::default(), free: RefCell::default() };
+        let shared =
+            Shared { phase: Cell::new(Phase::Serving), wakers: RefCell::default(), free: RefCell::default() };
         Self { shared: Rc::new(shared), slot: Cell::new(None) }
     }
 }

@@ -60,3 +60,7 @@ impl Signals {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "signals_tests.rs"]
+mod tests;

@@ -58,6 +58,12 @@ pub enum OpenError {
         /// The newest that this program knows.
         known: i64,
     },
+    /// Written by an older version, and only the writer brings it up to date.
+    #[error("{} was written by an older pluginmind; start the gateway once to bring it up to date", .path.display())]
+    Older {
+        /// The database file.
+        path: PathBuf,
+    },
     /// The SQLite library is one that can corrupt a database in WAL mode.
     #[error("SQLite {found} is too old: 3.51.3 or newer is needed")]
     SqliteTooOld {

@@ -4,6 +4,7 @@
 //! is dropped and counted. A worker never waits for the disk: it hands a write over and awaits a [`Pending`], or not.
 
 mod error;
+mod identity;
 mod label;
 mod lock;
 mod migrate;
@@ -29,7 +30,7 @@ pub use self::error::{CloseError, OpenError, WriteError};
 pub use self::label::Label;
 pub use self::queue::Pending;
 pub use self::reader::Reader;
-pub use self::reloads::ReloadRow;
+pub use self::reloads::{REASON_BYTES_MAX, ReloadRow};
 pub use self::sessions::{SessionRow, SessionsRemoved};
 pub use self::sweep::Sweep;
 pub use self::usage::{UsageListed, UsageRow};
@@ -85,9 +86,10 @@ impl Store {
             write_errors: AtomicU64::new(0),
             healthy: AtomicBool::new(true),
         });
-        writer::start(opened.connection, opened.lock, options.busy_timeout, Arc::clone(&shared))
+        let pseudonym_key = opened.pseudonym_key.clone();
+        writer::start(opened, options.busy_timeout, Arc::clone(&shared))
             .map_err(|source| OpenError::Thread { source })?;
-        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), pseudonym_key: opened.pseudonym_key, shared }) })
+        Ok(Self { inner: Arc::new(Inner { path: path.to_owned(), pseudonym_key, shared }) })
     }
 
     /// A connection that only reads. Opening and reading block: not for a worker.

@@ -10,6 +10,7 @@ use aws_lc_rs::rand;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
 
 use super::error::{OpenError, reason};
+use super::identity::Identity;
 use super::lock::{Lock, beside};
 use super::migrate::{APPLICATION_ID, migrate, newest};
 use crate::base::secret::Secret;
@@ -24,12 +25,15 @@ const CHECK_WHOLE_BYTES_MAX: u64 = 16 << 20;
 /// The write-ahead log is cut back to this size after a checkpoint.
 const WAL_BYTES_MAX: i64 = 16 << 20;
 const BUSY_AT_START: Duration = Duration::from_secs(2);
+/// The smallest page that SQLite knows, and so the smallest database that is not empty.
+const PAGE_BYTES_MIN: u64 = 512;
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 
 /// A database that is ours, whole, locked and of the newest schema.
 pub(super) struct Opened {
     pub(super) connection: Connection,
     pub(super) lock: Lock,
+    pub(super) identity: Identity,
     pub(super) pseudonym_key: Secret<[u8; 32]>,
 }
 
@@ -52,6 +56,7 @@ pub(super) fn writable(path: &Path) -> Result<Opened, OpenError> {
         .mode(0o600)
         .open(path)
         .map_err(file_error(path))?;
+    let identity = Identity::of(path).map_err(file_error(path))?;
     begins_like_sqlite(path)?;
     let refused = |error: rusqlite::Error| explain(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
@@ -62,7 +67,7 @@ pub(super) fn writable(path: &Path) -> Result<Opened, OpenError> {
     settings(&connection).map_err(refused)?;
     migrate(&mut connection, found).map_err(refused)?;
     let pseudonym_key = pseudonym_key(&connection).map_err(refused)?;
-    Ok(Opened { connection, lock, pseudonym_key })
+    Ok(Opened { connection, lock, identity, pseudonym_key })
 }
 
 /// Opens for reading; makes nothing.
@@ -78,11 +83,12 @@ pub(super) fn readable(path: &Path) -> Result<Connection, OpenError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(refused)?;
     connection.busy_timeout(BUSY_AT_START).map_err(refused)?;
-    if ours(&connection, path)? < newest() {
-        // Nothing of ours in it yet: as good as absent. Only the writer migrates.
-        return Err(OpenError::Absent { path: path.to_owned() });
+    match ours(&connection, path)? {
+        // Nothing of ours in it yet.
+        0 => Err(OpenError::Absent { path: path.to_owned() }),
+        found if found < newest() => Err(OpenError::Older { path: path.to_owned() }),
+        _ => Ok(connection),
     }
-    Ok(connection)
 }
 
 fn sound_library() -> Result<(), OpenError> {
@@ -93,25 +99,41 @@ fn sound_library() -> Result<(), OpenError> {
 }
 
 /// An empty file is a new database, unless a write-ahead log lies beside it: then what it belonged to is lost, and to
-/// begin anew is for a person to decide.
+/// begin anew is for a person to decide. Without a log, a file ends where a page ends.
 fn begins_like_sqlite(path: &Path) -> Result<(), OpenError> {
     let failed = |source| OpenError::File { path: path.to_owned(), source };
     let not_a_database = || OpenError::NotADatabase { path: path.to_owned() };
     let mut file = File::open(path).map_err(failed)?;
     let bytes = file.metadata().map_err(failed)?.len();
+    let has_log = fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0);
     if bytes == 0 {
-        let log = fs::metadata(beside(path, "-wal")).map_or(0, |log| log.len());
-        return if log == 0 { Ok(()) } else { Err(OpenError::Damaged { path: path.to_owned() }) };
+        return if has_log { Err(OpenError::Damaged { path: path.to_owned() }) } else { Ok(()) };
     }
-    let mut magic = [0; 16];
-    file.read_exact(&mut magic).map_err(|_| not_a_database())?;
-    if &magic == MAGIC { Ok(()) } else { Err(not_a_database()) }
+    if bytes < PAGE_BYTES_MIN {
+        // SQLite itself would take such a stump for a new database.
+        return Err(not_a_database());
+    }
+    let mut head = [0; 18];
+    file.read_exact(&mut head).map_err(|_| not_a_database())?;
+    if !head.starts_with(MAGIC) {
+        return Err(not_a_database());
+    }
+    // Offset 16: the page size, where 1 stands for 65,536. SQLite itself would fill up a page that was cut off.
+    let page_bytes = match u16::from_be_bytes([head[16], head[17]]) {
+        1 => 65_536,
+        size => u64::from(size).max(1),
+    };
+    if !has_log && !bytes.is_multiple_of(page_bytes) {
+        return Err(OpenError::Damaged { path: path.to_owned() });
+    }
+    Ok(())
 }
 
 /// The schema version of a database that is ours or new.
 fn ours(connection: &Connection, path: &Path) -> Result<i64, OpenError> {
     let refused = |error: rusqlite::Error| explain(path, &error);
-    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(refused);
+    let number =
+        |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(refused);
     let application_id = i32::try_from(number("application_id")?).unwrap_or(0);
     let version = number("user_version")?;
     let tables: i64 =
@@ -140,7 +162,8 @@ fn check(connection: &Connection, path: &Path, version: i64) -> Result<(), OpenE
         &["PRAGMA quick_check(users)", "PRAGMA quick_check(sessions)", "PRAGMA quick_check(meta)"]
     };
     for check in checks {
-        let outcome: String = connection.query_row(check, [], |row| row.get(0)).map_err(|e| explain(path, &e))?;
+        let outcome: String =
+            connection.query_row(check, [], |row| row.get(0)).map_err(|e| explain(path, &e))?;
         if outcome != "ok" {
             return Err(OpenError::Damaged { path: path.to_owned() });
         }
@@ -160,7 +183,10 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
 fn pseudonym_key(connection: &Connection) -> rusqlite::Result<Secret<[u8; 32]>> {
     let mut fresh = [0; 32];
     rand::fill(&mut fresh).expect("the system's random generator does not fail once the process has started");
-    connection.execute("INSERT INTO meta (key, value) VALUES ('pseudonym_key', ?1) ON CONFLICT DO NOTHING", [fresh])?;
+    connection.execute(
+        "INSERT INTO meta (key, value) VALUES ('pseudonym_key', ?1) ON CONFLICT DO NOTHING",
+        [fresh],
+    )?;
     let kept = connection
         .query_row("SELECT value FROM meta WHERE key = 'pseudonym_key'", [], |row| row.get::<_, [u8; 32]>(0))
         .optional()?;

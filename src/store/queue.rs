@@ -63,6 +63,9 @@ pub struct Pending(oneshot::Receiver<Result<(), WriteError>>);
 impl Pending {
     /// Waits for the write where there is no runtime. Blocks: not for a worker.
     ///
+    /// # Panics
+    /// Inside an async runtime.
+    ///
     /// # Errors
     /// As awaiting it.
     pub fn wait(self) -> Result<(), WriteError> {

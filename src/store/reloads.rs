@@ -24,14 +24,24 @@ pub struct ReloadRow {
 
 pub(super) fn insert(connection: &Connection, row: &ReloadRow) -> rusqlite::Result<()> {
     let generation = i64::try_from(row.generation).unwrap_or(i64::MAX);
-    let reason = row.reason.as_deref().map(|reason| &reason[..reason.floor_char_boundary(REASON_BYTES_MAX)]);
+    let reason = row.reason.as_deref().map(cut);
     connection
-        .prepare_cached("INSERT INTO reloads (time_ms, generation, outcome, hash, reason) VALUES (?1, ?2, ?3, ?4, ?5)")?
+        .prepare_cached(
+            "INSERT INTO reloads (time_ms, generation, outcome, hash, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
+        )?
         .execute(params![row.time_ms, generation, row.outcome, row.hash, reason])?;
     connection
         .prepare_cached("DELETE FROM reloads WHERE id <= (SELECT max(id) FROM reloads) - ?1")?
         .execute([RELOADS_MAX])
         .map(drop)
+}
+
+fn cut(reason: &str) -> &str {
+    let mut end = reason.len().min(REASON_BYTES_MAX);
+    while !reason.is_char_boundary(end) {
+        end -= 1;
+    }
+    &reason[..end]
 }
 
 pub(super) fn newest(connection: &Connection, most: usize) -> rusqlite::Result<Vec<ReloadRow>> {

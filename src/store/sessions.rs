@@ -28,7 +28,11 @@ pub enum SessionsRemoved {
     All,
 }
 
-pub(super) fn insert(connection: &Connection, row: &SessionRow, gave_way: &[[u8; 16]]) -> rusqlite::Result<()> {
+pub(super) fn insert(
+    connection: &Connection,
+    row: &SessionRow,
+    gave_way: &[[u8; 16]],
+) -> rusqlite::Result<()> {
     let sql = "INSERT INTO sessions (id, user_id, created_ms, expires_ms, last_seen_ms) VALUES (?1, ?2, ?3, ?4, ?5)";
     connection.prepare_cached(sql)?.execute(params![
         row.id,
@@ -79,8 +83,17 @@ pub(super) fn load(connection: &Connection, now_ms: i64) -> rusqlite::Result<Vec
 }
 
 /// Removes up to `most` sessions that ended by themselves; how many.
-pub(super) fn sweep(connection: &Connection, now_ms: i64, seen_before_ms: i64, most: usize) -> rusqlite::Result<usize> {
+pub(super) fn sweep(
+    connection: &Connection,
+    now_ms: i64,
+    seen_before_ms: i64,
+    most: usize,
+) -> rusqlite::Result<usize> {
     let sql = "DELETE FROM sessions WHERE id IN \
                (SELECT id FROM sessions WHERE expires_ms <= ?1 OR last_seen_ms < ?2 LIMIT ?3)";
-    connection.prepare_cached(sql)?.execute(params![now_ms, seen_before_ms, i64::try_from(most).unwrap_or(i64::MAX)])
+    connection.prepare_cached(sql)?.execute(params![
+        now_ms,
+        seen_before_ms,
+        i64::try_from(most).unwrap_or(i64::MAX)
+    ])
 }

@@ -24,7 +24,10 @@ pub struct UserRow {
 
 impl fmt::Debug for UserRow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UserRow").field("roles", &self.roles).field("disabled", &self.disabled).finish_non_exhaustive()
+        f.debug_struct("UserRow")
+            .field("roles", &self.roles)
+            .field("disabled", &self.disabled)
+            .finish_non_exhaustive()
     }
 }
 

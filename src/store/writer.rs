@@ -9,21 +9,25 @@ use std::time::Duration;
 use rusqlite::{Connection, TransactionBehavior, ffi};
 
 use super::error::{WriteError, is_busy, is_passing, reason};
-use super::lock::Lock;
+use super::identity::Identity;
+use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::{Shared, reloads, sessions, sweep, usage, users};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
 const BATCH_BUSY: Duration = Duration::from_millis(50);
+/// Why nothing is written to a file that nobody would find again.
+const LOST: &str = "the file was removed or replaced";
 const AT_LEAST: Duration = Duration::from_millis(1);
 
 /// Starts the writer. It ends when the queues are closed.
-pub(super) fn start(connection: Connection, lock: Lock, busy: Duration, shared: Arc<Shared>) -> io::Result<()> {
+pub(super) fn start(opened: Opened, busy: Duration, shared: Arc<Shared>) -> io::Result<()> {
     let run = move || {
+        let Opened { connection, lock, identity, .. } = opened;
         // Runs last, also if the thread panics: nobody waits for a writer that is gone.
         let gone = Gone(Arc::clone(&shared));
-        let mut writer = Writer { connection, busy, shared, full_sync: true };
+        let mut writer = Writer { connection, identity, busy, shared, full_sync: true };
         while writer.step() {}
         writer.finish();
         drop(lock);
@@ -36,12 +40,14 @@ struct Gone(Arc<Shared>);
 
 impl Drop for Gone {
     fn drop(&mut self) {
+        self.0.healthy.store(false, Ordering::Relaxed);
         self.0.queues.set_closed();
     }
 }
 
 struct Writer {
     connection: Connection,
+    identity: Identity,
     busy: Duration,
     shared: Arc<Shared>,
     /// Whether a commit waits for the disk.
@@ -52,7 +58,16 @@ impl Writer {
     /// Does one piece of work; whether there may be more.
     fn step(&mut self) -> bool {
         match self.shared.queues.next() {
+            Work::Urgent(jobs) if !self.identity.still_stands() => {
+                let outcome = Err(self.refused_for(LOST));
+                let outcomes = vec![outcome; jobs.len()];
+                answer(jobs, outcomes);
+            }
             Work::Urgent(jobs) => self.urgent(jobs),
+            Work::Batch(batch) if !self.identity.still_stands() => {
+                self.refused_for(LOST);
+                self.give_back(batch, true);
+            }
             Work::Batch(batch) => self.batch(batch),
             Work::Flushed(replies) => {
                 for reply in replies {
@@ -88,7 +103,8 @@ impl Writer {
     /// Writes all jobs in one durable transaction. The outer error: nothing of it is on disk.
     fn commit(&mut self, jobs: &[Job]) -> rusqlite::Result<Vec<Result<(), WriteError>>> {
         let now = Clock::System.now();
-        let waited = jobs.iter().map(|job| now.saturating_duration_since(job.since)).max().unwrap_or_default();
+        let waited =
+            jobs.iter().map(|job| now.saturating_duration_since(job.since)).max().unwrap_or_default();
         self.prepare(self.busy.saturating_sub(waited).max(AT_LEAST), true)?;
         let mut transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut outcomes = Vec::with_capacity(jobs.len());
@@ -109,9 +125,19 @@ impl Writer {
     }
 
     fn batch(&mut self, batch: Vec<Batched>) {
-        let Err(error) = self.write_batch(&batch) else { return self.worked() };
-        self.refused(&error);
-        if is_passing(&error) && !self.shared.queues.is_closing() {
+        let may_work_later = match self.write_batch(&batch) {
+            Ok(()) => return self.worked(),
+            Err(error) => {
+                self.refused(&error);
+                is_passing(&error)
+            }
+        };
+        self.give_back(batch, may_work_later);
+    }
+
+    /// Keeps what was not written for later, or drops and counts it.
+    fn give_back(&self, batch: Vec<Batched>, may_work_later: bool) {
+        if may_work_later && !self.shared.queues.is_closing() {
             self.shared.queues.put_back(batch);
         } else {
             let rows = batch.iter().filter(|write| matches!(write, Batched::Usage(_))).count();
@@ -132,7 +158,8 @@ impl Writer {
     }
 
     fn slice(&mut self, sweep: sweep::Sweep) {
-        let outcome = self.prepare(BATCH_BUSY, false).and_then(|()| sweep::slice(&mut self.connection, sweep));
+        let outcome =
+            self.prepare(BATCH_BUSY, false).and_then(|()| sweep::slice(&mut self.connection, sweep));
         match outcome {
             Ok(true) => self.worked(),
             Ok(false) => {
@@ -164,8 +191,11 @@ impl Writer {
     }
 
     fn refused(&self, error: &rusqlite::Error) -> WriteError {
+        self.refused_for(reason(error))
+    }
+
+    fn refused_for(&self, reason: &'static str) -> WriteError {
         self.shared.write_errors.fetch_add(1, Ordering::Relaxed);
-        let reason = reason(error);
         if self.shared.healthy.swap(false, Ordering::Relaxed) {
             tracing::error!(reason, "the database refuses writes");
         }
@@ -174,7 +204,8 @@ impl Writer {
 
     /// Folds the log into the file. Failing that, the next start does it.
     fn finish(self) {
-        let checkpoint = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        let checkpoint =
+            self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         if let Err(error) = checkpoint {
             tracing::warn!(reason = reason(&error), "the database was not checkpointed");
         }
@@ -209,3 +240,6 @@ fn answer(jobs: Vec<Job>, outcomes: Vec<Result<(), WriteError>>) {
         let _ = job.reply.send(outcome);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The one line per request, written by hand: no serialiser, no `tracing` event.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::escape::{push_json, push_text};
@@ -103,15 +103,14 @@ impl AccessLine<'_> {
     /// Appends the line for a reader at a terminal, without a line end.
     pub fn push_text(&self, out: &mut String) {
         push_rfc3339(out, self.unix_ms);
-        write!(out, " {:<5} ", level_word(self.level())).expect("writing to a String cannot fail");
+        put(out, format_args!(" {:<5} ", level_word(self.level())));
         out.push_str(known_method(self.method));
         out.push(' ');
         push_text(out, if self.route.is_empty() { "-" } else { self.route });
         match self.status {
-            Some(status) => write!(out, " {status} "),
-            None => write!(out, " - "),
+            Some(status) => put(out, format_args!(" {status} ")),
+            None => out.push_str(" - "),
         }
-        .expect("writing to a String cannot fail");
         push_ms(out, self.duration);
         out.push_str("ms");
         for (name, value) in [("code", self.code), ("plugin", self.plugin), ("rule", self.rule)] {
@@ -122,10 +121,10 @@ impl AccessLine<'_> {
         word(out, "auth.state", self.auth_state.word());
         for (name, value) in [("client.hash", self.client), ("user.hash", self.user)] {
             if let Some(value) = value {
-                write!(out, " {name}={value}").expect("writing to a String cannot fail");
+                put(out, format_args!(" {name}={value}"));
             }
         }
-        write!(out, " generation={}", self.generation).expect("writing to a String cannot fail");
+        put(out, format_args!(" generation={}", self.generation));
         word(out, "correlation.id", self.correlation_id);
     }
 }
@@ -160,6 +159,10 @@ pub fn known_method(method: &str) -> &'static str {
     }
 }
 
+fn put(out: &mut String, args: fmt::Arguments<'_>) {
+    out.write_fmt(args).expect("writing to a String cannot fail");
+}
+
 fn text(out: &mut String, name: &str, value: &str) {
     out.push_str(",\"");
     out.push_str(name);
@@ -174,7 +177,7 @@ fn optional(out: &mut String, name: &str, value: Option<&str>) {
 }
 
 fn number(out: &mut String, name: &str, value: u64) {
-    write!(out, ",\"{name}\":{value}").expect("writing to a String cannot fail");
+    put(out, format_args!(",\"{name}\":{value}"));
 }
 
 fn pseudonym(out: &mut String, name: &str, value: Option<Pseudonym>) {
@@ -205,7 +208,7 @@ fn word(out: &mut String, name: &str, value: &str) {
 /// Appends a duration in milliseconds with three decimals.
 fn push_ms(out: &mut String, duration: Duration) {
     let micros = duration.as_micros();
-    write!(out, "{}.{:03}", micros / 1_000, micros % 1_000).expect("writing to a String cannot fail");
+    put(out, format_args!("{}.{:03}", micros / 1_000, micros % 1_000));
 }
 
 #[cfg(test)]
@@ -236,14 +239,22 @@ mod tests {
     fn the_access_line_has_the_fields_of_the_contract() {
         let mut out = String::new();
         full().push_json(&mut out);
-        insta::assert_snapshot!(out, @"");
+        insta::assert_snapshot!(out, @r#"{"timestamp":"2023-11-14T22:13:20.123Z","level":"INFO","message":"request","correlation.id":"abc-1","http.request.method":"POST","http.route":"api","http.response.status_code":403,"code":"honeypot.touched","duration_ms":1.234,"client.hash":"35df6877071473787ec69d19b4cf9119","user.hash":"016aab8682220ee646f21b36368d39a4","auth.state":"session","plugin":"honeypot","rule":"honeypot/main.rhai:12","generation":7}"#);
         let read: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(read["http.response.status_code"], 403);
     }
 
     #[test]
     fn absent_fields_are_left_out() {
-        let line = AccessLine { status: None, code: None, client: None, user: None, plugin: None, rule: None, ..full() };
+        let line = AccessLine {
+            status: None,
+            code: None,
+            client: None,
+            user: None,
+            plugin: None,
+            rule: None,
+            ..full()
+        };
         let mut out = String::new();
         line.push_json(&mut out);
         for name in ["status_code", "\"code\"", "client", "user", "plugin", "rule", "null"] {
@@ -256,7 +267,7 @@ mod tests {
     fn at_a_terminal_the_line_reads_from_left_to_right() {
         let mut out = String::new();
         full().push_text(&mut out);
-        insta::assert_snapshot!(out, @"");
+        insta::assert_snapshot!(out, @"2023-11-14T22:13:20.123Z INFO  POST api 403 1.234ms code=honeypot.touched plugin=honeypot rule=honeypot/main.rhai:12 auth.state=session client.hash=35df6877071473787ec69d19b4cf9119 user.hash=016aab8682220ee646f21b36368d39a4 generation=7 correlation.id=abc-1");
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Text that cannot break a line, a terminal or a JSON document.
 
-use std::fmt::Write as _;
-
 /// Whether a character must not stand raw in a log: C0 and C1 controls, and the invisible characters that
 /// break lines or turn the reading direction (the ones that terminals and viewers act on).
 pub fn is_hazard(c: char) -> bool {
@@ -52,7 +50,10 @@ pub fn push_text(out: &mut String, text: &str) {
 
 /// Appends the `\uXXXX` form of a hazard; all of them are in the basic plane.
 pub fn push_code(out: &mut String, c: char) {
-    write!(out, "\\u{:04x}", u32::from(c)).expect("writing to a String cannot fail");
+    out.push_str("\\u");
+    for shift in [12, 8, 4, 0] {
+        out.push(char::from_digit(u32::from(c) >> shift & 15, 16).unwrap_or('0'));
+    }
 }
 
 /// Printable ASCII without a quote or a backslash: nearly every value there is.

@@ -27,10 +27,13 @@ impl Kind {
     pub fn buckets(self) -> &'static [f64] {
         match self {
             Self::Counter | Self::Gauge => &[],
-            Self::RequestSeconds => &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0],
-            Self::PluginSeconds => {
-                &[0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1]
+            Self::RequestSeconds => {
+                &[0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0]
             }
+            Self::PluginSeconds => &[
+                0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01,
+                0.025, 0.05, 0.1,
+            ],
         }
     }
 }
@@ -88,14 +91,20 @@ mod tests {
     fn names_follow_the_conventions() {
         for metric in ALL {
             assert_eq!(metric.kind == Kind::Counter, metric.name.ends_with("_total"), "{}", metric.name);
-            assert_eq!(!metric.kind.buckets().is_empty(), metric.name.ends_with("duration_seconds"), "{}", metric.name);
+            assert_eq!(
+                !metric.kind.buckets().is_empty(),
+                metric.name.ends_with("duration_seconds"),
+                "{}",
+                metric.name
+            );
             assert!(metric.kind.buckets().is_sorted(), "{}", metric.name);
         }
     }
 
     #[test]
     fn the_names_do_not_change_silently() {
-        let names: Vec<String> = ALL.iter().map(|m| format!("{}{{{}}}", m.name, m.labels.join(","))).collect();
+        let names: Vec<String> =
+            ALL.iter().map(|m| format!("{}{{{}}}", m.name, m.labels.join(","))).collect();
         insta::assert_snapshot!(names.join("\n"), @r"
         pluginmind_http_requests_total{method,route,status,code}
         pluginmind_http_request_duration_seconds{route}

@@ -2,6 +2,7 @@
 
 pub mod access;
 pub mod escape;
+pub mod lines;
 pub mod logs;
 pub mod metric_list;
 pub mod metrics;

@@ -328,7 +328,14 @@ mod tests {
 
     #[test]
     fn a_json_line_stays_json() {
-        let values = ["\\nbob@example.com", "\n10.0.0.1", "\u{1}::1\u{1}", "\"Bearer abc\"", "\\\\x@y.z", "tab\tx@y.zz"];
+        let values = [
+            "\\nbob@example.com",
+            "\n10.0.0.1",
+            "\u{1}::1\u{1}",
+            "\"Bearer abc\"",
+            "\\\\x@y.z",
+            "tab\tx@y.zz",
+        ];
         for value in values {
             let line = serde_json::json!({ "message": value, "10.0.0.1": 1 }).to_string();
             let out = pass(&line);

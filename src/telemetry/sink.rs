@@ -15,6 +15,9 @@ pub const LINE_BYTES_MAX: usize = 32 * 1024;
 /// Most bytes that wait to be written, however few lines they are.
 pub const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// Most bytes that a buffer keeps between two writes.
+const KEPT_BYTES_MAX: usize = 256 * 1024;
+
 /// How long the writer gathers lines after it has written, so that a busy gateway does not wake it for each one.
 const GATHER: Duration = Duration::from_millis(2);
 
@@ -105,8 +108,7 @@ impl Sink {
         let mut state = self.0.state.lock();
         state.writer_sleeps = false;
         self.0.came.notify_one();
-        let waited =
-            self.0.written.wait_while_for(&mut state, |s| s.lines > 0 || s.writer_busy, within);
+        let waited = self.0.written.wait_while_for(&mut state, |s| s.lines > 0 || s.writer_busy, within);
         !waited.timed_out()
     }
 
@@ -123,7 +125,6 @@ fn run(shared: &Shared, mut writer: impl Write) {
     let mut taken = String::new();
     let mut out = String::new();
     while let Some(lines) = take(shared, &mut taken) {
-        out.clear();
         for line in taken.split_terminator('\n') {
             net.pass(line, &mut out);
             out.push('\n');
@@ -131,6 +132,11 @@ fn run(shared: &Shared, mut writer: impl Write) {
         if writer.write_all(out.as_bytes()).and_then(|()| writer.flush()).is_err() {
             shared.dropped.fetch_add(lines, Ordering::Relaxed);
         }
+        // A burst must not keep its memory for ever.
+        taken.clear();
+        taken.shrink_to(KEPT_BYTES_MAX);
+        out.clear();
+        out.shrink_to(KEPT_BYTES_MAX);
         let mut state = shared.state.lock();
         state.writer_busy = false;
         if state.lines == 0 {

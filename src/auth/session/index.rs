@@ -31,7 +31,13 @@ impl Index {
     }
 
     /// Adds a session as the youngest and marks the oldest past the limits, of this user and of all, as giving way.
-    pub(super) fn admit(&mut self, id: SessionId, user: UserId, per_user_max: usize, sessions_max: usize) -> Place {
+    pub(super) fn admit(
+        &mut self,
+        id: SessionId,
+        user: UserId,
+        per_user_max: usize,
+        sessions_max: usize,
+    ) -> Place {
         self.append(id, user);
         let mut gave_way = Vec::new();
         let own = self.by_user.get(&user).into_iter().flat_map(BTreeMap::values);

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::super::durable::SessionRow;
 use super::super::ids::{SessionId, UserId};
 use super::super::moment::Moment;
+use crate::config;
 
 /// The longest that any session or token lives, whatever the configuration says: ten years, as `units` reads them.
 pub const LIFETIME_MAX: Duration = Duration::from_secs(3_650 * 86_400);
@@ -30,6 +31,17 @@ pub struct Limits {
     pub per_user_max: usize,
     /// Most altogether.
     pub sessions_max: usize,
+}
+
+impl Limits {
+    /// As configured.
+    pub fn of(config: &config::Session) -> Self {
+        Self {
+            lifetimes: Lifetimes { ttl: config.ttl, idle: config.idle },
+            per_user_max: config.per_user_max,
+            sessions_max: config.sessions_max,
+        }
+    }
 }
 
 /// One session. Everything about it is fixed but when it was last seen and whether it is alive.

@@ -71,7 +71,12 @@ impl Sessions {
     ///
     /// # Errors
     /// [`Unavailable`] when it could not be made durable; then nothing has changed.
-    pub async fn create(&self, user: UserId, limits: Limits, now: Moment) -> Result<Arc<Session>, Unavailable> {
+    pub async fn create(
+        &self,
+        user: UserId,
+        limits: Limits,
+        now: Moment,
+    ) -> Result<Arc<Session>, Unavailable> {
         let session = Arc::new(Session::begin(SessionId::generate(), user, limits.lifetimes, now));
         let reservation = Reservation::take(self, session.id(), user, limits);
         if let Err(refused) = self.log.insert(session.row(), reservation.place.gave_way.clone()).await {

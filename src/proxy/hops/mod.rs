@@ -14,12 +14,24 @@ pub use response::clean_response;
 
 use http::{HeaderMap, header};
 
-/// The names that the `Connection` headers list, in lower case.
-fn listed(headers: &HeaderMap) -> Vec<String> {
+/// The names that the `Connection` headers list: in lower case and sorted, for a long list must not cost the product
+/// of its length and the number of headers.
+fn listed(headers: &HeaderMap) -> Listed {
     let lines = headers.get_all(header::CONNECTION);
     let tokens = lines.iter().filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(','));
-    tokens
+    let mut names: Vec<String> = tokens
         .map(|token| token.trim().to_ascii_lowercase())
         .filter(|token| !matches!(token.as_str(), "" | "close" | "keep-alive" | "upgrade"))
-        .collect()
+        .collect();
+    names.sort_unstable();
+    Listed(names)
+}
+
+/// The names of a `Connection` list.
+struct Listed(Vec<String>);
+
+impl Listed {
+    fn has(&self, name: &str) -> bool {
+        self.0.binary_search_by(|listed| listed.as_str().cmp(name)).is_ok()
+    }
 }

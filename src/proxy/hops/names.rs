@@ -21,7 +21,7 @@ pub fn is_hop_by_hop(name: &str) -> bool {
 /// Headers that an upstream may take for the gateway's word: who the client is, where it is, what it asked for.
 /// A client's own copies are never passed on.
 pub fn is_spoofable(name: &str) -> bool {
-    const PREFIXES: [&str; 9] = [
+    const PREFIXES: [&str; 8] = [
         "x-auth-",
         "x-user-",
         "x-forwarded-",
@@ -30,7 +30,6 @@ pub fn is_spoofable(name: &str) -> bool {
         "x-authenticated-",
         "x-pluginmind-",
         "x-ssl-client-",
-        "x-original-",
     ];
     matches!(
         name,
@@ -46,6 +45,11 @@ pub fn is_spoofable(name: &str) -> bool {
             | "x-envoy-external-address"
             | "client-ip"
             | "x-rewrite-url"
+            | "x-original-url"
+            | "x-original-uri"
+            | "x-original-host"
+            | "x-original-method"
+            | "x-original-forwarded-for"
             | "x-http-method"
             | "x-http-method-override"
             | "x-method-override"
@@ -59,6 +63,11 @@ pub fn is_spoofable(name: &str) -> bool {
             | "remote-addr"
             | "proxy"
     ) || (matches!(name.as_bytes(), [b'x', b'-', ..]) && PREFIXES.iter().any(|p| name.starts_with(p)))
+}
+
+/// Headers that a client may take for the gateway's word; an upstream's own are never passed back.
+pub fn is_gateways_word(name: &str) -> bool {
+    name == "x-request-id" || name.starts_with("x-auth-") || name.starts_with("x-pluginmind-")
 }
 
 /// Whether a name is one that no server reads as another: `X_Auth_User` and `X.Auth.User` reach some as `X-Auth-User`.
@@ -92,7 +101,14 @@ pub const FRAMING: [&str; 4] = ["host", "content-length", "transfer-encoding", "
 pub fn is_judged(name: &str) -> bool {
     matches!(
         name,
-        "authorization" | "cookie" | "content-type" | "content-encoding" | "origin" | "referer" | "x-api-key" | "range"
+        "authorization"
+            | "cookie"
+            | "content-type"
+            | "content-encoding"
+            | "origin"
+            | "referer"
+            | "x-api-key"
+            | "range"
     )
 }
 

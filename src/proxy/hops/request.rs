@@ -6,7 +6,7 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{listed, names, trace};
+use super::{Listed, listed, names, trace};
 use crate::base::ids::CorrelationId;
 use crate::base::target::Ambiguous;
 
@@ -64,7 +64,8 @@ pub fn check_request(headers: &HeaderMap) -> Result<(), Ambiguous> {
     if twice {
         return Err("A header that may stand once stands twice.");
     }
-    if listed(headers).iter().any(|name| names::FRAMING.contains(&name.as_str())) {
+    let listed = listed(headers);
+    if names::FRAMING.iter().any(|name| listed.has(name)) {
         return Err("The Connection header names a header that must stay.");
     }
     Ok(())
@@ -100,15 +101,19 @@ pub fn forward_request(client: HeaderMap, forward: &Forward<'_>) -> HeaderMap {
     headers
 }
 
-fn passes(name: &str, listed: &[String], credential: Option<Credential>) -> bool {
+fn passes(name: &str, listed: &Listed, credential: Option<Credential>) -> bool {
     let by_the_gateway = match name {
         "host" | "expect" | "traceparent" | "tracestate" => true,
         "authorization" => credential == Some(Credential::Authorization),
         "x-api-key" => credential == Some(Credential::ApiKey),
         _ => false,
     };
-    let ends_here = listed.iter().any(|l| l == name) && !names::is_judged(name);
-    !(by_the_gateway || ends_here || names::is_hop_by_hop(name) || names::is_spoofable(name) || !names::is_plain(name))
+    let ends_here = !names::is_judged(name) && listed.has(name);
+    !(by_the_gateway
+        || ends_here
+        || names::is_hop_by_hop(name)
+        || names::is_spoofable(name)
+        || !names::is_plain(name))
 }
 
 /// Passes on the cookies of one line without the session's; an untouched line stays as it is.
@@ -135,7 +140,11 @@ fn set_ours(headers: &mut HeaderMap, forward: &Forward<'_>, traced: Option<trace
     let id = forward.request_id.as_str();
     set(headers, "x-request-id", HeaderValue::from_str(id).ok());
     set(headers, "x-forwarded-for", HeaderValue::try_from(forward.client.to_string()).ok());
-    set(headers, "x-forwarded-proto", Some(HeaderValue::from_static(if forward.https { "https" } else { "http" })));
+    set(
+        headers,
+        "x-forwarded-proto",
+        Some(HeaderValue::from_static(if forward.https { "https" } else { "http" })),
+    );
     let host = HeaderValue::from_str(forward.host).ok();
     set(headers, "x-forwarded-host", host.clone());
     set(headers, "host", host);
@@ -160,8 +169,10 @@ fn set<K: http::header::IntoHeaderName>(headers: &mut HeaderMap, name: K, value:
 }
 
 fn groups(groups: &[String]) -> Option<HeaderValue> {
-    let told: Vec<Cow<'_, str>> =
-        groups.iter().map(|g| if g.contains(',') { g.replace(',', "%2C").into() } else { Cow::from(g) }).collect();
+    let told: Vec<Cow<'_, str>> = groups
+        .iter()
+        .map(|g| if g.contains(',') { g.replace(',', "%2C").into() } else { Cow::from(g) })
+        .collect();
     if told.is_empty() { None } else { self::told(&told.join(",")) }
 }
 

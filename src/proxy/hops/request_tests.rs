@@ -59,7 +59,14 @@ fn assert_ours(headers: &HeaderMap) {
 fn hb_01_a_connection_list_removes_nothing_that_the_gateway_sets_or_has_judged() {
     let id = id();
     let forward = Forward { identity: Some(Identity { user: "u1", ..Identity::default() }), ..plain(&id) };
-    for list in ["X-Forwarded-For", "x-real-ip", "X-AUTH-REQUEST-USER", "X-Request-Id", "traceparent", "x-forwarded-host"] {
+    for list in [
+        "X-Forwarded-For",
+        "x-real-ip",
+        "X-AUTH-REQUEST-USER",
+        "X-Request-Id",
+        "traceparent",
+        "x-forwarded-host",
+    ] {
         let left = rest(&[("Connection", &format!("close, {list}")), ("Connection", list)], &forward);
         assert_eq!(left, ["x-auth-request-user: u1"], "{list}");
     }
@@ -90,8 +97,17 @@ fn hb_02_a_connection_list_that_names_framing_is_refused() {
 fn hb_03_hop_by_hop_headers_end_here() {
     let id = id();
     let names = [
-        "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade", "Proxy-Authorization", "HTTP2-Settings", "Expect",
-        "Transfer-Encoding", "Connection", "Proxy",
+        "Keep-Alive",
+        "Proxy-Connection",
+        "TE",
+        "Trailer",
+        "Upgrade",
+        "Proxy-Authorization",
+        "HTTP2-Settings",
+        "Expect",
+        "Transfer-Encoding",
+        "Connection",
+        "Proxy",
     ];
     for name in names {
         assert_eq!(rest(&[(name, "x"), ("Accept", "*/*")], &plain(&id)), ["accept: */*"], "{name}");
@@ -102,9 +118,23 @@ fn hb_03_hop_by_hop_headers_end_here() {
 fn hb_04_a_client_cannot_say_who_it_is() {
     let id = id();
     let spoofs = [
-        "X-Auth-Request-User", "X-Auth-Request-Email", "X-Auth-Request-Groups", "X-Auth-Request-Preferred-Username",
-        "X-Auth-User", "X-Auth-Email", "X-User-Id", "X-User-Roles", "X-User", "X-Remote-User", "Remote-User", "Remote-Groups",
-        "Remote-Name", "Remote-Email", "X-WebAuth-User", "X-PluginMind-Anything", "X-Forwarded-User",
+        "X-Auth-Request-User",
+        "X-Auth-Request-Email",
+        "X-Auth-Request-Groups",
+        "X-Auth-Request-Preferred-Username",
+        "X-Auth-User",
+        "X-Auth-Email",
+        "X-User-Id",
+        "X-User-Roles",
+        "X-User",
+        "X-Remote-User",
+        "Remote-User",
+        "Remote-Groups",
+        "Remote-Name",
+        "Remote-Email",
+        "X-WebAuth-User",
+        "X-PluginMind-Anything",
+        "X-Forwarded-User",
     ];
     let lines: Vec<_> = spoofs.iter().map(|name| (*name, "admin")).collect();
     assert_eq!(rest(&lines, &plain(&id)), Vec::<String>::new());
@@ -114,15 +144,31 @@ fn hb_04_a_client_cannot_say_who_it_is() {
     let who = Identity { user: "u1", email: Some("a@b.example"), groups: &groups };
     assert_eq!(
         rest(&lines, &Forward { identity: Some(who), ..plain(&id) }),
-        ["x-auth-request-email: a@b.example", "x-auth-request-groups: staff,a%2Cb", "x-auth-request-user: u1"]
+        [
+            "x-auth-request-email: a@b.example",
+            "x-auth-request-groups: staff,a%2Cb",
+            "x-auth-request-user: u1"
+        ]
     );
 }
 
 #[test]
 fn hb_05_no_other_spelling_of_a_name_passes() {
     let id = id();
-    for name in ["X_Auth_User", "x-auth_user", "X.Auth.User", "HTTP_X_AUTH_USER", "x-auth~user", "X_Forwarded_For", "a!b"] {
-        assert_eq!(rest(&[(name, "admin"), ("X-Auth-User", "admin")], &plain(&id)), Vec::<String>::new(), "{name}");
+    for name in [
+        "X_Auth_User",
+        "x-auth_user",
+        "X.Auth.User",
+        "HTTP_X_AUTH_USER",
+        "x-auth~user",
+        "X_Forwarded_For",
+        "a!b",
+    ] {
+        assert_eq!(
+            rest(&[(name, "admin"), ("X-Auth-User", "admin")], &plain(&id)),
+            Vec::<String>::new(),
+            "{name}"
+        );
     }
 }
 
@@ -130,7 +176,12 @@ fn hb_05_no_other_spelling_of_a_name_passes() {
 fn hb_06_the_gateways_value_is_the_only_one_whatever_the_case() {
     let id = id();
     let forward = Forward { identity: Some(Identity { user: "u1", ..Identity::default() }), ..plain(&id) };
-    let lines = [("X-AUTH-REQUEST-USER", "a"), ("x-auth-request-user", "b"), ("X-Request-ID", "c"), ("x-request-id", "d")];
+    let lines = [
+        ("X-AUTH-REQUEST-USER", "a"),
+        ("x-auth-request-user", "b"),
+        ("X-Request-ID", "c"),
+        ("x-request-id", "d"),
+    ];
     assert_eq!(rest(&lines, &forward), ["x-auth-request-user: u1"]);
 }
 
@@ -151,12 +202,24 @@ fn hb_07_a_single_header_twice_is_refused_and_lists_keep_their_order() {
 }
 
 #[test]
+fn hb_08_a_list_in_one_value_goes_upstream_as_policy_saw_it() {
+    let id = id();
+    for value in ["user,admin", "user, admin", ",admin", "user;admin"] {
+        assert_eq!(rest(&[("X-Role", value)], &plain(&id)), [format!("x-role: {value}")]);
+    }
+}
+
+#[test]
 fn hb_10_a_persons_text_cannot_break_out_of_its_header() {
     let id = id();
     let long = "a".repeat(8_192);
     for text in ["a\r\nX-Admin: 1", "a\0b", "a\nb", "\u{85}", "", &long] {
         let who = Identity { user: "u1", email: Some(text), groups: &[] };
-        assert_eq!(rest(&[], &Forward { identity: Some(who), ..plain(&id) }), ["x-auth-request-user: u1"], "{text:?}");
+        assert_eq!(
+            rest(&[], &Forward { identity: Some(who), ..plain(&id) }),
+            ["x-auth-request-user: u1"],
+            "{text:?}"
+        );
     }
     let who = Identity { user: "u1", email: Some("zoë%@b.example"), groups: &[] };
     let told = rest(&[], &Forward { identity: Some(who), ..plain(&id) });
@@ -167,7 +230,10 @@ fn hb_10_a_persons_text_cannot_break_out_of_its_header() {
 fn hb_11_the_correlation_id_upstream_is_ours() {
     let id = id();
     for theirs in ["\"><script>", &"x".repeat(10_000), "0190163d-8694-739b-aea5-966c26f8ad90"] {
-        assert_eq!(rest(&[("X-Request-Id", theirs), ("X-Request-Id", "2")], &plain(&id)), Vec::<String>::new());
+        assert_eq!(
+            rest(&[("X-Request-Id", theirs), ("X-Request-Id", "2")], &plain(&id)),
+            Vec::<String>::new()
+        );
     }
 }
 
@@ -197,9 +263,20 @@ fn the_credential_that_the_gateway_used_stays_here_and_the_other_passes() {
 fn ip_01_every_header_about_the_way_here_is_made_anew() {
     let id = id();
     let names = [
-        "X-Forwarded-For", "Forwarded", "X-Real-IP", "True-Client-IP", "CF-Connecting-IP", "X-Forwarded-Proto",
-        "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Original-URL", "X-Rewrite-URL",
-        "X-HTTP-Method-Override", "X-Client-IP",
+        "X-Forwarded-For",
+        "Forwarded",
+        "X-Real-IP",
+        "True-Client-IP",
+        "CF-Connecting-IP",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Host",
+        "X-Forwarded-Port",
+        "X-Forwarded-Prefix",
+        "X-Forwarded-Uri",
+        "X-Original-URL",
+        "X-Rewrite-URL",
+        "X-HTTP-Method-Override",
+        "X-Client-IP",
     ];
     for name in names {
         assert_eq!(rest(&[(name, "203.0.113.9")], &plain(&id)), Vec::<String>::new(), "{name}");
@@ -209,8 +286,14 @@ fn ip_01_every_header_about_the_way_here_is_made_anew() {
 #[test]
 fn a_routes_own_headers_are_set_last_but_never_those_that_frame() {
     let id = id();
-    let set = [("X-Tenant", "7"), ("Transfer-Encoding", "gzip"), ("Content-Length", "9"), ("bad name", "x"), ("X-Bad", "a\nb")]
-        .map(|(n, v)| (n.to_owned(), v.to_owned()));
+    let set = [
+        ("X-Tenant", "7"),
+        ("Transfer-Encoding", "gzip"),
+        ("Content-Length", "9"),
+        ("bad name", "x"),
+        ("X-Bad", "a\nb"),
+    ]
+    .map(|(n, v)| (n.to_owned(), v.to_owned()));
     assert_eq!(rest(&[("X-Tenant", "1")], &Forward { set: &set, ..plain(&id) }), ["x-tenant: 7"]);
 }
 

@@ -2,14 +2,15 @@
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-use super::{listed, names};
+use super::{Listed, listed, names};
 
 /// Removes from an upstream's response what ends at this hop and what is the gateway's to say: hop-by-hop headers,
 /// `Server`, CORS, HSTS, `X-Content-Type-Options`, `Alt-Svc`, identity headers, and any `Set-Cookie` of the session
 /// cookie's name. A 204 loses its `Content-Length`.
 pub fn clean_response(status: StatusCode, headers: &mut HeaderMap, session_cookie: &str) {
     let listed = listed(headers);
-    let doomed: Vec<HeaderName> = headers.keys().filter(|name| ends_here(name.as_str(), &listed)).cloned().collect();
+    let doomed: Vec<HeaderName> =
+        headers.keys().filter(|name| ends_here(name.as_str(), &listed)).cloned().collect();
     for name in doomed {
         headers.remove(name);
     }
@@ -19,11 +20,11 @@ pub fn clean_response(status: StatusCode, headers: &mut HeaderMap, session_cooki
     remove_session_cookie(headers, session_cookie);
 }
 
-fn ends_here(name: &str, listed: &[String]) -> bool {
+fn ends_here(name: &str, listed: &Listed) -> bool {
     let ours = matches!(name, "server" | "alt-svc" | "strict-transport-security" | "x-content-type-options")
         || name.starts_with("access-control-");
-    let by_list = listed.iter().any(|l| l == name) && !names::is_meaning(name);
-    ours || by_list || names::is_hop_by_hop(name) || names::is_spoofable(name)
+    let by_list = !names::is_meaning(name) && listed.has(name);
+    ours || by_list || names::is_hop_by_hop(name) || names::is_gateways_word(name)
 }
 
 fn remove_session_cookie(headers: &mut HeaderMap, session_cookie: &str) {
@@ -31,7 +32,8 @@ fn remove_session_cookie(headers: &mut HeaderMap, session_cookie: &str) {
         let pair = line.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
         let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
         // A browser takes `=name=value` for a cookie without a name whose value a server may read as one.
-        let nameless = pair.trim_ascii().strip_prefix(b"=").is_some_and(|rest| starts_with(rest, session_cookie));
+        let nameless =
+            pair.trim_ascii().strip_prefix(b"=").is_some_and(|rest| starts_with(rest, session_cookie));
         name.trim_ascii() == session_cookie.as_bytes() || nameless
     };
     if !headers.get_all(header::SET_COOKIE).iter().any(is_session) {
@@ -58,7 +60,8 @@ mod tests {
             headers.append(HeaderName::try_from(*name).unwrap(), value.parse().unwrap());
         }
         clean_response(StatusCode::from_u16(status).unwrap(), &mut headers, "pm_session");
-        let mut left: Vec<String> = headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
+        let mut left: Vec<String> =
+            headers.iter().map(|(n, v)| format!("{n}: {}", v.to_str().unwrap())).collect();
         left.sort();
         left
     }
@@ -98,7 +101,10 @@ mod tests {
                 ("Set-Cookie", "b=pm_session=1"),
             ],
         );
-        assert_eq!(left, ["set-cookie: a=1; Path=/", "set-cookie: b=pm_session=1", "set-cookie: pm_session_2=fine"]);
+        assert_eq!(
+            left,
+            ["set-cookie: a=1; Path=/", "set-cookie: b=pm_session=1", "set-cookie: pm_session_2=fine"]
+        );
     }
 
     #[test]

@@ -97,7 +97,10 @@ mod tests {
         client.append(TRACESTATE, "a=b".parse().unwrap());
         let mut headers = HeaderMap::new();
         set(&mut headers, accept(&client), "0190163d-8694-739b-aea5-966c26f8ad90");
-        assert_eq!(headers.contains_key(TRACESTATE), headers[TRACEPARENT] == lines.first().copied().unwrap_or(""));
+        assert_eq!(
+            headers.contains_key(TRACESTATE),
+            headers[TRACEPARENT] == lines.first().copied().unwrap_or("")
+        );
         headers[TRACEPARENT].to_str().unwrap().to_owned()
     }
 
@@ -114,7 +117,15 @@ mod tests {
         let zero_span = "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01";
         let upper = GOOD.to_uppercase();
         let longer = format!("{GOOD}-x");
-        let bad = ["", "x", zero_trace, zero_span, &upper, &longer, "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"];
+        let bad = [
+            "",
+            "x",
+            zero_trace,
+            zero_span,
+            &upper,
+            &longer,
+            "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+        ];
         for lines in bad.iter().map(std::slice::from_ref).chain([&[GOOD, GOOD][..], &[]]) {
             let made = outcome(lines);
             assert!(made.starts_with("00-0190163d8694739baea5966c26f8ad90-"), "{lines:?}: {made}");

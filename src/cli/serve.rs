@@ -1,0 +1,176 @@
+//! `pluginmind serve`: everything put together, until a signal says otherwise.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::LocalSet;
+
+use super::exit::Exit;
+use super::{Options, banner, inputs, render};
+use crate::base::clock::Clock;
+use crate::base::problems::Problems;
+use crate::config::{self, Environment};
+use crate::live::snapshot::{self, Built, Snapshot};
+use crate::live::watch::Watcher;
+use crate::pipeline::gateway::Gateway;
+use crate::server::admin::{self, Admin};
+use crate::server::drain::drain;
+use crate::server::listen::listen;
+use crate::server::reload::{Attempts, Report};
+use crate::server::signals::Signals;
+use crate::server::start::{self, StartError, data_folder};
+use crate::server::workers::{Options as WorkerOptions, Workers};
+use crate::server::notify;
+use crate::telemetry::logs::Logs;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::panics;
+use crate::proxy;
+
+/// Longest wait for storage and logs to be written at the end.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+
+/// Most connections of the admin listener.
+const ADMIN_CONNECTIONS_MAX: usize = 256;
+
+/// Runs the gateway until it is told to stop.
+pub fn run(options: &Options) -> Exit {
+    let (snapshot, problems, roots) = match first_snapshot(options) {
+        Ok(first) => first,
+        Err(exit) => return exit,
+    };
+    match start(options, snapshot, problems, roots) {
+        Ok(()) => Exit::Fine,
+        Err(error) => {
+            render::error(&error.to_string());
+            Exit::CannotRun
+        }
+    }
+}
+
+/// The snapshot of the start. There is no last good one yet, so any error ends here.
+fn first_snapshot(options: &Options) -> Result<(Snapshot, Problems, Vec<PathBuf>), Exit> {
+    let mut inputs = inputs::gather(options).map_err(|e| inputs::report(&e))?;
+    if let Some(config) = config::load(&inputs).config
+        && config.environment == Environment::Development
+        && config.session.keys.is_empty()
+    {
+        let folder = data_folder(&config.storage.path);
+        config::make_development_secret(&folder).map_err(|e| {
+            render::error(&format!("cannot make a session secret in the data folder: {e}"));
+            Exit::CannotRun
+        })?;
+        inputs = inputs::gather(options).map_err(|e| inputs::report(&e))?;
+    }
+    let Built { snapshot, problems, watched } = snapshot::build(&inputs, 1);
+    match snapshot {
+        Some(snapshot) => Ok((snapshot, problems, watched)),
+        None => {
+            render::problems(&problems, options.format);
+            Err(Exit::Problems)
+        }
+    }
+}
+
+fn start(
+    options: &Options,
+    snapshot: Snapshot,
+    problems: Problems,
+    mut roots: Vec<PathBuf>,
+) -> Result<(), anyhow::Error> {
+    let clock = Clock::System;
+    let logs = Logs::start(&snapshot.config.log, clock.clone())?;
+    let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
+    panics::install(metrics.panics.clone());
+    for problem in problems.iter() {
+        tracing::warn!(problem = problem.short(), "policy warning");
+    }
+    let drain_timeout = snapshot.config.server.drain_timeout;
+    let gateway = start::gateway(snapshot, problems, logs.clone(), metrics, clock)?;
+    let (listener, workers) = start::public(&gateway)?;
+    roots.extend(options.config_file());
+    let watcher = watch(options, &gateway, &workers, roots)?;
+    let (admin_listener, admin_workers) = admin(&gateway, &watcher)?;
+    banner::show(&gateway, logs.form());
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let local = LocalSet::new();
+    let result = local.block_on(&runtime, async {
+        let mut signals = Signals::install()?;
+        tokio::task::spawn_local(proxy::watch(Arc::clone(&gateway.upstreams)));
+        tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
+        let stop = Rc::new(tokio::sync::Notify::new());
+        accept(&workers, listener, &stop);
+        accept(&admin_workers, admin_listener, &stop);
+        notify::ready();
+        let reloader = watcher.reloader();
+        signals.until_stop(|| reloader.poke()).await;
+        notify::stopping();
+        tracing::info!("draining");
+        gateway.draining.begin();
+        stop.notify_waiters();
+        let drained = drain(workers, drain_timeout, signals.until_stop(|| ())).await;
+        tracing::info!(outcome = ?drained, "drained");
+        drain(admin_workers, Duration::from_millis(200), std::future::pending()).await;
+        Ok::<(), anyhow::Error>(())
+    });
+    drop(watcher);
+    finish(&gateway, &logs);
+    result
+}
+
+fn accept(workers: &Workers, listener: std::net::TcpListener, stop: &Rc<tokio::sync::Notify>) {
+    let gate = workers.gate();
+    let stop = Rc::clone(stop);
+    tokio::task::spawn_local(async move {
+        if let Err(error) = gate.accept(listener, stop.notified()).await {
+            tracing::error!(%error, "the listener failed");
+        }
+    });
+}
+
+fn watch(
+    options: &Options,
+    gateway: &Arc<Gateway>,
+    workers: &Workers,
+    roots: Vec<PathBuf>,
+) -> Result<Watcher<Report>, StartError> {
+    let again = options.clone();
+    let mut attempts = Attempts {
+        gather: Box::new(move || inputs::gather(&again)),
+        gateway: Arc::clone(gateway),
+        gate: workers.gate(),
+        config_file: options.config_file(),
+    };
+    Watcher::start(roots, gateway.metrics.watch_lost.clone(), move |_| attempts.attempt())
+        .map_err(|source| StartError::Io { what: "cannot start watching the files", source })
+}
+
+fn admin(
+    gateway: &Arc<Gateway>,
+    watcher: &Watcher<Report>,
+) -> Result<(std::net::TcpListener, Workers), StartError> {
+    let snapshot = gateway.live.current();
+    let listener = listen(snapshot.config.admin.listen)?;
+    let token = admin::admin_token(&snapshot.config, &data_folder(&snapshot.config.storage.path))
+        .map_err(|source| StartError::Io { what: "cannot read the admin token", source })?;
+    let options = WorkerOptions { name: "admin", workers: 1, connections_max: ADMIN_CONNECTIONS_MAX };
+    let (shared, reloader) = (Arc::clone(gateway), watcher.reloader());
+    let workers = Workers::start(
+        options,
+        Arc::clone(&gateway.metrics),
+        move |_| Rc::new(Admin::new(Arc::clone(&shared), reloader.clone(), token.clone())),
+        admin::serve,
+    )
+    .map_err(|source| StartError::Io { what: "cannot start the admin listener", source })?;
+    Ok((listener, workers))
+}
+
+fn finish(gateway: &Gateway, logs: &Logs) {
+    if gateway.store.close(CLOSE_MAX).is_err() {
+        tracing::error!("the database was not closed in time");
+    }
+    tracing::info!("stopped");
+    logs.close(CLOSE_MAX);
+}

@@ -1,0 +1,137 @@
+//! Addresses of upstreams.
+
+use std::net::{IpAddr, SocketAddr};
+
+use crate::base::address::canonical;
+use crate::base::target::Host;
+
+/// Names under which clouds hand out credentials to whoever asks from inside.
+const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata"];
+
+/// Reads `http://host[:port]`. `own` are the gateway's own listeners, which no upstream may be.
+///
+/// # Errors
+/// A sentence that says what is wrong. A user name or password in the address is not repeated.
+pub(super) fn parse_upstream_url(text: &str, own: &[SocketAddr]) -> Result<String, String> {
+    if text.contains('@') {
+        return Err("an upstream's address holds no user name and no password".to_owned());
+    }
+    let rest = match text.split_once("://") {
+        Some(("http", rest)) => rest,
+        Some(("https", _)) => return Err("https upstreams are not supported yet: write `http://`".to_owned()),
+        Some((scheme, _)) => {
+            return Err(format!("`{scheme}://` is no scheme of an upstream: write `http://`"));
+        }
+        None => return Err(format!("`{text}` is not an address such as \"http://127.0.0.1:3000\"")),
+    };
+    let authority = rest.strip_suffix('/').unwrap_or(rest);
+    if authority.contains(['/', '?', '#']) {
+        return Err(format!(
+            "`{text}` has a path: an upstream is a host and a port (see `strip_prefix` of routes)"
+        ));
+    }
+    let host =
+        Host::parse(authority).map_err(|_| format!("`{authority}` is not a host with an optional port"))?;
+    check_host(&host)?;
+    if own.iter().any(|listen| is_own(&host, *listen)) {
+        return Err(format!("`{text}` is the gateway itself"));
+    }
+    Ok(format!("http://{}", host.authority()))
+}
+
+fn check_host(host: &Host) -> Result<(), String> {
+    let name = host.name();
+    let metadata =
+        || Err(format!("`{name}` is where a cloud hands out credentials: no upstream may be there"));
+    let Some(address) = address_of(host) else {
+        // `0x7f.1` and `2852039166` are addresses to some resolvers: what ends in a number must be an address.
+        let last = name.rsplit('.').next().unwrap_or(name);
+        let numeric = last.bytes().all(|b| b.is_ascii_digit()) || last.starts_with("0x");
+        return match () {
+            () if numeric => Err(format!("`{name}` is not an address and not a name")),
+            () if METADATA_NAMES.contains(&name) => metadata(),
+            () => Ok(()),
+        };
+    };
+    match address {
+        IpAddr::V4(v4) if v4.is_link_local() => metadata(),
+        IpAddr::V6(v6)
+            if v6.is_unicast_link_local() || v6.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] =>
+        {
+            metadata()
+        }
+        _ if address.is_unspecified() => Err(format!("`{name}` is not the address of a machine")),
+        _ => Ok(()),
+    }
+}
+
+fn address_of(host: &Host) -> Option<IpAddr> {
+    let name = host.name();
+    let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
+    name.parse().ok().map(canonical)
+}
+
+fn is_own(host: &Host, listen: SocketAddr) -> bool {
+    if listen.port() == 0 || host.port().unwrap_or(80) != listen.port() {
+        return false;
+    }
+    let listens_at = canonical(listen.ip());
+    let is_loopback = address_of(host).map_or(host.name() == "localhost", |a| a.is_loopback());
+    address_of(host) == Some(listens_at)
+        || (is_loopback && (listens_at.is_unspecified() || host.name() == "localhost"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<String, String> {
+        parse_upstream_url(text, &["127.0.0.1:8081".parse().unwrap(), "0.0.0.0:8080".parse().unwrap()])
+    }
+
+    #[test]
+    fn an_upstream_is_a_host_and_a_port() {
+        assert_eq!(parse("http://127.0.0.1:3000").as_deref(), Ok("http://127.0.0.1:3000"));
+        assert_eq!(parse("http://App.internal/").as_deref(), Ok("http://app.internal"));
+        assert_eq!(parse("http://[::1]:3000").as_deref(), Ok("http://[::1]:3000"));
+    }
+
+    #[test]
+    fn rt_16_an_upstream_is_never_a_metadata_service_a_file_or_the_gateway_itself() {
+        for (bad, why) in [
+            ("http://169.254.169.254/", "credentials"),
+            ("http://[::ffff:169.254.169.254]", "credentials"),
+            ("http://[fd00:ec2::254]", "credentials"),
+            ("http://metadata.google.internal", "credentials"),
+            ("http://2852039166", "not an address"),
+            ("http://0xa9.0xfe.0xa9.0xfe", "not an address"),
+            ("http://127.0.0.1:8081", "the gateway itself"),
+            ("http://localhost:8081", "the gateway itself"),
+            ("http://127.0.0.1:8080", "the gateway itself"),
+            ("http://[::1]:8080", "the gateway itself"),
+            ("file:///etc/passwd", "no scheme"),
+            ("gopher://x", "no scheme"),
+        ] {
+            let got = parse(bad).unwrap_err();
+            assert!(got.contains(why), "{bad}: {got}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused() {
+        for (bad, why) in [
+            ("https://a", "not supported yet"),
+            ("127.0.0.1:3000", "is not an address such as"),
+            ("http://a/b", "has a path"),
+            ("http://a?b", "has a path"),
+            ("http://", "is not a host"),
+            ("http://a:0", "is not a host"),
+            ("http://0.0.0.0:3000", "not the address of a machine"),
+        ] {
+            let got = parse(bad).unwrap_err();
+            assert!(got.contains(why), "{bad}: {got}");
+        }
+        let got = parse("http://user:hunter2@a").unwrap_err();
+        assert!(!got.contains("hunter2") && got.contains("no password"), "{got}");
+    }
+}

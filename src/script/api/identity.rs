@@ -1,0 +1,276 @@
+//! `req.client`, `req.geo`, `req.user`, `req.session`, `req.api_key`, `req.route`.
+
+use std::sync::Arc;
+
+use rhai::{Array, Dynamic, ImmutableString, Module, export_module, exported_module};
+
+use super::address::Ip;
+use crate::script::call::Call;
+use crate::script::facts::{RequestFacts, RouteFacts};
+
+/// `req.client`.
+#[derive(Clone)]
+pub(super) struct Client {
+    pub ip: Ip,
+    pub port: i64,
+    pub is_private: bool,
+}
+
+/// `req.geo`.
+#[derive(Clone)]
+pub(super) struct Geo(pub Arc<Call>);
+
+/// `req.user`.
+#[derive(Clone)]
+pub(super) struct User(pub Arc<RequestFacts>);
+
+/// `req.session`.
+#[derive(Clone)]
+pub(super) struct Session(pub Arc<RequestFacts>);
+
+/// `req.api_key`.
+#[derive(Clone)]
+pub(super) struct ApiKey(pub Arc<RequestFacts>);
+
+/// `req.route`.
+#[derive(Clone)]
+pub(super) struct Route(pub RouteFacts);
+
+/// A session younger than this is fresh, in seconds.
+const FRESH_SECONDS: u64 = 300;
+
+pub(super) fn register(module: &mut Module) {
+    module.set_custom_type::<Client>("Client");
+    module.set_custom_type::<Geo>("Geo");
+    module.set_custom_type::<User>("User");
+    module.set_custom_type::<Session>("Session");
+    module.set_custom_type::<ApiKey>("ApiKey");
+    module.set_custom_type::<Route>("Route");
+    module.combine_flatten(exported_module!(client));
+    module.combine_flatten(exported_module!(geo));
+    module.combine_flatten(exported_module!(user));
+    module.combine_flatten(exported_module!(session));
+    module.combine_flatten(exported_module!(api_key));
+    module.combine_flatten(exported_module!(route));
+}
+
+fn texts(values: &[String]) -> Array {
+    values.iter().map(|v| Dynamic::from(v.clone())).collect()
+}
+
+#[export_module]
+mod client {
+    /// The client's address.
+    #[rhai_fn(get = "ip", pure)]
+    pub fn ip(client: &mut Client) -> Ip {
+        client.ip.clone()
+    }
+
+    /// The client's port; 0 where a proxy hides it.
+    #[rhai_fn(get = "port", pure)]
+    pub fn port(client: &mut Client) -> i64 {
+        client.port
+    }
+
+    /// Whether the address is loopback, private or link-local.
+    #[rhai_fn(get = "is_private", pure)]
+    pub fn is_private(client: &mut Client) -> bool {
+        client.is_private
+    }
+}
+
+#[export_module]
+mod geo {
+    /// ISO 3166-1 code of the country.
+    #[rhai_fn(get = "country", pure)]
+    pub fn country(geo: &mut Geo) -> ImmutableString {
+        geo.0.country.as_ref().into()
+    }
+
+    /// The region.
+    #[rhai_fn(get = "region", pure)]
+    pub fn region(_geo: &mut Geo) -> ImmutableString {
+        ImmutableString::new()
+    }
+
+    /// The city.
+    #[rhai_fn(get = "city", pure)]
+    pub fn city(_geo: &mut Geo) -> ImmutableString {
+        ImmutableString::new()
+    }
+
+    /// The continent.
+    #[rhai_fn(get = "continent", pure)]
+    pub fn continent(_geo: &mut Geo) -> ImmutableString {
+        ImmutableString::new()
+    }
+
+    /// Who runs the network.
+    #[rhai_fn(get = "org", pure)]
+    pub fn org(_geo: &mut Geo) -> ImmutableString {
+        ImmutableString::new()
+    }
+
+    /// Number of the autonomous system.
+    #[rhai_fn(get = "asn", pure)]
+    pub fn asn(_geo: &mut Geo) -> i64 {
+        0
+    }
+
+    /// Whether the address is known as an exit of Tor.
+    #[rhai_fn(get = "is_tor", pure)]
+    pub fn is_tor(_geo: &mut Geo) -> bool {
+        false
+    }
+
+    /// Whether the address is known as an exit of a VPN.
+    #[rhai_fn(get = "is_vpn", pure)]
+    pub fn is_vpn(_geo: &mut Geo) -> bool {
+        false
+    }
+
+    /// Whether the network is a hosting company's.
+    #[rhai_fn(get = "is_hosting", pure)]
+    pub fn is_hosting(_geo: &mut Geo) -> bool {
+        false
+    }
+}
+
+#[export_module]
+mod user {
+    /// Whether somebody is signed in.
+    #[rhai_fn(get = "authenticated", pure)]
+    pub fn authenticated(user: &mut User) -> bool {
+        user.0.user().is_some()
+    }
+
+    /// The opaque id.
+    #[rhai_fn(get = "id", pure)]
+    pub fn id(user: &mut User) -> ImmutableString {
+        user.0.user().map_or("", |u| &u.id).into()
+    }
+
+    /// The name.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(user: &mut User) -> ImmutableString {
+        user.0.user().map_or("", |u| &u.name).into()
+    }
+
+    /// How the user signed in.
+    #[rhai_fn(get = "method", pure)]
+    pub fn method(user: &mut User) -> ImmutableString {
+        user.0.user().map_or("", |u| &u.method).into()
+    }
+
+    /// The pseudonym under which logs know the user.
+    #[rhai_fn(get = "hash", pure)]
+    pub fn hash(user: &mut User) -> ImmutableString {
+        user.0.user().map_or("", |u| &u.hash).into()
+    }
+
+    /// Whether a second factor was shown.
+    #[rhai_fn(get = "mfa", pure)]
+    pub fn mfa(_user: &mut User) -> bool {
+        false
+    }
+
+    /// The roles.
+    #[rhai_fn(get = "roles", pure)]
+    pub fn roles(user: &mut User) -> Array {
+        user.0.user().map_or_else(Array::new, |u| texts(&u.roles))
+    }
+
+    /// The groups.
+    #[rhai_fn(get = "groups", pure)]
+    pub fn groups(user: &mut User) -> Array {
+        user.0.user().map_or_else(Array::new, |u| texts(&u.groups))
+    }
+
+    /// Whether the user has a role.
+    #[rhai_fn(pure)]
+    pub fn has_role(user: &mut User, role: &str) -> bool {
+        user.0.user().is_some_and(|u| u.roles.iter().any(|r| r == role))
+    }
+
+    /// Whether the user is in a group.
+    #[rhai_fn(pure)]
+    pub fn in_group(user: &mut User, group: &str) -> bool {
+        user.0.user().is_some_and(|u| u.groups.iter().any(|g| g == group))
+    }
+}
+
+#[expect(clippy::cast_possible_wrap, reason = "ages are far below 2^63 seconds")]
+#[export_module]
+mod session {
+    /// Whether there is a live session.
+    #[rhai_fn(get = "present", pure)]
+    pub fn present(session: &mut Session) -> bool {
+        session.0.session().is_some()
+    }
+
+    /// A pseudonym of the session's id.
+    #[rhai_fn(get = "id", pure)]
+    pub fn id(session: &mut Session) -> ImmutableString {
+        session.0.session().map_or("", |s| &s.id).into()
+    }
+
+    /// Seconds since it began.
+    #[rhai_fn(get = "age", pure)]
+    pub fn age(session: &mut Session) -> i64 {
+        session.0.session().map_or(0, |s| s.age_seconds as i64)
+    }
+
+    /// Whether it began in the last five minutes.
+    #[rhai_fn(get = "fresh", pure)]
+    pub fn fresh(session: &mut Session) -> bool {
+        session.0.session().is_some_and(|s| s.age_seconds < FRESH_SECONDS)
+    }
+}
+
+#[export_module]
+mod api_key {
+    /// Whether a key identified the request.
+    #[rhai_fn(get = "present", pure)]
+    pub fn present(key: &mut ApiKey) -> bool {
+        key.0.api_key().is_some()
+    }
+
+    /// The public id.
+    #[rhai_fn(get = "id", pure)]
+    pub fn id(key: &mut ApiKey) -> ImmutableString {
+        key.0.api_key().map_or("", |k| &k.id).into()
+    }
+
+    /// The tier.
+    #[rhai_fn(get = "tier", pure)]
+    pub fn tier(key: &mut ApiKey) -> ImmutableString {
+        key.0.api_key().map_or("", |k| &k.tier).into()
+    }
+
+    /// Whose key it is.
+    #[rhai_fn(get = "owner", pure)]
+    pub fn owner(key: &mut ApiKey) -> ImmutableString {
+        key.0.api_key().map_or("", |k| &k.owner).into()
+    }
+}
+
+#[export_module]
+mod route {
+    /// The name; `""` for a path without a route.
+    #[rhai_fn(get = "name", pure)]
+    pub fn name(route: &mut Route) -> ImmutableString {
+        route.0.name.as_ref().into()
+    }
+
+    /// The service behind it; `""` where the gateway answers.
+    #[rhai_fn(get = "upstream", pure)]
+    pub fn upstream(route: &mut Route) -> ImmutableString {
+        route.0.service.as_ref().into()
+    }
+
+    /// Whether the route has a tag.
+    #[rhai_fn(pure)]
+    pub fn has_tag(route: &mut Route, tag: &str) -> bool {
+        route.0.tags.iter().any(|t| t == tag)
+    }
+}

@@ -1,0 +1,66 @@
+//! The vocabulary of scripts, one file a word. Everything here is bounded by its input, and the input by the sandbox.
+
+mod address;
+mod identity;
+mod log;
+mod net;
+mod patterns;
+mod request;
+mod response;
+mod text;
+mod time;
+mod vars;
+mod verbs;
+
+pub(super) use address::Ip;
+pub(super) use patterns::{glob, pattern};
+pub(super) use response::{Change as HeaderChange, check_name as check_header_name, check_value as check_header_value};
+pub(super) use text::replaced;
+pub(super) use time::{parse_clock_time, zone};
+pub(super) use verbs::VERBS;
+
+use std::any::TypeId;
+use std::sync::LazyLock;
+
+use rhai::{Module, Shared};
+
+/// Names without a namespace: verbs, and the members of `req` and `res`.
+pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
+    let mut module = Module::new();
+    verbs::register(&mut module);
+    request::register(&mut module);
+    identity::register(&mut module);
+    address::register(&mut module);
+    time::register(&mut module);
+    vars::register(&mut module);
+    response::register(&mut module);
+    module.build_index();
+    module.into()
+});
+
+/// The services, by namespace.
+pub(super) static SERVICES: LazyLock<Vec<(&'static str, Shared<Module>)>> = LazyLock::new(|| {
+    let services = [("text", text::module()), ("net", net::module()), ("time", time::module()), ("log", log::module())];
+    services
+        .into_iter()
+        .map(|(name, mut module)| {
+            module.build_index();
+            (name, module.into())
+        })
+        .collect()
+});
+
+/// The type that a member returns, where it is one that has members itself.
+pub(super) fn type_named(name: &str) -> Option<TypeId> {
+    let last = name.rsplit("::").next().unwrap_or(name);
+    Some(match last {
+        "Ip" => TypeId::of::<Ip>(),
+        "Client" => TypeId::of::<identity::Client>(),
+        "Geo" => TypeId::of::<identity::Geo>(),
+        "User" => TypeId::of::<identity::User>(),
+        "Session" => TypeId::of::<identity::Session>(),
+        "ApiKey" => TypeId::of::<identity::ApiKey>(),
+        "Route" => TypeId::of::<identity::Route>(),
+        _ => return None,
+    })
+}

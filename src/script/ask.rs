@@ -1,0 +1,202 @@
+//! Asks plugin after plugin: what each said goes into the ledger, and the first refusal that counts ends it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use parking_lot::Mutex;
+
+use super::book::Decision;
+use super::budget::{Limits, REQUEST_TIME_MAX};
+use super::call::{Call, LogLevel, LogLine, Said};
+use super::facts::RequestFacts;
+use super::hook::Hook;
+use super::ledger::{FaultKind, Ledger, Note, Outcome};
+use super::manifest::OnError;
+use super::meter::Pass;
+use super::plugin::Plugin;
+use super::response::ResponseFacts;
+use super::run::{self, Fault, Heard};
+use crate::base::clock::Clock;
+use crate::config::Mode;
+
+/// Asks the plugins in order.
+pub(super) fn ask<'a>(
+    plugins: impl Iterator<Item = &'a Plugin>,
+    hook: Hook,
+    facts: &Arc<RequestFacts>,
+    response: Option<&mut ResponseFacts>,
+    ledger: &mut Ledger,
+    clock: &Clock,
+) -> Decision {
+    let mut answer = Answer::borrow(response);
+    let mut decision = Decision::Pass;
+    for plugin in plugins.filter(|p| p.manifest.filter.takes(facts)) {
+        let call = Arc::new(Call {
+            hook,
+            plugin: plugin.name.clone(),
+            facts: facts.clone(),
+            clock: clock.clone(),
+            score_before: ledger.score,
+            tags_before: ledger.tags.iter().cloned().collect(),
+            country: ledger.country.clone(),
+            response: answer.shared.clone(),
+            said: Mutex::new(Said { vars: ledger.vars.remove(&plugin.name).unwrap_or_default(), ..Said::default() }),
+        });
+        let heard = hear(plugin, &call, ledger);
+        drop(call);
+        decision = enter(plugin, hook, heard, facts, &mut answer, ledger, clock);
+        if !matches!(decision, Decision::Pass) {
+            break;
+        }
+    }
+    answer.give_back();
+    decision
+}
+
+/// Runs the hook within what is left of the request's time.
+fn hear(plugin: &Plugin, call: &Arc<Call>, ledger: &mut Ledger) -> Heard {
+    let left = REQUEST_TIME_MAX.saturating_sub(ledger.spent);
+    if left.is_zero() {
+        let fault = Fault { kind: FaultKind::Time, line: 0, words: "no time is left for this request".to_owned() };
+        return Heard { outcome: Err(fault), said: Said::default(), time: Duration::ZERO };
+    }
+    let limits = plugin.manifest.limits;
+    let heard = run::call(plugin, call, Limits { time: limits.time.min(left), ..limits });
+    ledger.spent = ledger.spent.saturating_add(heard.time);
+    heard
+}
+
+/// Writes down what one plugin said, and decides whether it counts.
+fn enter(
+    plugin: &Plugin,
+    hook: Hook,
+    heard: Heard,
+    facts: &RequestFacts,
+    answer: &mut Answer<'_>,
+    ledger: &mut Ledger,
+    clock: &Clock,
+) -> Decision {
+    let enforces = plugin.manifest.mode == Mode::Enforce;
+    let Heard { outcome, said, time } = heard;
+    let note = |rule: String, outcome, code: Arc<str>, duration| Note {
+        plugin: plugin.name.clone(),
+        hook,
+        rule,
+        outcome,
+        code,
+        mode: plugin.manifest.mode,
+        duration,
+    };
+    for (points, code, rule) in said.scores {
+        ledger.note(note(rule, Outcome::Score(points), code, Duration::ZERO));
+        if enforces {
+            ledger.add_score(points);
+        }
+    }
+    for (tag, rule) in said.tags {
+        ledger.note(note(rule, Outcome::Tag, tag.as_str().into(), Duration::ZERO));
+        if enforces {
+            ledger.add_tag(&tag);
+        }
+    }
+    if !said.vars.is_empty() {
+        ledger.vars.insert(plugin.name.clone(), said.vars);
+    }
+    log(plugin, &said.logs, facts, ledger, clock);
+    match outcome {
+        Ok(verdict) => {
+            let (word, code, rule) = match &verdict {
+                Some(v) => (v.outcome(), v.code.clone(), v.rule.clone()),
+                None => (Outcome::Pass, "".into(), plugin.name.to_string()),
+            };
+            ledger.note(note(rule.clone(), word, code, time));
+            if !enforces {
+                return Decision::Pass;
+            }
+            if let Some(refusal) = verdict.and_then(super::verdict::Verdict::refusal) {
+                return Decision::Refuse { refusal, plugin: plugin.name.clone(), rule };
+            }
+            if let Some(draft) = said.draft {
+                answer.change(draft.status, draft.headers);
+            }
+            Decision::Pass
+        }
+        Err(fault) => {
+            let rule = format!("{}/main.rhai:{}", plugin.name, fault.line);
+            report(plugin, hook, &fault, &rule, facts, ledger, clock);
+            ledger.note(note(rule, Outcome::Fault(fault.kind), "".into(), time));
+            // After the answer nothing can be refused any more.
+            if enforces && hook.decides() && plugin.manifest.on_error == OnError::Deny {
+                Decision::Fault { plugin: plugin.name.clone() }
+            } else {
+                Decision::Pass
+            }
+        }
+    }
+}
+
+/// Says that a plugin failed. Rhai's words may quote what the script threw, and so stay out of the log.
+fn report(plugin: &Plugin, hook: Hook, fault: &Fault, rule: &str, facts: &RequestFacts, ledger: &mut Ledger, clock: &Clock) {
+    if let Some(kept) = &mut ledger.kept_logs {
+        kept.push(format!("fault: {rule}: {}", fault.words));
+        return;
+    }
+    if plugin.log_meter.lock().admit(clock.now()) == Pass::Hold {
+        return;
+    }
+    let (plugin, hook, kind) = (&*plugin.name, hook.name(), fault.kind.word());
+    tracing::warn!(plugin, hook, kind, rule, correlation.id = facts.id.as_str(), "a plugin failed");
+}
+
+fn log(plugin: &Plugin, lines: &[LogLine], facts: &RequestFacts, ledger: &mut Ledger, clock: &Clock) {
+    for line in lines {
+        if let Some(kept) = &mut ledger.kept_logs {
+            kept.push(line.text.clone());
+            continue;
+        }
+        let held_back = match plugin.log_meter.lock().admit(clock.now()) {
+            Pass::Hold => continue,
+            Pass::Write => 0,
+            Pass::WriteAfter(n) => n,
+        };
+        let (plugin, text, id) = (&*plugin.name, &line.text, facts.id.as_str());
+        match line.level {
+            LogLevel::Debug => tracing::debug!(plugin, correlation.id = id, held_back, "{text}"),
+            LogLevel::Info => tracing::info!(plugin, correlation.id = id, held_back, "{text}"),
+            LogLevel::Warn => tracing::warn!(plugin, correlation.id = id, held_back, "{text}"),
+            LogLevel::Error => tracing::error!(plugin, correlation.id = id, held_back, "{text}"),
+        }
+    }
+}
+
+/// The head of the answer, lent to scripts while they run.
+struct Answer<'a> {
+    home: Option<&'a mut ResponseFacts>,
+    shared: Option<Arc<ResponseFacts>>,
+}
+
+impl<'a> Answer<'a> {
+    fn borrow(home: Option<&'a mut ResponseFacts>) -> Self {
+        let mut home = home;
+        let shared = home.as_deref_mut().map(|home| {
+            let headers = std::mem::take(&mut home.headers);
+            Arc::new(ResponseFacts { headers, status: home.status, size: home.size, latency_ms: home.latency_ms })
+        });
+        Self { home, shared }
+    }
+
+    fn change(&mut self, status: http::StatusCode, headers: HeaderMap) {
+        if let Some(old) = &self.shared {
+            let changed = ResponseFacts { status, headers, size: old.size, latency_ms: old.latency_ms };
+            self.shared = Some(Arc::new(changed));
+        }
+    }
+
+    fn give_back(self) {
+        if let (Some(home), Some(shared)) = (self.home, self.shared) {
+            // No script holds the head any more: each call ended, and nothing of it can be kept in `req.vars`.
+            *home = Arc::try_unwrap(shared).unwrap_or_else(|shared| (*shared).clone());
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! What one call of a script may use: operations, time and memory, counted per thread.
+//!
+//! Rhai's own count starts again inside every closure that a native function calls, so a filter over a list ran three
+//! million operations under a limit of ten thousand. `on_progress` is called for every operation wherever it happens;
+//! counting there, per thread, cannot be restarted by a script.
+
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+use crate::base::clock::Clock;
+use crate::base::memory::live_bytes;
+
+/// Time that all hooks of one request may use together (CONTRACT section 10).
+pub const REQUEST_TIME_MAX: Duration = Duration::from_millis(10);
+/// Time for one call of a hook, where the manifest does not say.
+pub const CALL_TIME_DEFAULT: Duration = Duration::from_millis(5);
+/// Operations for one call, where the manifest does not say.
+pub const CALL_OPS_DEFAULT: u64 = 50_000;
+/// The most operations that a manifest may ask for.
+pub const CALL_OPS_MAX: u64 = 1_000_000;
+/// Memory for one call in bytes, where the manifest does not say.
+pub const CALL_MEMORY_DEFAULT: u64 = 8 << 20;
+/// The most memory in bytes that a manifest may ask for.
+pub const CALL_MEMORY_MAX: u64 = 64 << 20;
+
+/// The clock is read once in this many operations.
+const OPS_PER_CLOCK: u64 = 64;
+
+const _: () = assert!(CALL_TIME_DEFAULT.as_nanos() <= REQUEST_TIME_MAX.as_nanos());
+const _: () = assert!(CALL_OPS_DEFAULT <= CALL_OPS_MAX && CALL_MEMORY_DEFAULT <= CALL_MEMORY_MAX);
+
+/// The limits of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Limits {
+    pub time: Duration,
+    pub ops: u64,
+    /// Bytes.
+    pub memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { time: CALL_TIME_DEFAULT, ops: CALL_OPS_DEFAULT, memory: CALL_MEMORY_DEFAULT }
+    }
+}
+
+/// Why a script was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// A final verb was called: nothing of the script may run after it.
+    Decided,
+    Operations,
+    Time,
+    Memory,
+}
+
+/// What one call used.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Spent {
+    pub time: Duration,
+    pub stop: Option<Stop>,
+}
+
+struct Budget {
+    clock: Clock,
+    began: Instant,
+    began_thread: Duration,
+    deadline: Instant,
+    time: Duration,
+    ops: u64,
+    ops_max: u64,
+    clock_due: u64,
+    memory_ceiling: i64,
+    stop: Option<Stop>,
+}
+
+thread_local! {
+    static BUDGET: RefCell<Option<Budget>> = const { RefCell::new(None) };
+}
+
+/// Begins to count on this thread. Whatever ran before on it is forgotten.
+pub(super) fn start(limits: Limits, clock: &Clock) {
+    let began = clock.now();
+    let budget = Budget {
+        clock: clock.clone(),
+        began,
+        began_thread: clock.thread_time(),
+        deadline: began + limits.time,
+        time: limits.time,
+        ops: 0,
+        ops_max: limits.ops,
+        clock_due: OPS_PER_CLOCK,
+        memory_ceiling: live_bytes().saturating_add_unsigned(limits.memory),
+        stop: None,
+    };
+    BUDGET.with(|b| *b.borrow_mut() = Some(budget));
+}
+
+/// Ends the counting and says what was used.
+pub(super) fn finish() -> Spent {
+    let Some(mut budget) = BUDGET.with(RefCell::take) else { return Spent { time: Duration::ZERO, stop: None } };
+    // A native function that ran past the deadline has not been looked at yet.
+    budget.check_clock();
+    let wall = budget.clock.now().saturating_duration_since(budget.began);
+    Spent { time: wall.min(budget.thread_spent()), stop: budget.stop }
+}
+
+/// Sets the running budget aside for work that has its own, and takes it up again afterwards.
+pub(super) fn apart<T>(work: impl FnOnce() -> T) -> T {
+    let outer = BUDGET.with(RefCell::take);
+    let done = work();
+    BUDGET.with(|b| *b.borrow_mut() = outer);
+    done
+}
+
+/// One operation; `true` means that the script must end now.
+pub(super) fn tick() -> bool {
+    charge(1)
+}
+
+/// Work of a native function that grows with its input, in operations; `true` means that the script must end now.
+pub(super) fn charge(ops: u64) -> bool {
+    BUDGET.with(|b| b.try_borrow_mut().is_ok_and(|mut b| b.as_mut().is_some_and(|b| b.spend(ops))))
+}
+
+/// Says that a verdict has fallen: the next operation ends the script.
+pub(super) fn decided() {
+    BUDGET.with(|b| {
+        if let Ok(mut b) = b.try_borrow_mut()
+            && let Some(b) = b.as_mut()
+        {
+            b.stop.get_or_insert(Stop::Decided);
+        }
+    });
+}
+
+impl Budget {
+    fn spend(&mut self, ops: u64) -> bool {
+        if self.stop.is_some() {
+            return true;
+        }
+        self.ops = self.ops.saturating_add(ops);
+        if self.ops > self.ops_max {
+            self.stop = Some(Stop::Operations);
+        } else if live_bytes() > self.memory_ceiling {
+            self.stop = Some(Stop::Memory);
+        } else if self.ops >= self.clock_due {
+            self.clock_due = self.ops + OPS_PER_CLOCK;
+            self.check_clock();
+        }
+        self.stop.is_some()
+    }
+
+    /// Past the deadline on the wall, only time on the processor counts: a machine that gives the thread no time is
+    /// not the script's fault.
+    fn check_clock(&mut self) {
+        let now = self.clock.now();
+        if now <= self.deadline {
+            return;
+        }
+        match self.time.checked_sub(self.thread_spent()) {
+            Some(left) if !left.is_zero() => self.deadline = now + left,
+            _ => {
+                self.stop.get_or_insert(Stop::Time);
+            }
+        }
+    }
+
+    fn thread_spent(&self) -> Duration {
+        self.clock.thread_time().saturating_sub(self.began_thread)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(ops: u64) -> Limits {
+        Limits { ops, ..Limits::default() }
+    }
+
+    #[test]
+    fn operations_are_counted_to_the_limit_and_no_further() {
+        start(limits(3), &Clock::manual(0));
+        assert!(!tick() && !tick() && !tick());
+        assert!(tick());
+        assert_eq!(finish().stop, Some(Stop::Operations));
+    }
+
+    #[test]
+    fn time_is_looked_at_again_when_the_call_is_over() {
+        let clock = Clock::manual(0);
+        start(limits(100), &clock);
+        assert!(!tick());
+        clock.advance(Duration::from_millis(6));
+        let spent = finish();
+        assert_eq!(spent.stop, Some(Stop::Time));
+        assert_eq!(spent.time, Duration::from_millis(6));
+    }
+
+    #[test]
+    fn memory_that_is_given_back_is_not_held_against_the_script() {
+        start(Limits { memory: 1 << 20, ..Limits::default() }, &Clock::manual(0));
+        drop(vec![0u8; 2 << 20]);
+        assert!(!tick());
+        let held = vec![0u8; 2 << 20];
+        assert!(tick());
+        drop(held);
+        assert_eq!(finish().stop, Some(Stop::Memory));
+    }
+
+    #[test]
+    fn a_decision_ends_the_script_at_its_next_operation() {
+        start(limits(100), &Clock::manual(0));
+        assert!(!tick());
+        decided();
+        assert!(tick());
+        assert_eq!(finish().stop, Some(Stop::Decided));
+    }
+}

@@ -1,0 +1,139 @@
+//! One call of one hook: what the script can reach, and what it said.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, StatusCode};
+use parking_lot::Mutex;
+use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
+
+use super::budget;
+use super::facts::RequestFacts;
+use super::hook::Hook;
+use super::ledger::TAGS_MAX;
+use super::response::ResponseFacts;
+use super::verdict::Verdict;
+use crate::base::clock::Clock;
+
+/// The result of a native function.
+pub(super) type Raised<T> = Result<T, Box<EvalAltResult>>;
+
+/// `score` calls kept per call of a hook.
+pub(super) const SCORES_MAX: usize = 32;
+/// Log lines kept per call of a hook.
+pub(super) const LOGS_MAX: usize = 16;
+
+/// What the native functions of one call share. Scripts hold it as an opaque handle.
+pub(super) struct Call {
+    pub hook: Hook,
+    pub plugin: Arc<str>,
+    pub facts: Arc<RequestFacts>,
+    pub clock: Clock,
+    /// The ledger's score and tags when the call began.
+    pub score_before: i64,
+    pub tags_before: Vec<String>,
+    /// ISO 3166-1 code of the client's country; empty where unknown.
+    pub country: Arc<str>,
+    /// The head of the answer, where the hook has one.
+    pub response: Option<Arc<ResponseFacts>>,
+    pub said: Mutex<Said>,
+}
+
+/// What the script said so far.
+#[derive(Default)]
+pub(super) struct Said {
+    pub verdict: Option<Verdict>,
+    pub scores: Vec<(i64, Arc<str>, String)>,
+    pub tags: Vec<(String, String)>,
+    pub logs: Vec<LogLine>,
+    pub vars: rhai::Map,
+    /// The changed head, once the script has changed something.
+    pub draft: Option<Draft>,
+}
+
+/// A head that a script is changing. It becomes the answer's only when the call ends well and the plugin enforces.
+pub(super) struct Draft {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+}
+
+/// One line that a script wants to log, already clean.
+pub(super) struct LogLine {
+    pub level: LogLevel,
+    pub text: String,
+}
+
+/// The levels of `log::`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LogLevel {
+    Debug,
+    Info,
+    Warn,
+    Error,
+}
+
+/// The handle that scripts hold as `req`, and that native functions find as the tag of the call.
+#[derive(Clone)]
+pub(super) struct Request(pub Arc<Call>);
+
+/// The handle that scripts hold as `res`.
+#[derive(Clone)]
+pub(super) struct Response(pub Arc<Call>);
+
+impl Call {
+    /// The call that a native function belongs to.
+    pub fn of(ctx: &NativeCallContext<'_>) -> Raised<Arc<Self>> {
+        let call = ctx.tag().and_then(|tag| tag.clone().try_cast::<Request>());
+        call.map(|r| r.0).ok_or_else(|| error("this function works only inside a hook"))
+    }
+
+    /// Ends the script if a verdict has already fallen: what swallowed it cannot go on.
+    pub fn still_open(&self) -> Raised<()> {
+        if self.said.lock().verdict.is_some() { Err(exit(Position::NONE)) } else { Ok(()) }
+    }
+
+    /// Records a verdict, the first one only, and ends the script.
+    pub fn decide(&self, verdict: Verdict, position: Position) -> Box<EvalAltResult> {
+        self.said.lock().verdict.get_or_insert(verdict);
+        budget::decided();
+        exit(position)
+    }
+
+    /// `plugin/main.rhai:LINE` of a native call.
+    pub fn rule(&self, ctx: &NativeCallContext<'_>) -> String {
+        let line = ctx.call_position().line().unwrap_or(0);
+        // The source is not always known inside a helper; the plugin's main file is the honest default.
+        let file = ctx.call_source().filter(|s| !s.is_empty()).unwrap_or("main.rhai");
+        format!("{}/{file}:{line}", self.plugin)
+    }
+
+    /// Whether the request carries a tag, from before this call or from this plugin in it.
+    pub fn has_tag(&self, tag: &str) -> bool {
+        self.tags_before.iter().any(|t| t == tag) || self.said.lock().tags.iter().any(|(t, _)| t == tag)
+    }
+
+    /// Every tag that this plugin can see.
+    pub fn tags(&self) -> Vec<String> {
+        let mut tags = self.tags_before.clone();
+        tags.extend(self.said.lock().tags.iter().map(|(t, _)| t.clone()));
+        tags.sort();
+        tags.dedup();
+        tags.truncate(TAGS_MAX);
+        tags
+    }
+
+    /// The score that this plugin can see.
+    pub fn score(&self) -> i64 {
+        self.said.lock().scores.iter().fold(self.score_before, |sum, (n, ..)| sum.saturating_add(*n))
+    }
+}
+
+/// A script error with our words.
+pub(super) fn error(message: impl Into<String>) -> Box<EvalAltResult> {
+    let message: String = message.into();
+    EvalAltResult::ErrorRuntime(Dynamic::from(message), Position::NONE).into()
+}
+
+/// The end of a script that no `catch` can hold.
+fn exit(position: Position) -> Box<EvalAltResult> {
+    EvalAltResult::Exit(Dynamic::UNIT, position).into()
+}

@@ -1,0 +1,137 @@
+//! Calls: unknown names, wrong numbers of arguments, verbs where they cannot be, settings that are not there.
+
+use std::collections::BTreeSet;
+
+use rhai::{ASTNode, Expr, FnCallExpr, Position};
+
+use super::catalogue::{CATALOGUE, Catalogue};
+use super::reach::{Reach, alone, call_at};
+use super::{Look, did_you_mean, literals, members};
+use crate::script::api::VERBS;
+use crate::script::hook::Hook;
+use crate::script::verdict::is_code;
+
+/// One finding, before it has a place in the source.
+pub(super) struct Finding {
+    pub position: Position,
+    pub code: &'static str,
+    pub message: String,
+    pub hint: Option<String>,
+}
+
+impl Finding {
+    pub fn new(position: Position, code: &'static str, message: impl Into<String>) -> Self {
+        Self { position, code, message: message.into(), hint: None }
+    }
+
+    pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
+        self.hint = hint.into();
+        self
+    }
+}
+
+/// Checks every call of a file.
+pub(super) fn check(look: &mut Look<'_>, reach: Option<&Reach>) {
+    let functions: Vec<(String, Vec<String>)> =
+        look.ast.iter_functions().map(|f| (f.name.to_owned(), f.params.iter().map(|p| (*p).to_owned()).collect())).collect();
+    let mut findings: Vec<Finding> = Vec::new();
+    for (name, params) in functions {
+        let key = (name, params.len());
+        let hooks = reach.and_then(|r| r.get(&key));
+        let types = members::parameter_types(&key.0, &params);
+        alone(look.ast, &key).walk(&mut |path| {
+            let Some(node) = path.last() else { return true };
+            if let Some((call, position, method)) = call_at(node) {
+                check_call(look, call, position, method, &mut findings);
+                if !method && call.namespace.is_empty() {
+                    check_verb(call, position, hooks, &mut findings);
+                }
+                literals::check(call, method, &mut findings);
+            }
+            if let ASTNode::Expr(expression) = node {
+                check_setting(look, expression, &mut findings);
+                members::check(expression, &types, &mut findings);
+            }
+            true
+        });
+    }
+    findings.sort_by_key(|f| (f.position.line(), f.position.position()));
+    findings.dedup_by(|a, b| a.position == b.position && a.message == b.message);
+    for f in findings {
+        look.report(f.position, f.code, f.message, f.hint);
+    }
+}
+
+fn check_call(look: &Look<'_>, call: &FnCallExpr, position: Position, method: bool, findings: &mut Vec<Finding>) {
+    if call.op_token.is_some() || Catalogue::is_intrinsic(&call.name) {
+        if call.name == "eval" {
+            findings.push(Finding::new(position, "PM020", "`eval` is not available"));
+        }
+        return;
+    }
+    let name = call.name.as_str();
+    let given = call.args.len() + usize::from(method);
+    let space = call.namespace.path.first().map(|s| s.name.to_string()).unwrap_or_default();
+    let shown = if space.is_empty() { name.to_owned() } else { format!("{space}::{name}") };
+    let mut arities: BTreeSet<usize> = CATALOGUE.arities(&space, name).cloned().unwrap_or_default();
+    let own = scripted(look, &space);
+    // A script function called as a method has its receiver as `this`.
+    arities.extend(own.iter().filter(|(n, _)| n == name).map(|(_, arity)| arity + usize::from(method)));
+    if arities.is_empty() {
+        let known = own.iter().map(|(n, _)| n.as_str()).chain(CATALOGUE.names(&space));
+        let hint = did_you_mean(name, known);
+        findings.push(Finding::new(position, "PM020", format!("unknown function `{shown}`")).hint(hint));
+    } else if !arities.contains(&given) {
+        let takes: Vec<String> = arities.iter().map(|a| a.saturating_sub(usize::from(method)).to_string()).collect();
+        let message = format!("`{shown}` takes {} arguments, not {}", takes.join(" or "), call.args.len());
+        findings.push(Finding::new(position, "PM021", message));
+    }
+}
+
+/// The functions that scripts define in a namespace, or in this file for none.
+fn scripted(look: &Look<'_>, space: &str) -> Vec<(String, usize)> {
+    let list = |ast: &rhai::AST| ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect::<Vec<_>>();
+    if space.is_empty() {
+        return list(look.ast);
+    }
+    look.spaces.iter().find(|s| s.name == space).map(|s| list(&s.ast)).unwrap_or_default()
+}
+
+fn check_verb(call: &FnCallExpr, position: Position, hooks: Option<&BTreeSet<Hook>>, findings: &mut Vec<Finding>) {
+    let Some((verb, arity, code)) = VERBS.into_iter().find(|(v, ..)| *v == call.name) else { return };
+    if call.args.len() != arity {
+        return;
+    }
+    for hook in hooks.into_iter().flatten() {
+        let allowed = if verb == "score" { hook.scores() } else { hook.decides() };
+        if !allowed {
+            let why = if verb == "score" { "the thresholds have been applied by then" } else { "nothing can be decided any more" };
+            findings.push(Finding::new(position, "PM040", format!("`{verb}` is not allowed in `{hook}`: {why}")));
+        }
+    }
+    if let Some(code) = code.and_then(|i| call.args.get(i)) {
+        match code {
+            Expr::StringConstant(text, _) if is_code(text) => {}
+            Expr::StringConstant(text, at) => {
+                let hint = "a code is `[a-z0-9_.]+`, at most 64 characters".to_owned();
+                findings.push(Finding::new(*at, "PM041", format!("`{text}` is not a code")).hint(hint));
+            }
+            other => {
+                let hint = "every code must be known before a request comes: metrics and tests are made of them".to_owned();
+                let message = format!("the code of `{verb}` must be a text in quotes");
+                findings.push(Finding::new(other.start_position(), "PM041", message).hint(hint));
+            }
+        }
+    }
+}
+
+fn check_setting(look: &Look<'_>, expression: &Expr, findings: &mut Vec<Finding>) {
+    let Expr::Variable(variable, _, position) = expression else { return };
+    let (_, name, space, _) = &**variable;
+    let is_setting = space.path.first().is_some_and(|s| s.name == "settings");
+    if is_setting && !look.settings.contains_key(name.as_str()) {
+        let hint = did_you_mean(name, look.settings.keys().map(String::as_str))
+            .unwrap_or_else(|| "declare it below `[settings]` in plugin.toml".to_owned());
+        findings.push(Finding::new(*position, "PM030", format!("there is no setting `{name}`")).hint(hint));
+    }
+}

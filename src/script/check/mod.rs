@@ -1,0 +1,90 @@
+//! `pluginmind check` for scripts: what can be known without running them.
+//!
+//! Type inference is deliberately small: the parameters of hooks have known types, and so have the members of known
+//! types. Everything else is unknown, and nothing is said about it.
+
+mod calls;
+mod catalogue;
+mod functions;
+mod literals;
+mod members;
+mod reach;
+
+use std::collections::BTreeMap;
+
+use rhai::{AST, Position};
+
+use super::compile::place;
+use super::library::Space;
+use super::manifest::Setting;
+use crate::base::problems::{Problem, Problems, Source};
+
+/// A plugin as the checker sees it.
+pub(super) struct Checked<'a> {
+    pub main: &'a Source,
+    pub ast: &'a AST,
+    /// The plugin's own namespaces.
+    pub own: &'a [Space],
+    /// Every namespace that the plugin can use.
+    pub spaces: &'a [&'a Space],
+    pub settings: &'a BTreeMap<String, Setting>,
+}
+
+/// One file under the eye of the checker.
+struct Look<'a> {
+    source: &'a Source,
+    ast: &'a AST,
+    spaces: &'a [&'a Space],
+    settings: &'a BTreeMap<String, Setting>,
+    problems: Problems,
+}
+
+/// Checks a plugin's main file and its own namespaces.
+pub(super) fn plugin(checked: &Checked<'_>) -> Problems {
+    let mut problems = Problems::default();
+    let look = |source, ast| Look { source, ast, spaces: checked.spaces, settings: checked.settings, problems: Problems::default() };
+    let mut main = look(checked.main, checked.ast);
+    functions::check_hooks(&mut main);
+    functions::check_hiding(&mut main);
+    let reach = reach::hooks_of(main.ast);
+    calls::check(&mut main, Some(&reach));
+    problems.append(main.problems);
+    for space in checked.own {
+        let mut lib = look(&space.source, &space.ast);
+        functions::check_hiding(&mut lib);
+        calls::check(&mut lib, None);
+        problems.append(lib.problems);
+    }
+    problems
+}
+
+/// Checks the shared scripts, which have no settings.
+pub(super) fn shared(spaces: &[Space]) -> Problems {
+    let all: Vec<&Space> = spaces.iter().collect();
+    let settings = BTreeMap::new();
+    let mut problems = Problems::default();
+    for space in spaces {
+        let mut look =
+            Look { source: &space.source, ast: &space.ast, spaces: &all, settings: &settings, problems: Problems::default() };
+        functions::check_hiding(&mut look);
+        calls::check(&mut look, None);
+        problems.append(look.problems);
+    }
+    problems
+}
+
+impl Look<'_> {
+    /// Reports a problem at a position.
+    fn report(&mut self, position: Position, code: &'static str, message: impl Into<String>, hint: Option<String>) {
+        let problem = Problem::at(place(self.source, position), message).code(code);
+        self.problems.push(match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        });
+    }
+}
+
+/// "did you mean", where something is near.
+fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    crate::base::nearest::nearest(word, known).map(|near| format!("did you mean `{near}`?"))
+}

@@ -1,0 +1,228 @@
+//! One plugin: a manifest, compiled scripts, and the sandbox that they run in.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rhai::{AST, Dynamic, Engine, Module, Shared};
+use serde_json::Value;
+
+use super::check::{self, Checked};
+use super::compile::{self, Constant};
+use super::engine::{Extras, Names, sandbox};
+use super::hook::Hook;
+use super::library::{FILES_MAX, Library};
+use super::manifest::{self, Manifest, Setting};
+use super::meter::LogMeter;
+use super::source::{Reader, hex_hash};
+use crate::base::nearest::nearest;
+use crate::base::problems::{Problem, Problems, Source};
+use crate::config::{Mode, PluginOverride};
+
+/// A plugin that compiled.
+pub(super) struct Plugin {
+    pub name: Arc<str>,
+    pub folder: PathBuf,
+    pub manifest: Manifest,
+    pub ast: Arc<AST>,
+    pub engine: Engine,
+    pub hash: String,
+    pub log_meter: Mutex<LogMeter>,
+    hooks: [bool; Hook::ALL.len()],
+    /// The effective settings, and everything else that the sandbox has: enough to build another one.
+    pub settings: BTreeMap<String, Dynamic>,
+    around: Extras,
+}
+
+impl Plugin {
+    /// Reads a plugin folder. `None` when something is so wrong that there is no plugin; problems say what.
+    pub fn load(
+        name: &str,
+        folder: PathBuf,
+        shared: &Library,
+        word: Option<&PluginOverride>,
+        reader: &mut Reader<'_>,
+    ) -> Option<Self> {
+        let before = reader.inputs.len();
+        let manifest = reader.read(&folder.join("plugin.toml"));
+        let main = reader.read(&folder.join("main.rhai"));
+        let lib = reader.scripts(&folder.join("lib"), FILES_MAX);
+        let hash = content_hash(&reader.inputs[before..]);
+        let (manifest, problems) = manifest.map(|m| manifest::read(name, &m)).unwrap_or_default();
+        reader.problems.append(problems);
+        let mut manifest = manifest?;
+        let settings = effective(&mut manifest, word, &mut reader.problems);
+        let (code, problems) = Code::compile(&main?, lib, shared, &manifest.settings, &settings);
+        reader.problems.append(problems);
+        let code = code?;
+        Some(Self {
+            name: name.into(),
+            folder,
+            engine: sandbox(&with_settings(&code.around, &settings), Names::Known),
+            ast: code.ast,
+            hooks: code.hooks,
+            around: code.around,
+            manifest,
+            hash,
+            settings,
+            log_meter: Mutex::default(),
+        })
+    }
+
+    /// Whether the plugin has that hook.
+    pub fn has(&self, hook: Hook) -> bool {
+        self.hooks[hook.index()]
+    }
+
+    /// The names of its hooks.
+    pub fn hook_names(&self) -> Vec<&'static str> {
+        Hook::ALL.into_iter().filter(|h| self.has(*h)).map(Hook::name).collect()
+    }
+
+    /// Puts another value in place of a setting and builds the sandbox anew. The scripts stay compiled.
+    ///
+    /// # Errors
+    /// A sentence, when there is no such setting or the value does not fit.
+    pub fn set(&mut self, name: &str, value: &Value) -> Result<(), String> {
+        let declared = self.manifest.settings.get(name).ok_or_else(|| format!("there is no setting `{name}`"))?;
+        let value = declared.read(value).map_err(|why| format!("the setting `{name}` {why}"))?;
+        self.settings.insert(name.to_owned(), value);
+        self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+        Ok(())
+    }
+
+    /// Puts every setting back.
+    pub fn restore(&mut self, settings: &BTreeMap<String, Dynamic>) {
+        self.settings.clone_from(settings);
+        self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+    }
+
+    /// What a test of this plugin may use beside the plugin itself.
+    pub fn surroundings(&self) -> Extras {
+        with_settings(&self.around, &self.settings)
+    }
+}
+
+/// What compiling gives.
+struct Code {
+    ast: Arc<AST>,
+    hooks: [bool; Hook::ALL.len()],
+    around: Extras,
+}
+
+impl Code {
+    fn compile(
+        main: &Source,
+        lib: Vec<(String, Source)>,
+        shared: &Library,
+        declared: &BTreeMap<String, Setting>,
+        settings: &BTreeMap<String, Dynamic>,
+    ) -> (Option<Self>, Problems) {
+        let outer = shared.around(&Extras::default());
+        let (lib, mut problems) = Library::compile(lib, &with_settings(&outer, settings));
+        let mut around = lib.around(&outer);
+        let constants = match compile::constants(main, &with_settings(&around, settings)) {
+            Ok(constants) => constants,
+            Err(found) => {
+                problems.append(found);
+                return (None, problems);
+            }
+        };
+        let ast = match compile::functions(main, &with_settings(&around, settings), &constants) {
+            Ok(ast) => Arc::new(ast),
+            Err(failure) => {
+                problems.push(failure.problem);
+                return (None, problems);
+            }
+        };
+        let libraries = [shared, &lib];
+        around.constants = Some(all_constants(main, constants, libraries, &mut problems));
+        let spaces: Vec<_> = libraries.iter().flat_map(|l| &l.spaces).collect();
+        problems.append(check::plugin(&Checked { main, ast: &ast, own: &lib.spaces, spaces: &spaces, settings: declared }));
+        let hooks = Hook::ALL.map(|h| ast.iter_functions().any(|f| f.name == h.name() && f.params.len() == h.arity()));
+        (Some(Self { ast, hooks, around }), problems)
+    }
+}
+
+/// One table of constants for all functions of the plugin. Two files may not give one name two values.
+fn all_constants(
+    main: &Source,
+    own: Vec<Constant>,
+    libraries: [&Library; 2],
+    problems: &mut Problems,
+) -> Shared<Module> {
+    let own = own.into_iter().map(|c| (c, main.name.clone()));
+    let mut seen: Vec<(Constant, Arc<str>)> = Vec::new();
+    for (constant, file) in libraries.iter().flat_map(|l| l.constants.clone()).chain(own) {
+        match seen.iter().find(|((name, _), _)| *name == constant.0) {
+            Some(((name, value), other)) if format!("{value:?}") != format!("{:?}", constant.1) => {
+                let message = format!("the constant `{name}` has another value in {other}");
+                problems.push(Problem::of(&*file, message).code("PM012"));
+            }
+            Some(_) => {}
+            None => seen.push((constant, file)),
+        }
+    }
+    let all: Vec<Constant> = seen.into_iter().map(|(c, _)| c).collect();
+    compile::constant_module(&all)
+}
+
+fn with_settings(around: &Extras, settings: &BTreeMap<String, Dynamic>) -> Extras {
+    let mut module = Module::new();
+    for (name, value) in settings {
+        module.set_var(name.as_str(), value.clone());
+    }
+    module.build_index();
+    let mut extras = around.clone();
+    extras.namespaces.push(("settings".to_owned(), module.into()));
+    extras
+}
+
+/// Lays the operator's word over the manifest.
+fn effective(manifest: &mut Manifest, word: Option<&PluginOverride>, problems: &mut Problems) -> BTreeMap<String, Dynamic> {
+    let default = |s: &Setting| s.read(&s.default).unwrap_or(Dynamic::UNIT);
+    let mut settings: BTreeMap<_, _> = manifest.settings.iter().map(|(n, s)| (n.clone(), default(s))).collect();
+    let Some(word) = word else { return settings };
+    manifest.mode = word.mode.unwrap_or(manifest.mode);
+    manifest.priority = word.priority.unwrap_or(manifest.priority);
+    if let Some(routes) = &word.routes
+        && let Err(why) = manifest.filter.replace_routes(routes)
+    {
+        problems.push(Problem::of(&word.origin, why));
+    }
+    for (name, given) in &word.settings {
+        let Some(declared) = manifest.settings.get(name) else {
+            let problem = Problem::of(&given.origin, format!("there is no setting `{name}`")).code("PM030");
+            let near = nearest(name, manifest.settings.keys().map(String::as_str));
+            problems.push(match near {
+                Some(near) => problem.hint(format!("did you mean `{near}`?")),
+                None => problem,
+            });
+            continue;
+        };
+        match declared.read(&given.value) {
+            Ok(value) => drop(settings.insert(name.clone(), value)),
+            Err(why) => problems.push(Problem::of(&given.origin, format!("`{name}` {why}")).code("PM031")),
+        }
+    }
+    settings
+}
+
+fn content_hash(inputs: &[(PathBuf, String)]) -> String {
+    let mut text = String::new();
+    for (path, hash) in inputs {
+        let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+        text.push_str(&format!("{name} {hash}\n"));
+    }
+    hex_hash(text.as_bytes())
+}
+
+/// The word for a mode.
+pub(super) fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Shadow => "shadow",
+        Mode::Enforce => "enforce",
+        Mode::Off => "off",
+    }
+}

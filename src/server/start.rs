@@ -1,0 +1,177 @@
+//! From a snapshot to a running gateway: storage opened, tables loaded, sockets bound, workers started.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use tokio::net::TcpStream;
+
+use super::connection::{Ending, Http};
+use super::listen::{ListenError, listen};
+use super::phase::Shutdown;
+use super::workers::{Options, Workers};
+use crate::auth::{Auth, Moment};
+use crate::base::address::Pseudonymiser;
+use crate::base::clock::Clock;
+use crate::base::problems::Problems;
+use crate::limiter::Limiter;
+use crate::live::Live;
+use crate::live::policy::{Policy, PolicyBoard};
+use crate::live::snapshot::Snapshot;
+use crate::pipeline::durable::{Durable, account_of, session_of};
+use crate::pipeline::gateway::{Draining, Gateway, Worker};
+use crate::pipeline::identity::lifetimes;
+use crate::pipeline::{handle, unparsed};
+use crate::proxy::{Pool, State, Upstreams};
+use crate::store::{self, OpenError, Store};
+use crate::telemetry::logs::Logs;
+use crate::telemetry::metrics::Metrics;
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// A listener.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// A thread, a runtime, or a file.
+    #[error("{what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// Opens storage and loads what lives in memory.
+///
+/// # Errors
+/// The database cannot be opened or read.
+pub fn gateway(
+    snapshot: Snapshot,
+    problems: Problems,
+    logs: Logs,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+) -> Result<Arc<Gateway>, StartError> {
+    let config = &snapshot.config;
+    let options = store::Options { usage_queue_max: config.storage.usage_queue_max, ..store::Options::default() };
+    let store = Store::open(&config.storage.path, options)?;
+    let auth = load_auth(&snapshot, &store, &clock)?;
+    let upstreams = Arc::new(Upstreams::new(clock.clone()));
+    upstreams.apply(&config.services);
+    let now = clock.unix_ms();
+    metrics.generation.set(i64::try_from(snapshot.generation).unwrap_or(i64::MAX));
+    metrics.reload_success.set(now / 1_000);
+    let policy = Policy {
+        generation: snapshot.generation,
+        loaded_ms: now,
+        tried_ms: now,
+        problems: Arc::new(problems),
+        needs_restart: Vec::new(),
+    };
+    let gateway = Arc::new(Gateway {
+        live: Live::new(Arc::new(snapshot)),
+        policy: PolicyBoard::new(policy),
+        limiter: Limiter::new(clock.now()),
+        auth,
+        pseudonyms: Pseudonymiser::new(store.pseudonym_key().expose()),
+        store,
+        upstreams,
+        clock,
+        metrics: Arc::clone(&metrics),
+        logs,
+        draining: Draining::default(),
+    });
+    refresh_metrics(&metrics, &gateway);
+    Ok(gateway)
+}
+
+fn load_auth(snapshot: &Snapshot, store: &Store, clock: &Clock) -> Result<Auth, StartError> {
+    let durable = Arc::new(Durable(store.clone()));
+    let auth = Auth::new(durable.clone(), durable, snapshot.config.auth.password_checks_max);
+    let now = Moment::of(clock);
+    let reader = store.reader()?;
+    auth.accounts.load(reader.users()?.into_iter().filter_map(account_of).collect());
+    let sessions = reader.sessions(now.unix_ms)?.iter().map(session_of).collect();
+    auth.sessions.load(sessions, lifetimes(&snapshot.config.session), now);
+    Ok(auth)
+}
+
+/// Numbers that live elsewhere are brought up to date before each scrape.
+fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
+    let gateway = Arc::downgrade(gateway);
+    metrics.on_render(move |metrics| {
+        let Some(gateway) = gateway.upgrade() else { return };
+        metrics.sessions_active.set(i64::try_from(gateway.auth.sessions.count()).unwrap_or(i64::MAX));
+        metrics.usage_rows_dropped(gateway.store.usage_rows_dropped());
+        metrics.log_lines_dropped(gateway.logs.sink().dropped());
+        for service in gateway.upstreams.status() {
+            metrics.upstream_up(&service.name, service.state != State::Down);
+        }
+    });
+}
+
+/// Binds the public listener and starts its workers.
+///
+/// # Errors
+/// The address is taken, or a thread cannot be started.
+pub fn public(gateway: &Arc<Gateway>) -> Result<(std::net::TcpListener, Workers), StartError> {
+    let snapshot = gateway.live.current();
+    let server = &snapshot.config.server;
+    let listener = listen(server.listen)?;
+    let options = Options { name: "worker", workers: server.workers, connections_max: server.connections_max };
+    let shared = Arc::clone(gateway);
+    let state = move |_| {
+        let pool = Pool::new(shared.clock.clone());
+        tokio::task::spawn_local(pool.clone().keep_swept());
+        Rc::new(Worker { gateway: Arc::clone(&shared), pool })
+    };
+    let workers = Workers::start(options, Arc::clone(&gateway.metrics), state, serve)
+        .map_err(|source| StartError::Io { what: "cannot start the workers", source })?;
+    Ok((listener, workers))
+}
+
+async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
+    let gateway = Arc::clone(&worker.gateway);
+    let http = Http::new(&gateway.live.current().config.server);
+    let service = service_fn(move |request| handle(Rc::clone(&worker), request, peer));
+    let ending = http.serve(stream, &shutdown, service, || unparsed::late(&gateway, peer)).await;
+    if let Ending::Unparsed(status) = ending {
+        unparsed::record(&gateway, peer, status);
+    }
+}
+
+/// The folder that holds the database, and beside it the secret and the admin token.
+pub fn data_folder(storage_path: &Path) -> PathBuf {
+    storage_path.parent().map_or_else(|| PathBuf::from("."), Path::to_path_buf)
+}
+
+/// Once in a while: sessions that are over, rows that are past their time.
+pub async fn sweep_for_ever(gateway: Arc<Gateway>) {
+    const EVERY: Duration = Duration::from_secs(60);
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let config = gateway.live.current();
+        let now = Moment::of(&gateway.clock);
+        if gateway.auth.sessions.tidy(lifetimes(&config.config.session), now).await.is_err() {
+            tracing::warn!("sessions that are over could not be removed from storage");
+        }
+        let before = |age: Duration| now.unix_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        let sweep = store::Sweep {
+            now_ms: now.unix_ms,
+            sessions_seen_before_ms: before(config.config.session.idle),
+            usage_before_ms: before(config.config.storage.retention),
+        };
+        if let Err(error) = gateway.store.sweep(sweep).await {
+            tracing::warn!(%error, "usage rows past their time could not be removed");
+        }
+    }
+}

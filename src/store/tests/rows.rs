@@ -1,0 +1,155 @@
+//! What is written is what is read.
+
+use super::*;
+
+#[test]
+fn users_and_sessions_read_back_as_they_were_written() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let changed = UserRow { disabled: true, password: None, roles: vec![], ..user(2) };
+    for row in [user(1), user(2), changed.clone()] {
+        store.save_user(row).wait().unwrap();
+    }
+    store.insert_session(session(1, 1), vec![]).wait().unwrap();
+    let reader = store.reader().unwrap();
+    assert_eq!(reader.users().unwrap(), [user(1), changed]);
+    assert_eq!(reader.sessions(8_999).unwrap(), [session(1, 1)]);
+    assert_eq!(reader.sessions(9_000).unwrap(), []);
+}
+
+#[test]
+fn a_session_and_those_that_give_way_change_together() {
+    let (_folder, path) = filled();
+    let store = open(&path);
+    store.insert_session(session(3, 1), vec![[1; 16], [99; 16]]).wait().unwrap();
+    let ids = |store: &Store| {
+        store.reader().unwrap().sessions(0).unwrap().iter().map(|s| s.id[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&store), [2, 3]);
+    let unknown_user = store.insert_session(session(4, 9), vec![[2; 16]]).wait();
+    assert!(matches!(unknown_user, Err(WriteError::Refused(_))));
+    assert_eq!(ids(&store), [2, 3]);
+    assert!(store.is_healthy());
+}
+
+#[test]
+fn sessions_are_removed_by_id_by_user_and_all() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    for n in 1..=3 {
+        store.save_user(user(n)).wait().unwrap();
+        store.insert_session(session(n, n), vec![]).wait().unwrap();
+        store.insert_session(session(n + 10, n), vec![]).wait().unwrap();
+    }
+    let left = |which| {
+        store.remove_sessions(which).wait().unwrap();
+        store.reader().unwrap().sessions(0).unwrap().iter().map(|s| s.id[0]).collect::<Vec<_>>()
+    };
+    assert_eq!(left(SessionsRemoved::Ids(vec![[1; 16], [1; 16], [77; 16]])), [2, 3, 11, 12, 13]);
+    assert_eq!(left(SessionsRemoved::User([2; 16])), [3, 11, 13]);
+    assert_eq!(left(SessionsRemoved::All), [0; 0]);
+}
+
+#[test]
+fn a_name_belongs_to_one_user_and_the_neighbours_of_a_refused_write_are_written() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let twin = UserRow { id: [9; 16], ..user(1) };
+    let writes = [user(1), twin, user(2)].map(|row| store.save_user(row));
+    assert_eq!(writes.map(Pending::wait), [Ok(()), Err(WriteError::NameTaken), Ok(())]);
+    assert_eq!(store.reader().unwrap().users().unwrap(), [user(1), user(2)]);
+    assert_eq!(store.write_errors(), 0);
+}
+
+#[test]
+fn db_13_text_is_never_read_as_sql() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let naughty =
+        ["'; DROP TABLE users; --", "\" OR 1=1", "%s\u{0}x", "\u{202e}\u{feff}", "?1", ":name", "\\'"];
+    for (n, text) in (1..).zip(naughty) {
+        let row = UserRow {
+            name: text.to_owned(),
+            roles: vec![text.to_owned()],
+            password: Some(text.into()),
+            ..user(n)
+        };
+        store.save_user(row.clone()).wait().unwrap();
+        assert!(store.reader().unwrap().users().unwrap().contains(&row), "{text:?}");
+        let usage = UsageRow { code: Some(Label::Shared(text.into())), ..usage_row(1) };
+        store.add_usage(usage);
+        store.flush().wait().unwrap();
+        assert_eq!(store.reader().unwrap().usage(1).unwrap()[0].code.as_deref(), Some(text));
+    }
+    assert_eq!(store.reader().unwrap().users().unwrap().len(), naughty.len());
+}
+
+#[test]
+fn a_usage_row_reads_back_and_touches_ride_along() {
+    let (_folder, path) = filled();
+    let store = open(&path);
+    let row = usage_row(5_000);
+    let id = row.correlation_id.as_str().to_owned();
+    store.add_usage(row);
+    store.touch_session([1; 16], 4_321);
+    store.flush().wait().unwrap();
+    let reader = store.reader().unwrap();
+    let listed = &reader.usage(10).unwrap()[0];
+    assert_eq!(
+        (listed.time_ms, &listed.correlation_id, &*listed.method, &*listed.route),
+        (5_000, &id, "GET", "files")
+    );
+    assert_eq!(
+        (listed.status, listed.duration_us, listed.rule_line, listed.generation),
+        (403, 1_234, Some(12), 3)
+    );
+    assert_eq!(reader.sessions(0).unwrap()[0].last_seen_ms, 4_321);
+}
+
+#[test]
+fn reloads_read_back_newest_first_with_a_bounded_reason() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let row = |generation, reason: Option<String>| ReloadRow {
+        time_ms: 7,
+        generation,
+        outcome: "kept".into(),
+        hash: "ab".into(),
+        reason,
+    };
+    store.add_reload(row(1, Some("é".repeat(5_000)))).wait().unwrap();
+    store.add_reload(row(2, None)).wait().unwrap();
+    let rows = store.reader().unwrap().reloads(10).unwrap();
+    assert_eq!(rows[0], row(2, None));
+    assert_eq!(rows[1].reason.as_ref().unwrap().len(), reloads::REASON_BYTES_MAX);
+}
+
+#[test]
+fn only_the_newest_reloads_are_kept() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let row = |n| ReloadRow {
+        time_ms: 0,
+        generation: n,
+        outcome: "applied".into(),
+        hash: String::new(),
+        reason: None,
+    };
+    let kept = u64::try_from(reloads::RELOADS_MAX).unwrap();
+    // In halves: the urgent queue holds fewer than all of them.
+    for n in 0..kept + 5 {
+        let pending = store.add_reload(row(n));
+        if n % 500 == 0 {
+            pending.wait().unwrap();
+        }
+    }
+    store.flush().wait().unwrap();
+    let rows = store.reader().unwrap().reloads(5_000).unwrap();
+    assert_eq!((rows.len(), rows[0].generation), (1_000, kept + 4));
+}
+
+#[test]
+fn debug_shows_neither_name_nor_password() {
+    let shown = format!("{:?}", user(1));
+    assert!(!shown.contains("user1") && !shown.contains("argon2"), "{shown}");
+}

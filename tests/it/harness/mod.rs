@@ -1,0 +1,9 @@
+//! What the tests stand on: the real binary in a folder of its own, a raw HTTP client, and an upstream that records.
+
+pub mod client;
+pub mod gateway;
+pub mod upstream;
+
+pub use client::{Answer, Connection, request};
+pub use gateway::{Gateway, Setup};
+pub use upstream::Upstream;
