@@ -73,10 +73,12 @@ impl Library {
         }
     }
 
-    /// The surroundings with these namespaces among them.
+    /// The surroundings with these namespaces among them, and the constants that their functions read.
     pub fn around(&self, outer: &Extras) -> Extras {
         let mut extras = outer.clone();
         extras.namespaces.extend(self.spaces.iter().map(|s| (s.name.clone(), s.module.clone())));
+        let constants: Vec<Constant> = self.constants.iter().map(|(c, _)| c.clone()).collect();
+        extras.constants.push(compile::constant_module(&constants));
         extras
     }
 

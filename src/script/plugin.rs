@@ -137,7 +137,7 @@ impl Code {
             }
         };
         let libraries = [shared, &lib];
-        around.constants = Some(all_constants(main, constants, libraries, &mut problems));
+        around.constants = vec![all_constants(main, constants, libraries, &mut problems)];
         let spaces: Vec<_> = libraries.iter().flat_map(|l| &l.spaces).collect();
         problems.append(check::plugin(&Checked { main, ast: &ast, own: &lib.spaces, spaces: &spaces, settings: declared }));
         let hooks = Hook::ALL.map(|h| ast.iter_functions().any(|f| f.name == h.name() && f.params.len() == h.arity()));

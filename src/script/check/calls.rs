@@ -17,15 +17,21 @@ pub(super) struct Finding {
     pub code: &'static str,
     pub message: String,
     pub hint: Option<String>,
+    pub warning: bool,
 }
 
 impl Finding {
     pub fn new(position: Position, code: &'static str, message: impl Into<String>) -> Self {
-        Self { position, code, message: message.into(), hint: None }
+        Self { position, code, message: message.into(), hint: None, warning: false }
     }
 
     pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
         self.hint = hint.into();
+        self
+    }
+
+    pub fn warning(mut self) -> Self {
+        self.warning = true;
         self
     }
 }
@@ -55,11 +61,7 @@ pub(super) fn check(look: &mut Look<'_>, reach: Option<&Reach>) {
             true
         });
     }
-    findings.sort_by_key(|f| (f.position.line(), f.position.position()));
-    findings.dedup_by(|a, b| a.position == b.position && a.message == b.message);
-    for f in findings {
-        look.report(f.position, f.code, f.message, f.hint);
-    }
+    look.findings.append(&mut findings);
 }
 
 fn check_call(look: &Look<'_>, call: &FnCallExpr, position: Position, method: bool, findings: &mut Vec<Finding>) {
@@ -78,12 +80,18 @@ fn check_call(look: &Look<'_>, call: &FnCallExpr, position: Position, method: bo
     // A script function called as a method has its receiver as `this`.
     arities.extend(own.iter().filter(|(n, _)| n == name).map(|(_, arity)| arity + usize::from(method)));
     if arities.is_empty() {
-        let known = own.iter().map(|(n, _)| n.as_str()).chain(CATALOGUE.names(&space));
-        let hint = did_you_mean(name, known);
+        let own = own.iter().map(|(n, _)| n.as_str());
+        // Without a receiver only verbs and the file's own functions are meant; members of values are not.
+        let hint = if method || !space.is_empty() {
+            did_you_mean(name, own.chain(CATALOGUE.names(&space)))
+        } else {
+            did_you_mean(name, own.chain(VERBS.iter().map(|(verb, ..)| *verb)))
+        };
         findings.push(Finding::new(position, "PM020", format!("unknown function `{shown}`")).hint(hint));
     } else if !arities.contains(&given) {
         let takes: Vec<String> = arities.iter().map(|a| a.saturating_sub(usize::from(method)).to_string()).collect();
-        let message = format!("`{shown}` takes {} arguments, not {}", takes.join(" or "), call.args.len());
+        let noun = if takes == ["1"] { "argument" } else { "arguments" };
+        let message = format!("`{shown}` takes {} {noun}, not {}", takes.join(" or "), call.args.len());
         findings.push(Finding::new(position, "PM021", message));
     }
 }
