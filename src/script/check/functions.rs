@@ -30,7 +30,8 @@ pub(super) fn check_hooks(look: &mut Look<'_>) {
         } else if name.starts_with("on") {
             let near = did_you_mean(&name, Hook::ALL.map(Hook::name));
             if name.starts_with("on_") || near.is_some() {
-                look.findings.push(Finding::new(position, "PM011", format!("there is no hook `{name}`")).hint(near));
+                look.findings
+                    .push(Finding::new(position, "PM011", format!("there is no hook `{name}`")).hint(near));
             }
         }
     }

@@ -43,7 +43,13 @@ struct Look<'a> {
 /// Checks a plugin's main file and its own namespaces.
 pub(super) fn plugin(checked: &Checked<'_>) -> Problems {
     let mut problems = Problems::default();
-    let look = |source, ast| Look { source, ast, spaces: checked.spaces, settings: checked.settings, findings: Vec::new() };
+    let look = |source, ast| Look {
+        source,
+        ast,
+        spaces: checked.spaces,
+        settings: checked.settings,
+        findings: Vec::new(),
+    };
     let mut main = look(checked.main, checked.ast);
     functions::check_hooks(&mut main);
     functions::check_hiding(&mut main);
@@ -65,8 +71,13 @@ pub(super) fn shared(spaces: &[Space]) -> Problems {
     let settings = BTreeMap::new();
     let mut problems = Problems::default();
     for space in spaces {
-        let mut look =
-            Look { source: &space.source, ast: &space.ast, spaces: &all, settings: &settings, findings: Vec::new() };
+        let mut look = Look {
+            source: &space.source,
+            ast: &space.ast,
+            spaces: &all,
+            settings: &settings,
+            findings: Vec::new(),
+        };
         functions::check_hiding(&mut look);
         calls::check(&mut look, None);
         problems.append(look.finish());

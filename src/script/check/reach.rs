@@ -14,7 +14,8 @@ pub(super) type Reach = BTreeMap<Function, BTreeSet<Hook>>;
 
 /// Follows calls from each hook.
 pub(super) fn hooks_of(ast: &AST) -> Reach {
-    let functions: Vec<Function> = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
+    let functions: Vec<Function> =
+        ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
     let calls: BTreeMap<_, _> = functions.iter().map(|f| (f.clone(), called_by(ast, f))).collect();
     let mut reach = Reach::new();
     for hook in Hook::ALL {

@@ -15,7 +15,9 @@ fn hook(body: &str) -> String {
 fn a_broken_plugin_is_shown_with_every_problem_at_once() {
     let main = "const LIMIT = 3;\n\nfn on_requst(req) { }\n\nfn on_auth(req, res) { }\n\nfn len(x) { x }\n\nfn on_request(req) {\n    if req.geo.contry == \"CN\" {\n        deny(200, \"Geo.No\", \"No.\");\n    }\n    let n = text::lowr(req.path);\n    if settings::limt > LIMIT { score(1, `a.${n}`); }\n    helper(n);\n}\n\nfn on_log(req, res) { tag(\"late\"); }\n";
     let manifest = "mode = \"enforced\"\npriority = 5000\nstate = { max_keys = 3 }\n[settings]\nlimit = { type = \"int\", default = \"x\" }\ndefault = { type = \"bool\", default = true }\n";
-    let (_, problems) = Ground::new().plugin("rule", &format!("on_error = \"deny\"\n{manifest}"), main).load(&BTreeMap::new());
+    let (_, problems) = Ground::new()
+        .plugin("rule", &format!("on_error = \"deny\"\n{manifest}"), main)
+        .load(&BTreeMap::new());
     insta::assert_snapshot!(problems.render(), @r##"
     error: `priority`: 5000 is not between 0 and 999
      --> plugins/rule/plugin.toml:6:12
@@ -125,42 +127,80 @@ fn a_broken_plugin_is_shown_with_every_problem_at_once() {
 
 #[test]
 fn a_missing_brace_is_shown_where_it_was_opened() {
-    let problems = Ground::with("fn on_request(req) {\n    if req.path == \"/x\" {\n        deny(403, \"a.b\", \"\");\n}\n").problems();
+    let problems = Ground::with(
+        "fn on_request(req) {\n    if req.path == \"/x\" {\n        deny(403, \"a.b\", \"\");\n}\n",
+    )
+    .problems();
     assert!(problems.contains("[the brace opened at 2:25 is not closed]"), "{problems}");
 }
 
 #[test]
 fn pm002_only_constants_and_functions_stand_at_the_top() {
-    check("let x = 1;\nfn on_request(req) { }\n", "PM002 plugins/rule/main.rhai:1:1: only `const` and `fn` stand at the top of a file [move it into a hook such as `fn on_request(req) { … }`]");
+    check(
+        "let x = 1;\nfn on_request(req) { }\n",
+        "PM002 plugins/rule/main.rhai:1:1: only `const` and `fn` stand at the top of a file [move it into a hook such as `fn on_request(req) { … }`]",
+    );
 }
 
 #[test]
 fn pm010_and_pm011_hooks_are_named_and_shaped_as_the_contract_says() {
-    check("fn on_response(res) { }", "PM010 plugins/rule/main.rhai:1:4: `on_response` takes (req, res), not 1 parameters [write `fn on_response(req, res) { … }`]");
-    check("fn on_requst(req) { }", "PM011 plugins/rule/main.rhai:1:4: there is no hook `on_requst` [did you mean `on_request`?]");
-    check("fn on_body(req) { }", "PM011 plugins/rule/main.rhai:1:4: the hook `on_body` is not supported by this version");
+    check(
+        "fn on_response(res) { }",
+        "PM010 plugins/rule/main.rhai:1:4: `on_response` takes (req, res), not 1 parameters [write `fn on_response(req, res) { … }`]",
+    );
+    check(
+        "fn on_requst(req) { }",
+        "PM011 plugins/rule/main.rhai:1:4: there is no hook `on_requst` [did you mean `on_request`?]",
+    );
+    check(
+        "fn on_body(req) { }",
+        "PM011 plugins/rule/main.rhai:1:4: the hook `on_body` is not supported by this version",
+    );
 }
 
 #[test]
 fn pm012_nothing_of_the_language_can_be_hidden() {
     for (function, name) in [("deny(a, b, c)", "deny"), ("tag(x, y)", "tag"), ("len(x)", "len")] {
         let problems = Ground::with(&format!("{}fn {function} {{ }}\n", hook(""))).problems();
-        assert_eq!(problems, format!("PM012 plugins/rule/main.rhai:4:4: the function `{name}` hides a built-in [choose another name]"));
+        assert_eq!(
+            problems,
+            format!(
+                "PM012 plugins/rule/main.rhai:4:4: the function `{name}` hides a built-in [choose another name]"
+            )
+        );
     }
 }
 
 #[test]
 fn pm020_to_pm022_names_that_nobody_knows_are_found_with_the_nearest_known_one() {
     for (body, wanted) in [
-        ("dney(403, \"a.b\", \"\");", "PM020 plugins/rule/main.rhai:2:5: unknown function `dney` [did you mean `deny`?]"),
-        ("txt::lower(\"a\");", "PM020 plugins/rule/main.rhai:2:5: unknown namespace `txt` [did you mean `text`?]"),
-        ("text::lwer(\"a\");", "PM020 plugins/rule/main.rhai:2:11: unknown function `text::lwer` [did you mean `lower`?]"),
+        (
+            "dney(403, \"a.b\", \"\");",
+            "PM020 plugins/rule/main.rhai:2:5: unknown function `dney` [did you mean `deny`?]",
+        ),
+        (
+            "txt::lower(\"a\");",
+            "PM020 plugins/rule/main.rhai:2:5: unknown namespace `txt` [did you mean `text`?]",
+        ),
+        (
+            "text::lwer(\"a\");",
+            "PM020 plugins/rule/main.rhai:2:11: unknown function `text::lwer` [did you mean `lower`?]",
+        ),
         ("let x = rq.path;", "PM020 plugins/rule/main.rhai:2:13: unknown variable `rq`"),
         ("deny(403, \"a.b\");", "PM021 plugins/rule/main.rhai:2:5: `deny` takes 3 arguments, not 2"),
         ("req.header();", "PM021 plugins/rule/main.rhai:2:9: `header` takes 1 argument, not 0"),
-        ("let x = req.pth;", "PM022 plugins/rule/main.rhai:2:17: unknown property `pth` [did you mean `path`?]"),
-        ("let x = req.user.nam;", "PM022 plugins/rule/main.rhai:2:22: unknown property `nam` [did you mean `name`?]"),
-        ("let x = settings::n;", "PM030 plugins/rule/main.rhai:2:23: there is no setting `n` [declare it below `[settings]` in plugin.toml]"),
+        (
+            "let x = req.pth;",
+            "PM022 plugins/rule/main.rhai:2:17: unknown property `pth` [did you mean `path`?]",
+        ),
+        (
+            "let x = req.user.nam;",
+            "PM022 plugins/rule/main.rhai:2:22: unknown property `nam` [did you mean `name`?]",
+        ),
+        (
+            "let x = settings::n;",
+            "PM030 plugins/rule/main.rhai:2:23: there is no setting `n` [declare it below `[settings]` in plugin.toml]",
+        ),
     ] {
         let problems = Ground::with(&hook(body)).problems();
         assert_eq!(problems, wanted, "{body}");
@@ -169,14 +209,24 @@ fn pm020_to_pm022_names_that_nobody_knows_are_found_with_the_nearest_known_one()
 
 #[test]
 fn pm040_verbs_stand_only_where_they_have_an_effect() {
-    check("fn on_response(req, res) { add(); }\nfn add() { score(1, \"a.b\"); }", "PM040 plugins/rule/main.rhai:2:12: `score` is not allowed in `on_response`: the thresholds have been applied by then");
-    check("fn on_log(req, res) { deny(403, \"a.b\", \"\"); }", "PM040 plugins/rule/main.rhai:1:23: `deny` is not allowed in `on_log`: nothing can be decided any more");
+    check(
+        "fn on_response(req, res) { add(); }\nfn add() { score(1, \"a.b\"); }",
+        "PM040 plugins/rule/main.rhai:2:12: `score` is not allowed in `on_response`: the thresholds have been applied by then",
+    );
+    check(
+        "fn on_log(req, res) { deny(403, \"a.b\", \"\"); }",
+        "PM040 plugins/rule/main.rhai:1:23: `deny` is not allowed in `on_log`: nothing can be decided any more",
+    );
     check("fn on_request(req) { add(); }\nfn add() { score(1, \"a.b\"); }", "");
 }
 
 #[test]
 fn pm041_codes_are_literal() {
-    for (code, wanted) in [("\"A.b\"", "`A.b` is not a code"), ("req.path", "must be a text in quotes"), ("`a.${1}`", "must be a text in quotes")] {
+    for (code, wanted) in [
+        ("\"A.b\"", "`A.b` is not a code"),
+        ("req.path", "must be a text in quotes"),
+        ("`a.${1}`", "must be a text in quotes"),
+    ] {
         let problems = Ground::with(&hook(&format!("deny(403, {code}, \"\");"))).problems();
         assert!(problems.starts_with("PM041") && problems.contains(wanted), "{problems}");
     }
@@ -201,7 +251,10 @@ fn pm05x_literals_are_judged_before_a_request_comes() {
 #[test]
 fn a_manifest_says_what_it_lacks() {
     let text = "name = \"other\"\non_eror = \"deny\"\n";
-    let (_, problems) = Ground::new().file("plugins/rule/plugin.toml", text).file("plugins/rule/main.rhai", "").load(&BTreeMap::new());
+    let (_, problems) = Ground::new()
+        .file("plugins/rule/plugin.toml", text)
+        .file("plugins/rule/main.rhai", "")
+        .load(&BTreeMap::new());
     insta::assert_snapshot!(short(&problems), @r##"
     - plugins/rule/plugin.toml:1:8: the name `other` is not the folder's name [write `name = "rule"`]
     - plugins/rule/plugin.toml:1:1: `version` is required
@@ -214,17 +267,28 @@ fn a_manifest_says_what_it_lacks() {
 #[test]
 fn what_a_later_version_has_is_named_as_such() {
     let later = "enforce_share = 0.5\nbody = { request = \"json\" }\nlists = { a = { type = \"ip\" } }\nstate = { max_keys = 1 }\npermissions = { http = [] }\n[[schedule]]\nevery = \"60s\"\n";
-    let problems = Ground::new().plugin("rule", &format!("on_error = \"deny\"\n{later}"), &hook("")).problems();
+    let problems =
+        Ground::new().plugin("rule", &format!("on_error = \"deny\"\n{later}"), &hook("")).problems();
     for key in ["enforce_share", "body", "lists", "state", "permissions", "schedule"] {
         assert!(problems.contains(&format!("`{key}` (")), "{key}: {problems}");
     }
-    assert_eq!(problems.lines().filter(|l| l.ends_with("is not supported by this version")).count(), 6, "{problems}");
+    assert_eq!(
+        problems.lines().filter(|l| l.ends_with("is not supported by this version")).count(),
+        6,
+        "{problems}"
+    );
 }
 
 #[test]
 fn limits_are_capped_by_the_gateway() {
-    for (limit, wanted) in [("time = \"1s\"", "at most 10ms"), ("ops = 9_000_000", "not between"), ("memory = \"1 GiB\"", "between 64 KiB and 64 MiB")] {
-        let problems = Ground::new().plugin("rule", &format!("on_error = \"deny\"\n[limits]\n{limit}\n"), &hook("")).problems();
+    for (limit, wanted) in [
+        ("time = \"1s\"", "at most 10ms"),
+        ("ops = 9_000_000", "not between"),
+        ("memory = \"1 GiB\"", "between 64 KiB and 64 MiB"),
+    ] {
+        let problems = Ground::new()
+            .plugin("rule", &format!("on_error = \"deny\"\n[limits]\n{limit}\n"), &hook(""))
+            .problems();
         assert!(problems.contains(wanted), "{problems}");
     }
 }
@@ -252,11 +316,16 @@ fn every_type_of_setting_takes_its_own_values_and_no_others() {
         ("list<map>", "[{ a = 1 }]", "[1]"),
     ] {
         let problems = |value: &str| {
-            let manifest = format!("on_error = \"deny\"\n[settings.n]\ntype = \"{kind}\"\ndefault = {value}\n");
+            let manifest =
+                format!("on_error = \"deny\"\n[settings.n]\ntype = \"{kind}\"\ndefault = {value}\n");
             Ground::new().plugin("rule", &manifest, &hook("let x = settings::n;")).problems()
         };
         assert_eq!(problems(good), "", "{kind}");
-        assert!(problems(bad).starts_with("PM031 plugins/rule/plugin.toml:7:11"), "{kind}: {}", problems(bad));
+        assert!(
+            problems(bad).starts_with("PM031 plugins/rule/plugin.toml:7:11"),
+            "{kind}: {}",
+            problems(bad)
+        );
     }
 }
 
@@ -266,21 +335,30 @@ fn bounds_and_choices_hold_for_defaults_and_for_the_operators_word() {
     let ground = Ground::new().plugin("rule", manifest, &hook(""));
     let with = |name: &str, value: serde_json::Value| {
         let setting = SettingValue { value, origin: "config.toml:9".to_owned() };
-        let word = PluginOverride { settings: [(name.to_owned(), setting)].into(), ..PluginOverride::default() };
+        let word =
+            PluginOverride { settings: [(name.to_owned(), setting)].into(), ..PluginOverride::default() };
         short(&ground.load(&[("rule".to_owned(), word)].into()).1)
     };
     assert_eq!(with("wait", "10m".into()), "");
     assert_eq!(with("wait", "2h".into()), "PM031 config.toml:9: `wait` must be at most 1h");
     assert_eq!(with("wait", "10s".into()), "PM031 config.toml:9: `wait` must be at least 1m");
     assert_eq!(with("word", "c".into()), "PM031 config.toml:9: `word` must be one of \"a\", \"b\"");
-    assert_eq!(with("wiat", "10m".into()), "PM030 config.toml:9: there is no setting `wiat` [did you mean `wait`?]");
+    assert_eq!(
+        with("wiat", "10m".into()),
+        "PM030 config.toml:9: there is no setting `wiat` [did you mean `wait`?]"
+    );
 }
 
 #[test]
 fn the_operators_word_wins_over_the_manifests() {
     let ground = Ground::with("fn on_request(req) { deny(403, \"a.b\", \"\"); }");
     let routes = RouteFilter { include: vec!["shop".to_owned()], exclude: Vec::new() };
-    let word = PluginOverride { mode: Some(Mode::Shadow), priority: Some(7), routes: Some(routes), ..PluginOverride::default() };
+    let word = PluginOverride {
+        mode: Some(Mode::Shadow),
+        priority: Some(7),
+        routes: Some(routes),
+        ..PluginOverride::default()
+    };
     let (book, problems) = ground.load(&[("rule".to_owned(), word)].into());
     assert!(problems.is_empty(), "{}", problems.render());
     let info = &book.plugins()[0];
@@ -358,7 +436,8 @@ fn namespaces_in_a_circle_and_constants_at_odds_are_said() {
         .file("plugins/rule/lib/a.rhai", "fn f() { b::f() }")
         .file("plugins/rule/lib/b.rhai", "fn f() { a::f() }");
     assert!(circle.problems().contains("use each other in a circle"), "{}", circle.problems());
-    let odds = Ground::with(&format!("const X = 1;\n{}", hook(""))).file("plugins/rule/lib/a.rhai", "const X = 2;\nfn f() { X }");
+    let odds = Ground::with(&format!("const X = 1;\n{}", hook("")))
+        .file("plugins/rule/lib/a.rhai", "const X = 2;\nfn f() { X }");
     assert!(odds.problems().contains("the constant `X` has another value in"), "{}", odds.problems());
     let taken = Ground::with(&hook("")).file("plugins/rule/lib/text.rhai", "fn f() { 1 }");
     assert!(taken.problems().contains("the namespace `text` is taken"), "{}", taken.problems());

@@ -14,7 +14,11 @@ fn denying(code: &str) -> String {
 /// `[outcome code mode]` of each note.
 fn notes(ledger: &Ledger) -> Vec<String> {
     let mode = |m| super::super::plugin::mode_word(m);
-    ledger.notes().iter().map(|n| format!("{} {} {} {}", n.rule, n.outcome.word(), n.code, mode(n.mode))).collect()
+    ledger
+        .notes()
+        .iter()
+        .map(|n| format!("{} {} {} {}", n.rule, n.outcome.word(), n.code, mode(n.mode)))
+        .collect()
 }
 
 #[test]
@@ -64,7 +68,13 @@ fn each_verb_becomes_the_refusal_that_it_names() {
     let refusal = |verb: &str| {
         let book = Ground::with(&format!("fn on_request(req) {{ {verb} }}")).book();
         on_worker(move || {
-            match book.run(Hook::Request, &Arc::new(plain_facts("GET", "/")), None, &mut Ledger::new(), &still()) {
+            match book.run(
+                Hook::Request,
+                &Arc::new(plain_facts("GET", "/")),
+                None,
+                &mut Ledger::new(),
+                &still(),
+            ) {
                 Decision::Refuse { refusal, .. } => (*refusal).clone(),
                 other => panic!("{other:?}"),
             }
@@ -91,7 +101,9 @@ fn or_01_a_redirect_off_this_site_is_a_fault() {
 
 #[test]
 fn routes_methods_and_paths_are_looked_at_before_the_script() {
-    let manifest = format!("{ENFORCE}routes = {{ include = [\"api*\", \"slow\"], exclude = [\"api-public\"] }}\n[match]\nmethods = [\"POST\"]\npaths = [\"/v1/**\"]\n");
+    let manifest = format!(
+        "{ENFORCE}routes = {{ include = [\"api*\", \"slow\"], exclude = [\"api-public\"] }}\n[match]\nmethods = [\"POST\"]\npaths = [\"/v1/**\"]\n"
+    );
     let book = Arc::new(Ground::new().plugin("rule", &manifest, &denying("a.no")).book());
     let asked = |method: &str, path: &str, route: &str, tags: &[&str]| {
         let mut facts = plain_facts(method, path);
@@ -117,7 +129,11 @@ fn a_star_takes_every_route_also_one_named_like_a_path_and_none_at_all() {
         let mut facts = plain_facts("GET", "/");
         facts.route = RouteFacts { name: route.into(), ..RouteFacts::default() };
         let book = Arc::clone(&book);
-        assert_eq!(on_worker(move || decide(&book, Hook::Request, facts).0), "403 a.no rule/main.rhai:1", "{route}");
+        assert_eq!(
+            on_worker(move || decide(&book, Hook::Request, facts).0),
+            "403 a.no rule/main.rhai:1",
+            "{route}"
+        );
     }
 }
 
@@ -140,8 +156,14 @@ fn what_a_plugin_keeps_is_there_in_its_later_hooks_and_in_no_other_plugin() {
 #[test]
 fn only_plain_and_small_data_can_be_kept() {
     let long = "let s = \"x\"; while s.len() < 9000 { s += s; } req.vars.a = s;";
-    for body in ["req.vars.a = req;", "req.vars.a = || 1;", "req.vars.a = req.ip;", long, "let x = req.vars.missing;"] {
-        assert_eq!(ending(&format!("fn on_request(req) {{ {body} }}")), Outcome::Fault(FaultKind::Script), "{body}");
+    for body in
+        ["req.vars.a = req;", "req.vars.a = || 1;", "req.vars.a = req.ip;", long, "let x = req.vars.missing;"]
+    {
+        assert_eq!(
+            ending(&format!("fn on_request(req) {{ {body} }}")),
+            Outcome::Fault(FaultKind::Script),
+            "{body}"
+        );
     }
 }
 
@@ -154,7 +176,8 @@ fn the_user_is_known_from_on_auth_on_and_never_changes() {
         let facts = Arc::new(RequestFacts { identity: OnceLock::new(), ..plain_facts("GET", "/") });
         let mut ledger = Ledger::new();
         let before = words(&book.run(Hook::Request, &facts, None, &mut ledger, &still()));
-        let user = |role: &str| UserFacts { name: "eve".into(), roles: vec![role.into()], ..UserFacts::default() };
+        let user =
+            |role: &str| UserFacts { name: "eve".into(), roles: vec![role.into()], ..UserFacts::default() };
         facts.identify(IdentityFacts { user: Some(user("staff")), ..IdentityFacts::default() });
         facts.identify(IdentityFacts { user: Some(user("nobody")), ..IdentityFacts::default() });
         (before, words(&book.run(Hook::Auth, &facts, None, &mut ledger, &still())))
@@ -164,7 +187,9 @@ fn the_user_is_known_from_on_auth_on_and_never_changes() {
 
 #[test]
 fn an_answer_is_changed_by_plugins_that_enforce_and_end_well() {
-    let sets = |name: &str, then: &str| format!("fn on_response(req, res) {{ res.set_header(\"x-{name}\", \"1\"); {then} }}");
+    let sets = |name: &str, then: &str| {
+        format!("fn on_response(req, res) {{ res.set_header(\"x-{name}\", \"1\"); {then} }}")
+    };
     let allow = "mode = \"enforce\"\non_error = \"allow\"\n";
     let book = Ground::new()
         .plugin("a-good", allow, &sets("good", "res.set_status(203);"))
@@ -173,9 +198,20 @@ fn an_answer_is_changed_by_plugins_that_enforce_and_end_well() {
         .plugin("d-reads", allow, "fn on_response(req, res) { if res.header(\"x-good\") == \"1\" && res.status == 203 { res.remove_header(\"server\"); } }")
         .book();
     let head = on_worker(move || {
-        let mut head = ResponseFacts { status: http::StatusCode::OK, headers: http::HeaderMap::new(), size: 3, latency_ms: 4 };
+        let mut head = ResponseFacts {
+            status: http::StatusCode::OK,
+            headers: http::HeaderMap::new(),
+            size: 3,
+            latency_ms: 4,
+        };
         head.headers.insert("server", "x".parse().unwrap());
-        book.run(Hook::Response, &Arc::new(plain_facts("GET", "/")), Some(&mut head), &mut Ledger::new(), &still());
+        book.run(
+            Hook::Response,
+            &Arc::new(plain_facts("GET", "/")),
+            Some(&mut head),
+            &mut Ledger::new(),
+            &still(),
+        );
         head
     });
     let names: Vec<_> = head.headers.keys().map(http::HeaderName::as_str).collect();
@@ -184,7 +220,10 @@ fn an_answer_is_changed_by_plugins_that_enforce_and_end_well() {
 
 #[test]
 fn a_denial_wins_over_the_changes_that_came_before_it() {
-    let (decision, head) = respond("fn on_response(req, res) { res.set_header(\"x-a\", \"1\"); deny(502, \"a.no\", \"\"); }", &[]);
+    let (decision, head) = respond(
+        "fn on_response(req, res) { res.set_header(\"x-a\", \"1\"); deny(502, \"a.no\", \"\"); }",
+        &[],
+    );
     assert_eq!((decision.as_str(), head.headers.len()), ("502 a.no rule/main.rhai:1", 0));
 }
 
@@ -204,7 +243,8 @@ fn all_hooks_of_a_request_share_its_time() {
     let (decision, outcome) = on_worker(move || {
         let mut ledger = Ledger::new();
         ledger.spent = REQUEST_TIME_MAX;
-        let decision = book.run(Hook::Request, &Arc::new(plain_facts("GET", "/")), None, &mut ledger, &still());
+        let decision =
+            book.run(Hook::Request, &Arc::new(plain_facts("GET", "/")), None, &mut ledger, &still());
         (words(&decision), ledger.notes()[0].outcome)
     });
     assert_eq!((decision.as_str(), outcome), ("fault rule", Outcome::Fault(FaultKind::Time)));
@@ -212,7 +252,8 @@ fn all_hooks_of_a_request_share_its_time() {
 
 #[test]
 fn notes_have_an_end_and_what_falls_off_is_counted() {
-    let book = Ground::with("fn on_request(req) { for i in 0..30 { score(1, \"a.b\"); tag(`t${i}`); } }").book();
+    let book =
+        Ground::with("fn on_request(req) { for i in 0..30 { score(1, \"a.b\"); tag(`t${i}`); } }").book();
     let (kept, dropped) = on_worker(move || {
         let mut ledger = Ledger::new();
         for _ in 0..2 {
@@ -235,18 +276,25 @@ fn constants_libraries_and_shared_scripts_are_there_without_import() {
         .load(&BTreeMap::new());
     assert!(book.1.is_empty(), "{}", book.1.render());
     let book = book.0;
-    assert_eq!(on_worker(move || decide(&book, Hook::Request, plain_facts("GET", "/")).0), "403 a.b rule/main.rhai:2");
+    assert_eq!(
+        on_worker(move || decide(&book, Hook::Request, plain_facts("GET", "/")).0),
+        "403 a.b rule/main.rhai:2"
+    );
 }
 
 #[test]
 fn a_book_can_be_shared_by_threads() {
     fn shared<T: Send + Sync>(_: &T) {}
-    let book = Arc::new(Ground::with("fn on_request(req) { if req.path == \"/no\" { deny(403, \"a.b\", \"\"); } }").book());
+    let book = Arc::new(
+        Ground::with("fn on_request(req) { if req.path == \"/no\" { deny(403, \"a.b\", \"\"); } }").book(),
+    );
     shared(&*book);
     let asked: Vec<_> = (0..4)
         .map(|i| {
             let book = Arc::clone(&book);
-            on_worker(move || decide(&book, Hook::Request, plain_facts("GET", if i % 2 == 0 { "/no" } else { "/yes" })).0)
+            on_worker(move || {
+                decide(&book, Hook::Request, plain_facts("GET", if i % 2 == 0 { "/no" } else { "/yes" })).0
+            })
         })
         .collect();
     assert_eq!(asked, ["403 a.b rule/main.rhai:1", "pass", "403 a.b rule/main.rhai:1", "pass"]);
@@ -269,10 +317,12 @@ fn a_failing_case_says_where_and_shows_the_trace() {
 fn a_setting_changed_by_one_case_is_back_in_the_next() {
     let manifest = "on_error = \"deny\"\n[settings]\nn = { type = \"int\", default = 1, max = 9 }\n";
     let main = "fn on_request(req) { if settings::n == 2 { deny(403, \"a.two\", \"\"); } }";
-    let test = "fn test_a() { set_setting(\"n\", 2); assert_denied(run(request(\"GET\", \"/\")), \"a.two\"); }
+    let test =
+        "fn test_a() { set_setting(\"n\", 2); assert_denied(run(request(\"GET\", \"/\")), \"a.two\"); }
                 fn test_b() { assert_passed(run(request(\"GET\", \"/\"))); }
                 fn test_c() { set_setting(\"n\", 10); }";
-    let (report, _) = Ground::new().plugin("rule", manifest, main).file("plugins/rule/tests/t.rhai", test).tests(&[]);
+    let (report, _) =
+        Ground::new().plugin("rule", manifest, main).file("plugins/rule/tests/t.rhai", test).tests(&[]);
     assert_eq!(report.cases.iter().map(|c| c.ok).collect::<Vec<_>>(), [true, true, false]);
     assert!(report.cases[2].message.as_ref().unwrap().contains("must be at most 9"), "{report:?}");
 }
