@@ -60,7 +60,7 @@ pub struct Document<'a> {
 pub struct Table<'a> {
     document: &'a Document<'a>,
     path: String,
-    table: Option<&'a DeTable<'a>>,
+    entries: Option<&'a DeTable<'a>>,
     span: Range<usize>,
     asked: BTreeSet<&'static str>,
     open: bool,
@@ -96,7 +96,7 @@ impl<'a> Document<'a> {
         Table {
             document: self,
             path: String::new(),
-            table: Some(table.get_ref()),
+            entries: Some(table.get_ref()),
             span: table.span(),
             asked: BTreeSet::new(),
             open: false,
@@ -151,7 +151,7 @@ impl<'a> Document<'a> {
 impl<'a> Table<'a> {
     /// Whether the table stands in the file.
     pub fn exists(&self) -> bool {
-        self.table.is_some()
+        self.entries.is_some()
     }
 
     /// The dotted name of the table.
@@ -161,7 +161,7 @@ impl<'a> Table<'a> {
 
     /// Whether the key stands in the file or is laid over it.
     pub fn has(&self, key: &'static str) -> bool {
-        self.table.is_some_and(|t| t.contains_key(key))
+        self.entries.is_some_and(|t| t.contains_key(key))
             || self.document.overlay.contains_key(&self.dotted(key))
     }
 
@@ -412,7 +412,7 @@ impl<'a> Table<'a> {
         for name in self.laid_names() {
             named.push((name.to_owned(), self.below(self.dotted(name), None, self.span.clone())));
         }
-        for (name, value) in self.table.into_iter().flatten() {
+        for (name, value) in self.entries.into_iter().flatten() {
             if self.asked.contains(name.get_ref().as_ref()) {
                 continue;
             }
@@ -439,7 +439,7 @@ impl<'a> Table<'a> {
     /// Every key with its value, for tables whose keys the operator chooses (`settings`). No key is unknown then.
     pub fn free_values(&mut self) -> Vec<(String, &'a DeValue<'a>, Range<usize>)> {
         self.open = true;
-        let Some(table) = self.table else { return Vec::new() };
+        let Some(table) = self.entries else { return Vec::new() };
         table.iter().map(|(k, v)| (k.get_ref().to_string(), v.get_ref(), v.span())).collect()
     }
 
@@ -466,7 +466,7 @@ impl<'a> Table<'a> {
 
     /// Ends the table: every key that nobody asked for is an error with the nearest known name.
     pub fn finish(self) {
-        let Some(table) = self.table else { return };
+        let Some(table) = self.entries else { return };
         if self.open {
             return;
         }
@@ -493,8 +493,8 @@ impl<'a> Table<'a> {
         self.document.problem(problem);
     }
 
-    fn below(&self, path: String, table: Option<&'a DeTable<'a>>, span: Range<usize>) -> Table<'a> {
-        Table { document: self.document, path, table, span, asked: BTreeSet::new(), open: false }
+    fn below(&self, path: String, entries: Option<&'a DeTable<'a>>, span: Range<usize>) -> Table<'a> {
+        Table { document: self.document, path, entries, span, asked: BTreeSet::new(), open: false }
     }
 
     fn dotted(&self, key: &str) -> String {
@@ -502,7 +502,7 @@ impl<'a> Table<'a> {
     }
 
     fn entry(&self, key: &str) -> Option<(&'a DeValue<'a>, Range<usize>)> {
-        self.table?.get(key).map(|v| (v.get_ref(), v.span()))
+        self.entries?.get(key).map(|v| (v.get_ref(), v.span()))
     }
 
     fn describe(&mut self, key: &'static str, kind: &'static str, default: String, doc: &'static str) {

@@ -1,5 +1,6 @@
 //! All that an edit may change, built whole from the files on disk by the same function that `check` calls.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -104,7 +105,11 @@ fn hash_of(inputs: &config::Inputs, rules: &RuleBook) -> String {
         context.update(path.as_os_str().as_encoded_bytes());
         context.update(hash.as_bytes());
     }
-    context.finish().as_ref().iter().map(|b| format!("{b:02x}")).collect()
+    let mut hex = String::new();
+    for byte in context.finish().as_ref() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 fn compile_routes(config: &Config, problems: &mut Problems) -> RouteTable {

@@ -1,5 +1,6 @@
-//! Floor 6: sockets, workers, connections, draining.
+//! Floor 6: sockets, workers, connections, draining; the admin listener.
 
+pub mod admin;
 pub mod connection;
 pub mod drain;
 pub mod listen;

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream as Socket};
 use std::rc::Rc;
+use std::time::Instant;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
@@ -12,9 +13,10 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::phase::{Phase, Shutdown};
+use crate::base::clock::Clock;
 use crate::telemetry::metrics::Metrics;
 
 /// Stack of a worker: the script engine recurses.
@@ -209,8 +211,8 @@ impl Gate {
                 },
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-                        told = Some(Instant::now());
+                    if told.is_none_or(|at| Clock::System.now() - at >= TELL_EVERY) {
+                        told = Some(Clock::System.now());
                         tracing::warn!(%error, "connections cannot be accepted; trying on");
                     }
                     tokio::select! { () = &mut stop => return Ok(()), () = sleep(BACK_OFF) => {} }

@@ -82,9 +82,7 @@ fn an_empty_file_is_all_defaults() {
     assert!(config.auth.local_enabled);
 }
 
-#[test]
-fn every_problem_is_shown_at_once_with_its_line_a_caret_and_a_hint() {
-    let text = "\
+const MANY_PROBLEMS: &str = "\
 environment = \"develpment\"
 
 [server]
@@ -105,7 +103,10 @@ methods = [\"GET\", \"get\"]
 
 [sesion]
 ";
-    insta::assert_snapshot!(rendered(text), @r#"
+
+#[test]
+fn every_problem_is_shown_at_once_with_its_line_a_caret_and_a_hint() {
+    insta::assert_snapshot!(rendered(MANY_PROBLEMS), @r#"
     error: `environment`: `develpment` is not one of `development`, `production` (did you mean `development`?)
      --> config.toml:1:15
       |
@@ -199,14 +200,14 @@ fn hr_06_a_file_that_does_not_parse_is_refused_with_every_place() {
 fn hr_06_a_bomb_of_brackets_or_keys_is_refused_and_reported_in_short() {
     for bomb in [
         format!("a = {}", "[".repeat(200_000)),
-        format!("{}=1", ["a"; 50_000].join(".")),
+        format!("{}=1", vec!["a"; 50_000].join(".")),
         "[\n".repeat(50_000),
     ] {
         let loaded = load(&inputs(Path::new("/nonexistent"), &bomb, &[]));
         assert!(loaded.config.is_none());
         assert!(loaded.problems.len() <= 210 && loaded.problems.render().len() < 100_000);
     }
-    let unknown: String = (0..500).map(|n| format!("key{n} = 1\n")).collect();
+    let unknown = (0..500).map(|n| format!("key{n} = 1")).collect::<Vec<_>>().join("\n");
     let report = dev(&unknown);
     assert_eq!(report.lines().count(), 101);
     finds(&report, "there are more problems; these are the first");
