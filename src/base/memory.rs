@@ -29,7 +29,10 @@ fn count(bytes: usize, sign: i64) {
     let _ = LIVE_BYTES.try_with(|live| live.set(live.get().wrapping_add(change)));
 }
 
-#[expect(unsafe_code, reason = "a global allocator is an unsafe trait; every call is passed on to the system's unchanged")]
+#[expect(
+    unsafe_code,
+    reason = "a global allocator is an unsafe trait; every call is passed on to the system's unchanged"
+)]
 // SAFETY: each method hands its arguments to `System` unchanged and returns what `System` returned, so the contract
 // of `GlobalAlloc` holds because it holds for `System`. Counting neither allocates nor unwinds.
 unsafe impl GlobalAlloc for Counting {

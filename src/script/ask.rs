@@ -41,7 +41,10 @@ pub(super) fn ask<'a>(
             tags_before: ledger.tags.iter().cloned().collect(),
             country: ledger.country.clone(),
             response: answer.shared.clone(),
-            said: Mutex::new(Said { vars: ledger.vars.remove(&plugin.name).unwrap_or_default(), ..Said::default() }),
+            said: Mutex::new(Said {
+                vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),
+                ..Said::default()
+            }),
         });
         let heard = hear(plugin, &call, ledger);
         drop(call);
@@ -58,7 +61,8 @@ pub(super) fn ask<'a>(
 fn hear(plugin: &Plugin, call: &Arc<Call>, ledger: &mut Ledger) -> Heard {
     let left = REQUEST_TIME_MAX.saturating_sub(ledger.spent);
     if left.is_zero() {
-        let fault = Fault { kind: FaultKind::Time, line: 0, words: "no time is left for this request".to_owned() };
+        let fault =
+            Fault { kind: FaultKind::Time, line: 0, words: "no time is left for this request".to_owned() };
         return Heard { outcome: Err(fault), said: Said::default(), time: Duration::ZERO };
     }
     let limits = plugin.manifest.limits;
@@ -137,7 +141,15 @@ fn enter(
 }
 
 /// Says that a plugin failed. Rhai's words may quote what the script threw, and so stay out of the log.
-fn report(plugin: &Plugin, hook: Hook, fault: &Fault, rule: &str, facts: &RequestFacts, ledger: &mut Ledger, clock: &Clock) {
+fn report(
+    plugin: &Plugin,
+    hook: Hook,
+    fault: &Fault,
+    rule: &str,
+    facts: &RequestFacts,
+    ledger: &mut Ledger,
+    clock: &Clock,
+) {
     if let Some(kept) = &mut ledger.kept_logs {
         kept.push(format!("fault: {rule}: {}", fault.words));
         return;
@@ -181,7 +193,12 @@ impl<'a> Answer<'a> {
         let mut home = home;
         let shared = home.as_deref_mut().map(|home| {
             let headers = std::mem::take(&mut home.headers);
-            Arc::new(ResponseFacts { headers, status: home.status, size: home.size, latency_ms: home.latency_ms })
+            Arc::new(ResponseFacts {
+                headers,
+                status: home.status,
+                size: home.size,
+                latency_ms: home.latency_ms,
+            })
         });
         Self { home, shared }
     }

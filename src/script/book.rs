@@ -97,7 +97,8 @@ impl RuleBook {
         let mut names = Vec::new();
         let mut plugins = Vec::new();
         for (name, folder) in reader.entries(folders.plugins) {
-            if !folder.is_dir() || !folder.join("plugin.toml").exists() && !folder.join("main.rhai").exists() {
+            if !folder.is_dir() || !folder.join("plugin.toml").exists() && !folder.join("main.rhai").exists()
+            {
                 continue; // unknown files and folders are not ours
             }
             if names.len() == PLUGINS_MAX {
@@ -107,7 +108,8 @@ impl RuleBook {
                 break;
             }
             if !is_plugin_name(&name) {
-                let problem = Problem::of(reader.name(&folder), format!("`{name}` is not the name of a plugin"));
+                let problem =
+                    Problem::of(reader.name(&folder), format!("`{name}` is not the name of a plugin"));
                 reader.problems.push(problem.hint("use lower-case letters, digits and `-`, a letter first"));
                 continue;
             }

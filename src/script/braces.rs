@@ -107,6 +107,9 @@ mod tests {
 
     #[test]
     fn braces_in_texts_and_comments_do_not_count() {
-        assert_eq!(unclosed("// {\n/* { /* { */ */ let a = \"{\"; let b = '{'; let c = `${ #{a: 1}.a } {`;"), None);
+        assert_eq!(
+            unclosed("// {\n/* { /* { */ */ let a = \"{\"; let b = '{'; let c = `${ #{a: 1}.a } {`;"),
+            None
+        );
     }
 }

@@ -98,7 +98,9 @@ pub(super) fn start(limits: Limits, clock: &Clock) {
 
 /// Ends the counting and says what was used.
 pub(super) fn finish() -> Spent {
-    let Some(mut budget) = BUDGET.with(RefCell::take) else { return Spent { time: Duration::ZERO, stop: None } };
+    let Some(mut budget) = BUDGET.with(RefCell::take) else {
+        return Spent { time: Duration::ZERO, stop: None };
+    };
     // A native function that ran past the deadline has not been looked at yet.
     budget.check_clock();
     let wall = budget.clock.now().saturating_duration_since(budget.began);

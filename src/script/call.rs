@@ -92,6 +92,7 @@ impl Call {
     }
 
     /// Records a verdict, the first one only, and ends the script.
+    #[expect(clippy::unnecessary_box_returns, reason = "rhai's errors travel in a box")]
     pub fn decide(&self, verdict: Verdict, position: Position) -> Box<EvalAltResult> {
         self.said.lock().verdict.get_or_insert(verdict);
         budget::decided();
@@ -128,12 +129,14 @@ impl Call {
 }
 
 /// A script error with our words.
+#[expect(clippy::unnecessary_box_returns, reason = "rhai's errors travel in a box")]
 pub(super) fn error(message: impl Into<String>) -> Box<EvalAltResult> {
     let message: String = message.into();
     EvalAltResult::ErrorRuntime(Dynamic::from(message), Position::NONE).into()
 }
 
 /// The end of a script that no `catch` can hold.
+#[expect(clippy::unnecessary_box_returns, reason = "rhai's errors travel in a box")]
 fn exit(position: Position) -> Box<EvalAltResult> {
     EvalAltResult::Exit(Dynamic::UNIT, position).into()
 }

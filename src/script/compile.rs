@@ -34,7 +34,8 @@ pub(super) fn constants(source: &Source, extras: &Extras) -> Result<Vec<Constant
     for statement in ast.statements() {
         if !is_constant(statement) {
             let place = place(source, statement.position());
-            let problem = Problem::at(place, "only `const` and `fn` stand at the top of a file").code("PM002");
+            let problem =
+                Problem::at(place, "only `const` and `fn` stand at the top of a file").code("PM002");
             problems.push(problem.hint("move it into a hook such as `fn on_request(req) { … }`"));
         }
     }
@@ -57,7 +58,11 @@ pub(super) fn constants(source: &Source, extras: &Extras) -> Result<Vec<Constant
 ///
 /// # Errors
 /// The first problem that Rhai finds, and the namespace that was not there, if that was it.
-pub(super) fn functions(source: &Source, extras: &Extras, constants: &[Constant]) -> Result<AST, Failure> {
+pub(super) fn functions(
+    source: &Source,
+    extras: &Extras,
+    constants: &[Constant],
+) -> Result<AST, Box<Failure>> {
     let engine = sandbox(extras, Names::Known);
     let mut scope = Scope::new();
     for (name, _) in constants {
@@ -65,7 +70,7 @@ pub(super) fn functions(source: &Source, extras: &Extras, constants: &[Constant]
         scope.push_dynamic(name.as_str(), Dynamic::UNIT);
     }
     let parsed = guarded(|| engine.compile_with_scope(&scope, &*source.text));
-    let parsed = parsed.ok_or_else(|| Failure { problem: crashed(source), missing: None })?;
+    let parsed = parsed.ok_or_else(|| Box::new(Failure { problem: crashed(source), missing: None }))?;
     let mut ast = parsed.map_err(|e| unknown_name(source, &e, extras, constants))?.clone_functions_only();
     ast.set_source(file_in_plugin(&source.name));
     Ok(ast)
@@ -75,9 +80,10 @@ pub(super) fn functions(source: &Source, extras: &Extras, constants: &[Constant]
 ///
 /// # Errors
 /// What Rhai says.
-pub(super) fn namespace(source: &Source, ast: &AST, extras: &Extras) -> Result<Shared<Module>, Problem> {
+pub(super) fn namespace(source: &Source, ast: &AST, extras: &Extras) -> Result<Shared<Module>, Box<Problem>> {
     let engine = sandbox(extras, Names::Known);
-    let made = guarded(|| Module::eval_ast_as_new(Scope::new(), ast, &engine)).ok_or_else(|| crashed(source))?;
+    let made =
+        guarded(|| Module::eval_ast_as_new(Scope::new(), ast, &engine)).ok_or_else(|| crashed(source))?;
     let mut module = made.map_err(|e| failed(source, &e))?;
     module.build_index();
     Ok(module.into())
@@ -130,7 +136,8 @@ fn crashed(source: &Source) -> Problem {
 }
 
 fn failed(source: &Source, error: &EvalAltResult) -> Problem {
-    Problem::at(place(source, error.unwrap_inner().position()), lower(&error.unwrap_inner().to_string())).code("PM001")
+    Problem::at(place(source, error.unwrap_inner().position()), lower(&error.unwrap_inner().to_string()))
+        .code("PM001")
 }
 
 fn syntax(source: &Source, error: &ParseError) -> Problem {
@@ -142,7 +149,16 @@ fn syntax(source: &Source, error: &ParseError) -> Problem {
 }
 
 /// A strict compile fails at the first unknown variable or namespace; the nearest known one is the hint.
-fn unknown_name(source: &Source, error: &ParseError, extras: &Extras, constants: &[Constant]) -> Failure {
+#[expect(
+    clippy::unnecessary_box_returns,
+    reason = "the failure goes straight into a result, which it must not make large"
+)]
+fn unknown_name(
+    source: &Source,
+    error: &ParseError,
+    extras: &Extras,
+    constants: &[Constant],
+) -> Box<Failure> {
     use rhai::ParseErrorType as E;
     let problem = |message: String| Problem::at(place(source, error.1), message).code("PM020");
     let spaces = || {
@@ -154,7 +170,8 @@ fn unknown_name(source: &Source, error: &ParseError, extras: &Extras, constants:
             let problem = problem(format!("unknown namespace `{name}`"));
             let problem = match nearest(name, spaces()) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
-                None => problem.hint(format!("known namespaces are `{}`", spaces().collect::<Vec<_>>().join("`, `"))),
+                None => problem
+                    .hint(format!("known namespaces are `{}`", spaces().collect::<Vec<_>>().join("`, `"))),
             };
             (problem, Some(name.clone()))
         }
@@ -168,7 +185,7 @@ fn unknown_name(source: &Source, error: &ParseError, extras: &Extras, constants:
         }
         _ => (syntax(source, error), None),
     };
-    Failure { problem, missing }
+    Box::new(Failure { problem, missing })
 }
 
 /// Rhai's sentences begin with a capital; ours do not.

@@ -9,8 +9,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::LazyLock;
 
 use rhai::packages::{
-    BasicArrayPackage, BasicMapPackage, BasicMathPackage, BitFieldPackage, CorePackage, LogicPackage, MoreStringPackage,
-    Package,
+    BasicArrayPackage, BasicMapPackage, BasicMathPackage, BitFieldPackage, CorePackage, LogicPackage,
+    MoreStringPackage, Package,
 };
 use rhai::{Dynamic, Engine, Module, OptimizationLevel, Shared, def_package};
 
@@ -45,8 +45,8 @@ static STANDARD: LazyLock<Shared<Module>> = LazyLock::new(|| Standard::new().as_
 pub(super) struct Extras {
     /// `scripts/` and `lib/` files, `settings`.
     pub namespaces: Vec<(String, Shared<Module>)>,
-    /// Constants of the plugin's files, lifted out of them.
-    pub constants: Option<Shared<Module>>,
+    /// Constants of the plugin's files, lifted out of them; the last one of a name is found first.
+    pub constants: Vec<Shared<Module>>,
 }
 
 /// How names are looked at while a script is compiled.
@@ -70,7 +70,7 @@ pub(super) fn sandbox(extras: &Extras, names: Names) -> Engine {
     for (name, module) in &extras.namespaces {
         engine.register_static_module(name, module.clone());
     }
-    if let Some(constants) = &extras.constants {
+    for constants in &extras.constants {
         engine.register_global_module(constants.clone());
     }
     engine

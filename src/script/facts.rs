@@ -145,12 +145,15 @@ impl RequestFacts {
             return "";
         }
         let lines = self.headers.get_all(header::COOKIE).iter();
-        let pairs = lines.filter_map(|v| std::str::from_utf8(v.as_bytes()).ok()).flat_map(|line| line.split(';'));
+        let pairs =
+            lines.filter_map(|v| std::str::from_utf8(v.as_bytes()).ok()).flat_map(|line| line.split(';'));
         pairs.filter_map(|pair| pair.trim().split_once('=')).find(|(n, _)| *n == name).map_or("", |(_, v)| v)
     }
 }
 
 /// Headers whose values are credentials; scripts see that they are there, and nothing of them.
 pub(super) fn is_secret(name: &str) -> bool {
-    ["authorization", "proxy-authorization", "cookie", "x-api-key"].iter().any(|s| name.eq_ignore_ascii_case(s))
+    ["authorization", "proxy-authorization", "cookie", "x-api-key"]
+        .iter()
+        .any(|s| name.eq_ignore_ascii_case(s))
 }

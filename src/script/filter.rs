@@ -42,7 +42,8 @@ impl Filter {
     /// # Errors
     /// A sentence for the first glob that is none.
     pub fn replace_routes(&mut self, routes: &RouteFilter) -> Result<(), String> {
-        let compile = |globs: &[String]| globs.iter().map(|g| RoutePattern::parse(g)).collect::<Result<Vec<_>, _>>();
+        let compile =
+            |globs: &[String]| globs.iter().map(|g| RoutePattern::parse(g)).collect::<Result<Vec<_>, _>>();
         (self.include, self.exclude) = (compile(&routes.include)?, compile(&routes.exclude)?);
         Ok(())
     }

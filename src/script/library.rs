@@ -56,7 +56,7 @@ impl Library {
                     Err(failure) => problems.push(failure.problem),
                     Ok(ast) => match compile::namespace(&source, &ast, &extras) {
                         Ok(module) => library.add(Space { name, source, ast: ast.into(), module }, constants),
-                        Err(problem) => problems.push(problem),
+                        Err(problem) => problems.push(*problem),
                     },
                 }
             }
@@ -65,7 +65,10 @@ impl Library {
             }
             if still.len() == before {
                 for (_, source, _) in &still {
-                    problems.push(Problem::at(source.top(), "these namespaces use each other in a circle").code("PM020"));
+                    problems.push(
+                        Problem::at(source.top(), "these namespaces use each other in a circle")
+                            .code("PM020"),
+                    );
                 }
                 return (library, problems);
             }
@@ -73,10 +76,12 @@ impl Library {
         }
     }
 
-    /// The surroundings with these namespaces among them.
+    /// The surroundings with these namespaces among them, and the constants that their functions read.
     pub fn around(&self, outer: &Extras) -> Extras {
         let mut extras = outer.clone();
         extras.namespaces.extend(self.spaces.iter().map(|s| (s.name.clone(), s.module.clone())));
+        let constants: Vec<Constant> = self.constants.iter().map(|(c, _)| c.clone()).collect();
+        extras.constants.push(compile::constant_module(&constants));
         extras
     }
 
@@ -89,7 +94,10 @@ impl Library {
 
 fn name_problem(name: &str, source: &Source, around: &Extras) -> Option<Problem> {
     if !rhai::is_valid_identifier(name) {
-        return Some(Problem::at(source.top(), format!("`{name}` cannot be a namespace: letters, digits and `_` only")));
+        return Some(Problem::at(
+            source.top(),
+            format!("`{name}` cannot be a namespace: letters, digits and `_` only"),
+        ));
     }
     let service = SERVICES.iter().any(|(n, _)| *n == name) || name == "settings";
     let taken = service || around.namespaces.iter().any(|(n, _)| n == name);

@@ -85,7 +85,11 @@ impl Setting {
         Ok(read)
     }
 
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the bound was read from a text of that unit")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the bound was read from a text of that unit"
+    )]
     fn shown(&self, bound: f64) -> String {
         match self.kind {
             Kind::Duration => show_duration(Duration::from_millis(bound as u64)),
@@ -138,7 +142,10 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
 /// Whether a plugin may have that name: `[a-z][a-z0-9-]*`, and no key of `[plugins]`.
 pub(super) fn is_plugin_name(name: &str) -> bool {
     let clean = name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-    clean && name.len() <= 64 && name.starts_with(|c: char| c.is_ascii_lowercase()) && !matches!(name, "path" | "scripts")
+    clean
+        && name.len() <= 64
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && !matches!(name, "path" | "scripts")
 }
 
 fn read_name(root: &mut Table<'_>, folder: &str) {
@@ -158,18 +165,28 @@ fn read_api(root: &mut Table<'_>) {
 
 fn read_on_error(root: &mut Table<'_>) -> Option<OnError> {
     let words = [("deny", OnError::Deny), ("allow", OnError::Allow)];
-    let on_error = root.choice("on_error", &words, "", "What a fault does: refuse with 503, or skip the plugin.");
+    let on_error =
+        root.choice("on_error", &words, "", "What a fault does: refuse with 503, or skip the plugin.");
     if on_error.is_none() && !root.has("on_error") {
         let problem = root.problem("on_error", "`on_error` is required");
-        root.report(problem.hint("write `on_error = \"deny\"` (503 when the plugin fails) or `\"allow\"` (skip it)"));
+        root.report(
+            problem.hint("write `on_error = \"deny\"` (503 when the plugin fails) or `\"allow\"` (skip it)"),
+        );
     }
     on_error
 }
 
 fn read_filter(root: &mut Table<'_>) -> Filter {
     let mut routes = root.table("routes");
-    let include = routes.list("include", "list of globs", &[], "Routes by name or tag; all where empty.", RoutePattern::parse);
-    let exclude = routes.list("exclude", "list of globs", &[], "Routes that are left out.", RoutePattern::parse);
+    let include = routes.list(
+        "include",
+        "list of globs",
+        &[],
+        "Routes by name or tag; all where empty.",
+        RoutePattern::parse,
+    );
+    let exclude =
+        routes.list("exclude", "list of globs", &[], "Routes that are left out.", RoutePattern::parse);
     routes.finish();
     let mut matching = root.table("match");
     let methods = matching.list("methods", "list of methods", &[], "Methods; all where empty.", |text| {
@@ -192,7 +209,9 @@ fn read_limits(root: &mut Table<'_>) -> Limits {
     let ops = table.integer("ops", fallback, (1, most), "Operations of one call of a hook.");
     let memory = table.size("memory", "8 MiB", "Memory of one call of a hook.");
     if time > REQUEST_TIME_MAX {
-        table.report(table.problem("time", format!("`limits.time` is at most {}", show_duration(REQUEST_TIME_MAX))));
+        table.report(
+            table.problem("time", format!("`limits.time` is at most {}", show_duration(REQUEST_TIME_MAX))),
+        );
     }
     if !(64 << 10..=CALL_MEMORY_MAX).contains(&memory) {
         let most = show_size(CALL_MEMORY_MAX);
@@ -212,7 +231,9 @@ fn read_settings(root: &mut Table<'_>) -> BTreeMap<String, Setting> {
     for (name, mut table) in named.into_iter().take(SETTINGS_MAX) {
         if !rhai::is_valid_identifier(&name) || is_reserved(&name) {
             let place = table.place(table.span());
-            table.report(Problem::at(place, format!("`{name}` cannot be the name of a setting")).code("PM032"));
+            table.report(
+                Problem::at(place, format!("`{name}` cannot be the name of a setting")).code("PM032"),
+            );
         }
         if let Some(setting) = read_setting(&mut table) {
             settings.insert(name, setting);
@@ -231,8 +252,11 @@ fn read_setting(table: &mut Table<'_>) -> Option<Setting> {
     }
     table.optional_text("doc", "One sentence for people.");
     let [default, min, max, choices] =
-        [("default", "a value"), ("min", "a value"), ("max", "a value"), ("choices", "a list")]
-            .map(|(key, kind)| table.value(key, kind, "A value of the setting's type.").map(|(v, _)| plain_data(v)));
+        [("default", "a value"), ("min", "a value"), ("max", "a value"), ("choices", "a list")].map(
+            |(key, kind)| {
+                table.value(key, kind, "A value of the setting's type.").map(|(v, _)| plain_data(v))
+            },
+        );
     let kind = kind?;
     let Some(default) = default else {
         if !table.has("default") {
@@ -249,7 +273,13 @@ fn read_setting(table: &mut Table<'_>) -> Option<Setting> {
         }
         None => Vec::new(),
     };
-    let setting = Setting { min: bound(table, "min", &kind, min), max: bound(table, "max", &kind, max), kind, default, choices };
+    let setting = Setting {
+        min: bound(table, "min", &kind, min),
+        max: bound(table, "max", &kind, max),
+        kind,
+        default,
+        choices,
+    };
     if let Err(why) = setting.read(&setting.default) {
         table.report(table.problem("default", format!("`{}.default` {why}", table.path())).code("PM031"));
     }
@@ -273,9 +303,40 @@ fn bound(table: &Table<'_>, key: &'static str, kind: &Kind, value: Option<Value>
 /// Words that Rhai keeps for itself; `settings::NAME` would be a syntax error.
 fn is_reserved(name: &str) -> bool {
     const WORDS: [&str; 34] = [
-        "shared", "default", "match", "case", "new", "with", "is", "use", "call", "until", "go", "null", "nil", "static",
-        "var", "package", "super", "thread", "spawn", "sync", "async", "await", "yield", "public", "protected", "module",
-        "goto", "void", "eval", "import", "export", "print", "debug", "this",
+        "shared",
+        "default",
+        "match",
+        "case",
+        "new",
+        "with",
+        "is",
+        "use",
+        "call",
+        "until",
+        "go",
+        "null",
+        "nil",
+        "static",
+        "var",
+        "package",
+        "super",
+        "thread",
+        "spawn",
+        "sync",
+        "async",
+        "await",
+        "yield",
+        "public",
+        "protected",
+        "module",
+        "goto",
+        "void",
+        "eval",
+        "import",
+        "export",
+        "print",
+        "debug",
+        "this",
     ];
     WORDS.contains(&name)
 }

@@ -1,6 +1,7 @@
 //! One plugin: a manifest, compiled scripts, and the sandbox that they run in.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -85,7 +86,8 @@ impl Plugin {
     /// # Errors
     /// A sentence, when there is no such setting or the value does not fit.
     pub fn set(&mut self, name: &str, value: &Value) -> Result<(), String> {
-        let declared = self.manifest.settings.get(name).ok_or_else(|| format!("there is no setting `{name}`"))?;
+        let declared =
+            self.manifest.settings.get(name).ok_or_else(|| format!("there is no setting `{name}`"))?;
         let value = declared.read(value).map_err(|why| format!("the setting `{name}` {why}"))?;
         self.settings.insert(name.to_owned(), value);
         self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
@@ -137,10 +139,17 @@ impl Code {
             }
         };
         let libraries = [shared, &lib];
-        around.constants = Some(all_constants(main, constants, libraries, &mut problems));
+        around.constants = vec![all_constants(main, constants, libraries, &mut problems)];
         let spaces: Vec<_> = libraries.iter().flat_map(|l| &l.spaces).collect();
-        problems.append(check::plugin(&Checked { main, ast: &ast, own: &lib.spaces, spaces: &spaces, settings: declared }));
-        let hooks = Hook::ALL.map(|h| ast.iter_functions().any(|f| f.name == h.name() && f.params.len() == h.arity()));
+        problems.append(check::plugin(&Checked {
+            main,
+            ast: &ast,
+            own: &lib.spaces,
+            spaces: &spaces,
+            settings: declared,
+        }));
+        let hooks = Hook::ALL
+            .map(|h| ast.iter_functions().any(|f| f.name == h.name() && f.params.len() == h.arity()));
         (Some(Self { ast, hooks, around }), problems)
     }
 }
@@ -180,9 +189,14 @@ fn with_settings(around: &Extras, settings: &BTreeMap<String, Dynamic>) -> Extra
 }
 
 /// Lays the operator's word over the manifest.
-fn effective(manifest: &mut Manifest, word: Option<&PluginOverride>, problems: &mut Problems) -> BTreeMap<String, Dynamic> {
+fn effective(
+    manifest: &mut Manifest,
+    word: Option<&PluginOverride>,
+    problems: &mut Problems,
+) -> BTreeMap<String, Dynamic> {
     let default = |s: &Setting| s.read(&s.default).unwrap_or(Dynamic::UNIT);
-    let mut settings: BTreeMap<_, _> = manifest.settings.iter().map(|(n, s)| (n.clone(), default(s))).collect();
+    let mut settings: BTreeMap<_, _> =
+        manifest.settings.iter().map(|(n, s)| (n.clone(), default(s))).collect();
     let Some(word) = word else { return settings };
     manifest.mode = word.mode.unwrap_or(manifest.mode);
     manifest.priority = word.priority.unwrap_or(manifest.priority);
@@ -213,7 +227,7 @@ fn content_hash(inputs: &[(PathBuf, String)]) -> String {
     let mut text = String::new();
     for (path, hash) in inputs {
         let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
-        text.push_str(&format!("{name} {hash}\n"));
+        let _ = writeln!(text, "{name} {hash}");
     }
     hex_hash(text.as_bytes())
 }

@@ -39,7 +39,10 @@ pub(super) fn call(plugin: &Plugin, call: &Arc<Call>, limits: Limits) -> Heard {
     let ran = guarded(|| {
         let options = CallFnOptions::new().eval_ast(false).with_tag(Request(call.clone()));
         let mut scope = Scope::new();
-        plugin.engine.call_fn_with_options::<Dynamic>(options, &mut scope, &plugin.ast, call.hook.name(), args).map(drop)
+        plugin
+            .engine
+            .call_fn_with_options::<Dynamic>(options, &mut scope, &plugin.ast, call.hook.name(), args)
+            .map(drop)
     });
     let spent = budget::finish();
     let mut said = std::mem::take(&mut *call.said.lock());

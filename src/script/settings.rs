@@ -83,8 +83,12 @@ impl Kind {
     pub fn read(&self, value: &Value) -> Result<Dynamic, String> {
         match (self, value) {
             (Self::Bool, Value::Bool(b)) => Ok(Dynamic::from(*b)),
-            (Self::Int, Value::Number(n)) => n.as_i64().map(Dynamic::from).ok_or_else(|| "must be a whole number".into()),
-            (Self::Float, Value::Number(n)) => n.as_f64().map(Dynamic::from).ok_or_else(|| "must be a number".into()),
+            (Self::Int, Value::Number(n)) => {
+                n.as_i64().map(Dynamic::from).ok_or_else(|| "must be a whole number".into())
+            }
+            (Self::Float, Value::Number(n)) => {
+                n.as_f64().map(Dynamic::from).ok_or_else(|| "must be a number".into())
+            }
             (Self::Map, Value::Object(_)) => plain(value, 0),
             (Self::List(kind), Value::Array(items)) => {
                 if items.len() > ITEMS_MAX {
@@ -93,7 +97,9 @@ impl Kind {
                 let read = |(i, item)| kind.read(item).map_err(|why| format!("item {}: {why}", i + 1));
                 items.iter().enumerate().map(read).collect::<Result<Array, _>>().map(Dynamic::from)
             }
-            (Self::Bool | Self::Int | Self::Float | Self::Map | Self::List(_), _) => Err(self.wanted().to_owned()),
+            (Self::Bool | Self::Int | Self::Float | Self::Map | Self::List(_), _) => {
+                Err(self.wanted().to_owned())
+            }
             (_, Value::String(text)) => {
                 if text.len() > TEXT_BYTES_MAX {
                     return Err(format!("is longer than {TEXT_BYTES_MAX} bytes"));
@@ -109,7 +115,9 @@ impl Kind {
     pub fn measure(&self, value: &Value) -> Option<f64> {
         match (self, value) {
             (_, Value::Number(n)) => n.as_f64(),
-            (Self::Duration, Value::String(t)) => parse_duration(t).ok().map(|d: Duration| d.as_millis() as f64),
+            (Self::Duration, Value::String(t)) => {
+                parse_duration(t).ok().map(|d: Duration| d.as_millis() as f64)
+            }
             (Self::Size, Value::String(t)) => parse_size(t).ok().map(|b| b as f64),
             (Self::String, Value::String(t)) => Some(t.chars().count() as f64),
             (Self::List(_), Value::Array(items)) => Some(items.len() as f64),
@@ -121,7 +129,9 @@ impl Kind {
         match self {
             Self::Duration => parse_duration(text).map(drop),
             Self::Size => parse_size(text).map(drop),
-            Self::Ip => text.parse::<IpAddr>().map(drop).map_err(|_| format!("`{text}` is not an IP address")),
+            Self::Ip => {
+                text.parse::<IpAddr>().map(drop).map_err(|_| format!("`{text}` is not an IP address"))
+            }
             Self::Cidr => {
                 let known = text.parse::<ipnet::IpNet>().is_ok() || text.parse::<IpAddr>().is_ok();
                 if known { Ok(()) } else { Err(format!("`{text}` is not a network such as \"10.0.0.0/8\"")) }
@@ -162,7 +172,11 @@ fn plain(value: &Value, depth: usize) -> Result<Dynamic, String> {
     match value {
         Value::Null => Err("holds an empty value".to_owned()),
         Value::Bool(b) => Ok(Dynamic::from(*b)),
-        Value::Number(n) => n.as_i64().map(Dynamic::from).or_else(|| n.as_f64().map(Dynamic::from)).ok_or_else(|| "holds a number out of range".into()),
+        Value::Number(n) => n
+            .as_i64()
+            .map(Dynamic::from)
+            .or_else(|| n.as_f64().map(Dynamic::from))
+            .ok_or_else(|| "holds a number out of range".into()),
         Value::String(t) => Ok(Dynamic::from(ImmutableString::from(t))),
         Value::Array(items) if items.len() <= ITEMS_MAX => {
             items.iter().map(|v| plain(v, depth + 1)).collect::<Result<Array, _>>().map(Dynamic::from)

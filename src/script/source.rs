@@ -37,7 +37,9 @@ impl<'a> Reader<'a> {
             Ok(bytes) => {
                 self.inputs.push((path.to_owned(), hex_hash(&bytes)));
                 match String::from_utf8(bytes) {
-                    Ok(text) => Some(Source::new(self.name(path), text.strip_prefix('\u{feff}').unwrap_or(&text))),
+                    Ok(text) => {
+                        Some(Source::new(self.name(path), text.strip_prefix('\u{feff}').unwrap_or(&text)))
+                    }
                     Err(_) => self.fail(path, "the file is not UTF-8 text"),
                 }
             }
@@ -51,7 +53,8 @@ impl<'a> Reader<'a> {
             Ok(listing) => listing,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
             Err(e) => {
-                self.problems.push(Problem::of(self.name(folder), format!("the folder cannot be read: {}", e.kind())));
+                self.problems
+                    .push(Problem::of(self.name(folder), format!("the folder cannot be read: {}", e.kind())));
                 return Vec::new();
             }
         };
@@ -78,7 +81,8 @@ impl<'a> Reader<'a> {
             .filter_map(|(name, path)| Some((name.strip_suffix(".rhai")?.to_owned(), path)))
             .collect();
         if files.len() > files_max {
-            self.problems.push(Problem::of(self.name(folder), format!("at most {files_max} scripts may stand here")));
+            self.problems
+                .push(Problem::of(self.name(folder), format!("at most {files_max} scripts may stand here")));
         }
         files.into_iter().take(files_max).filter_map(|(name, path)| Some((name, self.read(&path)?))).collect()
     }
@@ -106,7 +110,9 @@ fn read_plain(path: &Path) -> Result<Vec<u8>, String> {
 
 /// Hidden files, and what editors leave behind.
 fn is_leftover(name: &str) -> bool {
-    name.starts_with('.') || name.ends_with('~') || [".swp", ".tmp", ".bak"].iter().any(|end| name.ends_with(end))
+    name.starts_with('.')
+        || name.ends_with('~')
+        || [".swp", ".tmp", ".bak"].iter().any(|end| name.ends_with(end))
 }
 
 /// SHA-256 in hex.

@@ -66,36 +66,53 @@ fn compare_any(module: &mut Module) {
                     return Ok((a.is_unit() && b.is_unit()) == (name == "=="));
                 }
                 match order(a, &b) {
-                    Some(order) => Ok(order.map_or(name == "!=", holds)),
-                    None => Err(error(format!("`{name}` cannot compare {} with {}", kind(a), kind(&b)))),
+                    Order::Is(order) => Ok(holds(order)),
+                    // NaN compares to nothing, itself included: only `!=` holds.
+                    Order::NotANumber => Ok(name == "!="),
+                    Order::Unlike => {
+                        Err(error(format!("`{name}` cannot compare {} with {}", kind(a), kind(&b))))
+                    }
                 }
             },
         );
     }
 }
 
-/// The order of two values of comparable types; `Some(None)` where one is NaN.
-fn order(a: &Dynamic, b: &Dynamic) -> Option<Option<Ordering>> {
+/// How two values stand to each other.
+enum Order {
+    Is(Ordering),
+    NotANumber,
+    Unlike,
+}
+
+fn order(a: &Dynamic, b: &Dynamic) -> Order {
     if let (Some(a), Some(b)) = (number(a), number(b)) {
-        return Some(a.partial_cmp(&b));
+        return a.partial_cmp(&b).map_or(Order::NotANumber, Order::Is);
     }
     if let (Some(a), Some(b)) = (text(a), text(b)) {
-        return Some(Some(a.cmp(&b)));
+        return Order::Is(a.cmp(&b));
     }
     match (a.as_bool(), b.as_bool()) {
-        (Ok(a), Ok(b)) => Some(Some(a.cmp(&b))),
-        _ => None,
+        (Ok(a), Ok(b)) => Order::Is(a.cmp(&b)),
+        _ => Order::Unlike,
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a whole number beside one with a point is compared as Rhai does it")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a whole number beside one with a point is compared as Rhai does it"
+)]
 fn number(value: &Dynamic) -> Option<f64> {
     value.as_float().ok().or_else(|| value.as_int().ok().map(|n| n as f64))
 }
 
 /// A text, or a character as a text of one.
 fn text(value: &Dynamic) -> Option<ImmutableString> {
-    value.as_char().ok().map(|c| ImmutableString::from(c.to_string())).or_else(|| value.clone().into_immutable_string().ok())
+    value
+        .as_char()
+        .ok()
+        .map(|c| ImmutableString::from(c.to_string()))
+        .or_else(|| value.clone().into_immutable_string().ok())
 }
 
 fn kind(value: &Dynamic) -> &'static str {

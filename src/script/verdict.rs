@@ -58,8 +58,12 @@ impl Verdict {
         let refusal = match self.word {
             Word::Allow => return None,
             Word::Deny { status, message } => plain(status, message),
-            Word::Throttle { after, message } => RuleRefusal { retry_after: Some(after), ..plain(429, message) },
-            Word::Redirect { location } => RuleRefusal { location: Some(location), ..plain(302, "See the location.".to_owned()) },
+            Word::Throttle { after, message } => {
+                RuleRefusal { retry_after: Some(after), ..plain(429, message) }
+            }
+            Word::Redirect { location } => {
+                RuleRefusal { location: Some(location), ..plain(302, "See the location.".to_owned()) }
+            }
             Word::Drop => RuleRefusal { silent: true, ..plain(403, "Access denied.".to_owned()) },
         };
         Some(Arc::new(refusal))
@@ -68,7 +72,8 @@ impl Verdict {
 
 /// Whether the text is a code: `[a-z0-9_.]+`, bounded.
 pub(super) fn is_code(text: &str) -> bool {
-    let clean = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'));
+    let clean =
+        text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'));
     !text.is_empty() && text.len() <= CODE_BYTES_MAX && clean
 }
 
@@ -84,13 +89,19 @@ pub(super) fn public_text(text: &str) -> String {
 /// become `//host`. What passes here has none of these.
 pub(super) fn is_same_site(location: &str) -> bool {
     let path = location.split(['?', '#']).next().unwrap_or_default();
-    let plain = location.len() <= LOCATION_BYTES_MAX && location.bytes().all(|b| matches!(b, 0x21..=0x7e) && b != b'\\');
+    let plain = location.len() <= LOCATION_BYTES_MAX
+        && location.bytes().all(|b| matches!(b, 0x21..=0x7e) && b != b'\\');
     let dots = path.split('/').any(|s| {
         let s = s.to_ascii_lowercase().replace("%2e", ".");
         s == "." || s == ".."
     });
     let encoded = path.to_ascii_lowercase();
-    plain && path.starts_with('/') && !path.contains("//") && !dots && !encoded.contains("%5c") && !encoded.contains("%2f")
+    plain
+        && path.starts_with('/')
+        && !path.contains("//")
+        && !dots
+        && !encoded.contains("%5c")
+        && !encoded.contains("%2f")
 }
 
 #[cfg(test)]
@@ -103,8 +114,26 @@ mod tests {
             assert!(is_same_site(good), "{good}");
         }
         for bad in [
-            "", "x", "//evil", "/\\evil", "/\t/evil", "/.//evil", "/a/..//evil", "/%5cevil", "https:evil", "/a b", "/é",
-            "//evil%2f@good", "javascript:x", "/%2fevil", "/a/../b", "/%2e%2e/b", "/a//b", "/a\r\nb", "?x", "#x",
+            "",
+            "x",
+            "//evil",
+            "/\\evil",
+            "/\t/evil",
+            "/.//evil",
+            "/a/..//evil",
+            "/%5cevil",
+            "https:evil",
+            "/a b",
+            "/é",
+            "//evil%2f@good",
+            "javascript:x",
+            "/%2fevil",
+            "/a/../b",
+            "/%2e%2e/b",
+            "/a//b",
+            "/a\r\nb",
+            "?x",
+            "#x",
         ] {
             assert!(!is_same_site(bad), "{bad:?}");
         }

@@ -28,7 +28,8 @@ impl Ip {
         if let Ok(address) = network.parse::<IpAddr>() {
             return Ok(canonical(address) == self.address);
         }
-        let network: ipnet::IpNet = network.parse().map_err(|_| error(format!("`{network}` is not a network")))?;
+        let network: ipnet::IpNet =
+            network.parse().map_err(|_| error(format!("`{network}` is not a network")))?;
         Ok(network.contains(&self.address))
     }
 }
@@ -38,7 +39,7 @@ pub(super) fn register(module: &mut Module) {
     module.combine_flatten(exported_module!(ip));
 }
 
-#[expect(clippy::needless_pass_by_value, clippy::trivially_copy_pass_by_ref, reason = "rhai decides how arguments arrive")]
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod ip {
     /// Whether it is an IPv6 address.

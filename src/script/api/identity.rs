@@ -58,6 +58,7 @@ fn texts(values: &[String]) -> Array {
     values.iter().map(|v| Dynamic::from(v.clone())).collect()
 }
 
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod client {
     /// The client's address.
@@ -79,6 +80,7 @@ mod client {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod geo {
     /// ISO 3166-1 code of the country.
@@ -136,6 +138,7 @@ mod geo {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod user {
     /// Whether somebody is signed in.
@@ -200,6 +203,7 @@ mod user {
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "ages are far below 2^63 seconds")]
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod session {
     /// Whether there is a live session.
@@ -227,6 +231,7 @@ mod session {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod api_key {
     /// Whether a key identified the request.
@@ -254,6 +259,7 @@ mod api_key {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod route {
     /// The name; `""` for a path without a route.

@@ -18,7 +18,8 @@ const FIELDS_MAX: usize = 8;
 const INPUT_BYTES_MAX: usize = 4_096;
 
 static EMAIL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9.\-]+").expect("the pattern is a constant and a test compiles it")
+    Regex::new(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9.\-]+")
+        .expect("the pattern is a constant and a test compiles it")
 });
 static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r"\b\d{1,3}(?:\.\d{1,3}){3}\b|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*";
@@ -63,7 +64,6 @@ fn write(ctx: &NativeCallContext<'_>, level: LogLevel, message: &str, fields: &M
     Ok(())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "rhai decides how arguments arrive")]
 #[export_module]
 mod log {
     /// A line for whoever is looking for a fault.

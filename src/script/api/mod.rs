@@ -14,7 +14,9 @@ mod verbs;
 
 pub(super) use address::Ip;
 pub(super) use patterns::{glob, pattern};
-pub(super) use response::{Change as HeaderChange, check_name as check_header_name, check_value as check_header_value};
+pub(super) use response::{
+    Change as HeaderChange, check_name as check_header_name, check_value as check_header_value,
+};
 pub(super) use text::replaced;
 pub(super) use time::{parse_clock_time, zone};
 pub(super) use verbs::VERBS;
@@ -40,7 +42,8 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
 
 /// The services, by namespace.
 pub(super) static SERVICES: LazyLock<Vec<(&'static str, Shared<Module>)>> = LazyLock::new(|| {
-    let services = [("text", text::module()), ("net", net::module()), ("time", time::module()), ("log", log::module())];
+    let services =
+        [("text", text::module()), ("net", net::module()), ("time", time::module()), ("log", log::module())];
     services
         .into_iter()
         .map(|(name, mut module)| {

@@ -16,7 +16,6 @@ fn network_of(ip: &Ip, v4: i64, v6: i64) -> Option<ipnet::IpNet> {
     ipnet::IpNet::new(ip.address, bits).ok().map(|n| n.trunc())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "rhai decides how arguments arrive")]
 #[export_module]
 mod net {
     /// Reads an address; what is none is an error.
@@ -29,7 +28,9 @@ mod net {
     #[rhai_fn(return_raw)]
     pub fn prefix(ip: Ip, v4: i64, v6: i64) -> Raised<String> {
         let network = network_of(&ip, v4, v6);
-        network.map(|n| n.to_string()).ok_or_else(|| error("a prefix is 0 to 32 bits for IPv4, 0 to 128 for IPv6"))
+        network
+            .map(|n| n.to_string())
+            .ok_or_else(|| error("a prefix is 0 to 32 bits for IPv4, 0 to 128 for IPv6"))
     }
 
     /// Whether the address is loopback, private or link-local.
@@ -44,7 +45,9 @@ mod net {
             return Err(error("the budget is spent"));
         }
         for item in list {
-            let network = item.into_immutable_string().map_err(|_| error("networks are texts such as \"10.0.0.0/8\""))?;
+            let network = item
+                .into_immutable_string()
+                .map_err(|_| error("networks are texts such as \"10.0.0.0/8\""))?;
             if ip.is_in(&network)? {
                 return Ok(true);
             }

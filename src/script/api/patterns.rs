@@ -46,14 +46,18 @@ pub(in crate::script) fn glob_matches(glob: &GlobMatcher, text: &str) -> bool {
     glob.is_match(text)
 }
 
-fn cached<T>(cache: &Cache<T>, text: &str, build: impl Fn(&str) -> Result<T, String>) -> Result<Arc<T>, String> {
+fn cached<T>(
+    cache: &Cache<T>,
+    text: &str,
+    compile: impl Fn(&str) -> Result<T, String>,
+) -> Result<Arc<T>, String> {
     if text.len() > PATTERN_BYTES_MAX {
         return Err(format!("a pattern has at most {PATTERN_BYTES_MAX} bytes"));
     }
     if let Some(found) = cache.read().get(text) {
         return Ok(found.clone());
     }
-    let built = Arc::new(build(text)?);
+    let built = Arc::new(compile(text)?);
     let mut cache = cache.write();
     if cache.len() >= CACHE_MAX {
         // Rules use a handful of patterns; a full cache means that some are made of data. Any one may go.

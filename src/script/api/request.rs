@@ -24,6 +24,7 @@ fn text(value: &str) -> ImmutableString {
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "lengths and counts are far below 2^63")]
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod req {
     /// The correlation id.
@@ -141,7 +142,10 @@ mod req {
             return Array::new();
         }
         let values = req.0.facts.headers.get_all(name).iter().take(HEADER_VALUES_MAX);
-        values.filter_map(|v| std::str::from_utf8(v.as_bytes()).ok()).map(|v| Dynamic::from(text(v))).collect()
+        values
+            .filter_map(|v| std::str::from_utf8(v.as_bytes()).ok())
+            .map(|v| Dynamic::from(text(v)))
+            .collect()
     }
 
     /// A query parameter, decoded; the first where it repeats.

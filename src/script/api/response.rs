@@ -43,7 +43,8 @@ pub(in crate::script) enum Change {
 /// # Errors
 /// A sentence that says why not.
 pub(in crate::script) fn check_name(name: &str, change: Change) -> Result<HeaderName, String> {
-    let parsed = HeaderName::from_bytes(name.as_bytes()).map_err(|_| "this is not a header name".to_owned())?;
+    let parsed =
+        HeaderName::from_bytes(name.as_bytes()).map_err(|_| "this is not a header name".to_owned())?;
     let name = parsed.as_str();
     if FORBIDDEN.contains(&name) || name.starts_with("access-control-") {
         return Err(format!("the header `{name}` is the gateway's own"));
@@ -62,7 +63,8 @@ pub(in crate::script) fn check_value(value: &str) -> Result<HeaderValue, String>
     if value.len() > VALUE_BYTES_MAX {
         return Err(format!("a header value has at most {VALUE_BYTES_MAX} bytes"));
     }
-    HeaderValue::from_str(value).map_err(|_| "a header value has no line breaks and no control characters".to_owned())
+    HeaderValue::from_str(value)
+        .map_err(|_| "a header value has no line breaks and no control characters".to_owned())
 }
 
 pub(super) fn register(module: &mut Module) {
@@ -74,7 +76,8 @@ pub(super) fn register(module: &mut Module) {
 fn look<T>(call: &Call, read: impl FnOnce(StatusCode, &HeaderMap) -> T) -> Raised<T> {
     let base = call.response.as_ref().ok_or_else(|| error("there is no answer at this moment"))?;
     let said = call.said.lock();
-    let (status, headers) = said.draft.as_ref().map_or((base.status, &base.headers), |d| (d.status, &d.headers));
+    let (status, headers) =
+        said.draft.as_ref().map_or((base.status, &base.headers), |d| (d.status, &d.headers));
     Ok(read(status, headers))
 }
 
@@ -99,8 +102,13 @@ fn is_session_line(line: &HeaderValue, cookie: &str) -> bool {
 /// Removes a header; lines of the session's cookie stay.
 fn remove(draft: &mut Draft, name: &HeaderName, cookie: &str) {
     if name == SET_COOKIE {
-        let kept: Vec<_> =
-            draft.headers.get_all(SET_COOKIE).iter().filter(|l| is_session_line(l, cookie)).cloned().collect();
+        let kept: Vec<_> = draft
+            .headers
+            .get_all(SET_COOKIE)
+            .iter()
+            .filter(|l| is_session_line(l, cookie))
+            .cloned()
+            .collect();
         draft.headers.remove(SET_COOKIE);
         for line in kept {
             draft.headers.append(SET_COOKIE, line);
@@ -125,6 +133,7 @@ fn put(call: &Call, draft: &mut Draft, name: HeaderName, value: HeaderValue) -> 
 }
 
 #[expect(clippy::cast_possible_wrap, reason = "sizes and times are far below 2^63")]
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod res {
     /// The status.

@@ -56,7 +56,8 @@ fn entropy_of(text: &str) -> f64 {
 fn similarity(a: &str, b: &str) -> f64 {
     let a: Vec<char> = a.chars().take(SIMILAR_CHARS_MAX).collect();
     let b: Vec<char> = b.chars().take(SIMILAR_CHARS_MAX).collect();
-    let mut row: Vec<u32> = (0..=SIMILAR_CHARS_MAX).filter_map(|i| u32::try_from(i).ok()).take(b.len() + 1).collect();
+    let mut row: Vec<u32> =
+        (0..=SIMILAR_CHARS_MAX).filter_map(|i| u32::try_from(i).ok()).take(b.len() + 1).collect();
     for (i, x) in a.iter().enumerate() {
         let mut corner = row[0];
         row[0] = u32::try_from(i + 1).unwrap_or(u32::MAX);

@@ -22,8 +22,10 @@ pub(in crate::script) fn zone(name: &str) -> Result<TimeZone, String> {
 /// A time of day, `HH:MM`; `24:00` is the end of the day.
 pub(in crate::script) fn parse_clock_time(text: &str) -> Result<u32, String> {
     let bad = || format!("`{text}` is not a time of day such as \"08:30\"");
-    let (hour, minute) = text.split_once(':').filter(|(h, m)| h.len() == 2 && m.len() == 2).ok_or_else(bad)?;
-    let number = |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten();
+    let (hour, minute) =
+        text.split_once(':').filter(|(h, m)| h.len() == 2 && m.len() == 2).ok_or_else(bad)?;
+    let number =
+        |part: &str| part.bytes().all(|b| b.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten();
     let (hour, minute) = (number(hour).ok_or_else(bad)?, number(minute).ok_or_else(bad)?);
     let minutes = hour * 60 + minute;
     if minute < 60 && minutes <= 24 * 60 { Ok(minutes) } else { Err(bad()) }
@@ -63,6 +65,7 @@ mod time {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod moment {
     /// 0 to 23.

@@ -39,13 +39,17 @@ fn weight(value: &Dynamic, depth: usize) -> Option<usize> {
     (value.is_int() || value.is_float() || value.is_bool() || value.is_char()).then_some(1)
 }
 
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod vars {
     /// A value that this plugin kept; asking for one that it did not keep is an error.
     #[rhai_fn(index_get, return_raw, pure)]
     pub fn get(vars: &mut Vars, name: &str) -> Raised<Dynamic> {
         let said = vars.0.said.lock();
-        said.vars.get(name).cloned().ok_or_else(|| error(format!("there is no `req.vars.{name}`; ask `req.vars.has` first")))
+        said.vars
+            .get(name)
+            .cloned()
+            .ok_or_else(|| error(format!("there is no `req.vars.{name}`; ask `req.vars.has` first")))
     }
 
     /// Keeps a value for the later hooks of this plugin.

@@ -8,7 +8,9 @@ use rhai::{Module, NativeCallContext, export_module, exported_module};
 use crate::base::units::parse_duration;
 use crate::script::call::{Call, Raised, SCORES_MAX, error};
 use crate::script::ledger::{SCORE_MAX, TAGS_MAX};
-use crate::script::verdict::{CODE_BYTES_MAX, THROTTLE_MAX, Verdict, Word, is_code, is_same_site, public_text};
+use crate::script::verdict::{
+    CODE_BYTES_MAX, THROTTLE_MAX, Verdict, Word, is_code, is_same_site, public_text,
+};
 
 /// A verb as the checker knows it: name, number of arguments, which argument is the code.
 pub(in crate::script) const VERBS: [(&str, usize, Option<usize>); 7] = [
@@ -70,7 +72,9 @@ mod verbs {
     /// Refuses with 429 and `Retry-After` in seconds.
     #[rhai_fn(name = "throttle", return_raw, volatile)]
     pub fn throttle_seconds(ctx: NativeCallContext<'_>, after: i64, code: &str, message: &str) -> Raised<()> {
-        let after = u64::try_from(after).map(Duration::from_secs).map_err(|_| "a throttle is not negative".to_owned());
+        let after = u64::try_from(after)
+            .map(Duration::from_secs)
+            .map_err(|_| "a throttle is not negative".to_owned());
         decide(&ctx, code, || throttle_for(after, message))
     }
 
@@ -124,7 +128,8 @@ mod verbs {
         if !call.hook.decides() {
             return Err(error(format!("nobody reads tags after {}", call.hook)));
         }
-        let clean = !name.is_empty() && name.len() <= CODE_BYTES_MAX && name.bytes().all(|b| b.is_ascii_graphic());
+        let clean =
+            !name.is_empty() && name.len() <= CODE_BYTES_MAX && name.bytes().all(|b| b.is_ascii_graphic());
         if !clean {
             return Err(error("a tag is 1 to 64 visible ASCII characters"));
         }

@@ -17,23 +17,32 @@ pub(super) struct Finding {
     pub code: &'static str,
     pub message: String,
     pub hint: Option<String>,
+    pub warning: bool,
 }
 
 impl Finding {
     pub fn new(position: Position, code: &'static str, message: impl Into<String>) -> Self {
-        Self { position, code, message: message.into(), hint: None }
+        Self { position, code, message: message.into(), hint: None, warning: false }
     }
 
     pub fn hint(mut self, hint: impl Into<Option<String>>) -> Self {
         self.hint = hint.into();
         self
     }
+
+    pub fn warning(mut self) -> Self {
+        self.warning = true;
+        self
+    }
 }
 
 /// Checks every call of a file.
 pub(super) fn check(look: &mut Look<'_>, reach: Option<&Reach>) {
-    let functions: Vec<(String, Vec<String>)> =
-        look.ast.iter_functions().map(|f| (f.name.to_owned(), f.params.iter().map(|p| (*p).to_owned()).collect())).collect();
+    let functions: Vec<(String, Vec<String>)> = look
+        .ast
+        .iter_functions()
+        .map(|f| (f.name.to_owned(), f.params.iter().map(|p| (*p).to_owned()).collect()))
+        .collect();
     let mut findings: Vec<Finding> = Vec::new();
     for (name, params) in functions {
         let key = (name, params.len());
@@ -55,14 +64,16 @@ pub(super) fn check(look: &mut Look<'_>, reach: Option<&Reach>) {
             true
         });
     }
-    findings.sort_by_key(|f| (f.position.line(), f.position.position()));
-    findings.dedup_by(|a, b| a.position == b.position && a.message == b.message);
-    for f in findings {
-        look.report(f.position, f.code, f.message, f.hint);
-    }
+    look.findings.append(&mut findings);
 }
 
-fn check_call(look: &Look<'_>, call: &FnCallExpr, position: Position, method: bool, findings: &mut Vec<Finding>) {
+fn check_call(
+    look: &Look<'_>,
+    call: &FnCallExpr,
+    position: Position,
+    method: bool,
+    findings: &mut Vec<Finding>,
+) {
     if call.op_token.is_some() || Catalogue::is_intrinsic(&call.name) {
         if call.name == "eval" {
             findings.push(Finding::new(position, "PM020", "`eval` is not available"));
@@ -78,26 +89,40 @@ fn check_call(look: &Look<'_>, call: &FnCallExpr, position: Position, method: bo
     // A script function called as a method has its receiver as `this`.
     arities.extend(own.iter().filter(|(n, _)| n == name).map(|(_, arity)| arity + usize::from(method)));
     if arities.is_empty() {
-        let known = own.iter().map(|(n, _)| n.as_str()).chain(CATALOGUE.names(&space));
-        let hint = did_you_mean(name, known);
+        let own = own.iter().map(|(n, _)| n.as_str());
+        // Without a receiver only verbs and the file's own functions are meant; members of values are not.
+        let hint = if method || !space.is_empty() {
+            did_you_mean(name, own.chain(CATALOGUE.names(&space)))
+        } else {
+            did_you_mean(name, own.chain(VERBS.iter().map(|(verb, ..)| *verb)))
+        };
         findings.push(Finding::new(position, "PM020", format!("unknown function `{shown}`")).hint(hint));
     } else if !arities.contains(&given) {
-        let takes: Vec<String> = arities.iter().map(|a| a.saturating_sub(usize::from(method)).to_string()).collect();
-        let message = format!("`{shown}` takes {} arguments, not {}", takes.join(" or "), call.args.len());
+        let takes: Vec<String> =
+            arities.iter().map(|a| a.saturating_sub(usize::from(method)).to_string()).collect();
+        let noun = if takes == ["1"] { "argument" } else { "arguments" };
+        let message = format!("`{shown}` takes {} {noun}, not {}", takes.join(" or "), call.args.len());
         findings.push(Finding::new(position, "PM021", message));
     }
 }
 
 /// The functions that scripts define in a namespace, or in this file for none.
 fn scripted(look: &Look<'_>, space: &str) -> Vec<(String, usize)> {
-    let list = |ast: &rhai::AST| ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect::<Vec<_>>();
+    let list = |ast: &rhai::AST| {
+        ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect::<Vec<_>>()
+    };
     if space.is_empty() {
         return list(look.ast);
     }
     look.spaces.iter().find(|s| s.name == space).map(|s| list(&s.ast)).unwrap_or_default()
 }
 
-fn check_verb(call: &FnCallExpr, position: Position, hooks: Option<&BTreeSet<Hook>>, findings: &mut Vec<Finding>) {
+fn check_verb(
+    call: &FnCallExpr,
+    position: Position,
+    hooks: Option<&BTreeSet<Hook>>,
+    findings: &mut Vec<Finding>,
+) {
     let Some((verb, arity, code)) = VERBS.into_iter().find(|(v, ..)| *v == call.name) else { return };
     if call.args.len() != arity {
         return;
@@ -105,8 +130,16 @@ fn check_verb(call: &FnCallExpr, position: Position, hooks: Option<&BTreeSet<Hoo
     for hook in hooks.into_iter().flatten() {
         let allowed = if verb == "score" { hook.scores() } else { hook.decides() };
         if !allowed {
-            let why = if verb == "score" { "the thresholds have been applied by then" } else { "nothing can be decided any more" };
-            findings.push(Finding::new(position, "PM040", format!("`{verb}` is not allowed in `{hook}`: {why}")));
+            let why = if verb == "score" {
+                "the thresholds have been applied by then"
+            } else {
+                "nothing can be decided any more"
+            };
+            findings.push(Finding::new(
+                position,
+                "PM040",
+                format!("`{verb}` is not allowed in `{hook}`: {why}"),
+            ));
         }
     }
     if let Some(code) = code.and_then(|i| call.args.get(i)) {
@@ -117,7 +150,9 @@ fn check_verb(call: &FnCallExpr, position: Position, hooks: Option<&BTreeSet<Hoo
                 findings.push(Finding::new(*at, "PM041", format!("`{text}` is not a code")).hint(hint));
             }
             other => {
-                let hint = "every code must be known before a request comes: metrics and tests are made of them".to_owned();
+                let hint =
+                    "every code must be known before a request comes: metrics and tests are made of them"
+                        .to_owned();
                 let message = format!("the code of `{verb}` must be a text in quotes");
                 findings.push(Finding::new(other.start_position(), "PM041", message).hint(hint));
             }

@@ -8,7 +8,8 @@ use crate::script::engine::{Extras, Names, sandbox};
 use crate::script::strict::HIDDEN;
 
 /// Functions that Rhai handles itself and that appear in no list, with any number of arguments.
-const INTRINSIC: [&str; 8] = ["call", "curry", "Fn", "type_of", "is_def_fn", "is_def_var", "is_shared", "eval"];
+const INTRINSIC: [&str; 8] =
+    ["call", "curry", "Fn", "type_of", "is_def_fn", "is_def_var", "is_shared", "eval"];
 
 /// What the sandbox has.
 pub(super) struct Catalogue {
@@ -28,7 +29,13 @@ impl Catalogue {
             |f| {
                 let m = f.metadata;
                 let first = m.param_types.first().copied();
-                Some((f.namespace.to_string(), m.name.to_string(), m.num_params, first, m.return_type.to_string()))
+                Some((
+                    f.namespace.to_string(),
+                    m.name.to_string(),
+                    m.num_params,
+                    first,
+                    m.return_type.to_string(),
+                ))
             },
             true,
         );
@@ -54,7 +61,9 @@ impl Catalogue {
     /// Whether Rhai itself handles a function of that name.
     pub fn is_intrinsic(name: &str) -> bool {
         // Closures and operators have names that nobody can write.
-        INTRINSIC.contains(&name) || !name.starts_with(|c: char| c.is_alphabetic() || c == '_') || name.contains('$')
+        INTRINSIC.contains(&name)
+            || !name.starts_with(|c: char| c.is_alphabetic() || c == '_')
+            || name.contains('$')
     }
 
     /// The names of a namespace.

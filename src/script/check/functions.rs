@@ -2,6 +2,7 @@
 
 use rhai::Position;
 
+use super::calls::Finding;
 use super::catalogue::CATALOGUE;
 use super::{Look, did_you_mean};
 use crate::script::api::VERBS;
@@ -20,20 +21,23 @@ pub(super) fn check_hooks(look: &mut Look<'_>) {
             hooks += 1;
             if arity != hook.arity() {
                 let message = format!("`{hook}` takes ({}), not {arity} parameters", hook.signature());
-                look.report(position, "PM010", message, Some(format!("write `fn {hook}({}) {{ … }}`", hook.signature())));
+                let hint = format!("write `fn {hook}({}) {{ … }}`", hook.signature());
+                look.findings.push(Finding::new(position, "PM010", message).hint(hint));
             }
         } else if LATER.contains(&name.as_str()) {
-            look.report(position, "PM011", format!("the hook `{name}` is not supported by this version"), None);
+            let message = format!("the hook `{name}` is not supported by this version");
+            look.findings.push(Finding::new(position, "PM011", message));
         } else if name.starts_with("on") {
             let near = did_you_mean(&name, Hook::ALL.map(Hook::name));
             if name.starts_with("on_") || near.is_some() {
-                look.report(position, "PM011", format!("there is no hook `{name}`"), near);
+                look.findings
+                    .push(Finding::new(position, "PM011", format!("there is no hook `{name}`")).hint(near));
             }
         }
     }
-    if hooks == 0 && look.problems.is_empty() {
-        let problem = crate::base::problems::Problem::at(look.source.top(), "the plugin has no hook and does nothing");
-        look.problems.push(problem.code("PM066").warning());
+    if hooks == 0 && look.findings.is_empty() {
+        let message = "the plugin has no hook and does nothing";
+        look.findings.push(Finding::new(Position::NONE, "PM066", message).warning());
     }
 }
 
@@ -45,11 +49,13 @@ pub(super) fn check_hiding(look: &mut Look<'_>) {
         let native = CATALOGUE.arities("", &name).is_some_and(|arities| arities.contains(&arity));
         if verb || native {
             let position = position_of(&look.source.text, &name);
-            look.report(position, "PM012", format!("the function `{name}` hides a built-in"), Some("choose another name".to_owned()));
+            let found = Finding::new(position, "PM012", format!("the function `{name}` hides a built-in"));
+            look.findings.push(found.hint("choose another name".to_owned()));
         }
         if arity > PARAMETERS_MAX {
             let position = position_of(&look.source.text, &name);
-            look.report(position, "PM010", format!("a function has at most {PARAMETERS_MAX} parameters"), None);
+            let message = format!("a function has at most {PARAMETERS_MAX} parameters");
+            look.findings.push(Finding::new(position, "PM010", message));
         }
     }
 }

@@ -26,7 +26,11 @@ pub(super) fn check(call: &FnCallExpr, method: bool, findings: &mut Vec<Finding>
             if let Some(Expr::IntegerConstant(status, at)) = call.args.first()
                 && !(400..=599).contains(status)
             {
-                findings.push(Finding::new(*at, "PM050", format!("{status} is not the status of a refusal: 400 to 599")));
+                findings.push(Finding::new(
+                    *at,
+                    "PM050",
+                    format!("{status} is not the status of a refusal: 400 to 599"),
+                ));
             }
         }
         ("", "throttle", false) => judge("PM050", text(0), &|t| parse_duration(t).map(drop)),
@@ -42,7 +46,9 @@ pub(super) fn check(call: &FnCallExpr, method: bool, findings: &mut Vec<Finding>
             judge("PM043", text(0), &|t| check_header_name(t, HeaderChange::Set).map(drop));
             judge("PM043", text(1), &|t| check_header_value(t).map(drop));
         }
-        ("", "remove_header", true) => judge("PM043", text(0), &|t| check_header_name(t, HeaderChange::Remove).map(drop)),
+        ("", "remove_header", true) => {
+            judge("PM043", text(0), &|t| check_header_name(t, HeaderChange::Remove).map(drop));
+        }
         _ => {}
     }
 }

@@ -47,7 +47,13 @@ pub(super) fn check(expression: &Expr, types: &[Typed], findings: &mut Vec<Findi
 }
 
 /// The type of a member, where it is one of ours; reports a member that is not there.
-fn member(of: TypeId, name: &str, position: Position, what: &str, findings: &mut Vec<Finding>) -> Option<TypeId> {
+fn member(
+    of: TypeId,
+    name: &str,
+    position: Position,
+    what: &str,
+    findings: &mut Vec<Finding>,
+) -> Option<TypeId> {
     let members = CATALOGUE.members(of)?;
     match members.get(name) {
         Some(returns) => type_named(returns),

@@ -12,8 +12,9 @@ mod reach;
 
 use std::collections::BTreeMap;
 
-use rhai::{AST, Position};
+use rhai::AST;
 
+use self::calls::Finding;
 use super::compile::place;
 use super::library::Space;
 use super::manifest::Setting;
@@ -36,24 +37,30 @@ struct Look<'a> {
     ast: &'a AST,
     spaces: &'a [&'a Space],
     settings: &'a BTreeMap<String, Setting>,
-    problems: Problems,
+    findings: Vec<Finding>,
 }
 
 /// Checks a plugin's main file and its own namespaces.
 pub(super) fn plugin(checked: &Checked<'_>) -> Problems {
     let mut problems = Problems::default();
-    let look = |source, ast| Look { source, ast, spaces: checked.spaces, settings: checked.settings, problems: Problems::default() };
+    let look = |source, ast| Look {
+        source,
+        ast,
+        spaces: checked.spaces,
+        settings: checked.settings,
+        findings: Vec::new(),
+    };
     let mut main = look(checked.main, checked.ast);
     functions::check_hooks(&mut main);
     functions::check_hiding(&mut main);
     let reach = reach::hooks_of(main.ast);
     calls::check(&mut main, Some(&reach));
-    problems.append(main.problems);
+    problems.append(main.finish());
     for space in checked.own {
         let mut lib = look(&space.source, &space.ast);
         functions::check_hiding(&mut lib);
         calls::check(&mut lib, None);
-        problems.append(lib.problems);
+        problems.append(lib.finish());
     }
     problems
 }
@@ -64,23 +71,35 @@ pub(super) fn shared(spaces: &[Space]) -> Problems {
     let settings = BTreeMap::new();
     let mut problems = Problems::default();
     for space in spaces {
-        let mut look =
-            Look { source: &space.source, ast: &space.ast, spaces: &all, settings: &settings, problems: Problems::default() };
+        let mut look = Look {
+            source: &space.source,
+            ast: &space.ast,
+            spaces: &all,
+            settings: &settings,
+            findings: Vec::new(),
+        };
         functions::check_hiding(&mut look);
         calls::check(&mut look, None);
-        problems.append(look.problems);
+        problems.append(look.finish());
     }
     problems
 }
 
 impl Look<'_> {
-    /// Reports a problem at a position.
-    fn report(&mut self, position: Position, code: &'static str, message: impl Into<String>, hint: Option<String>) {
-        let problem = Problem::at(place(self.source, position), message).code(code);
-        self.problems.push(match hint {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        });
+    /// The findings as problems, in the order of the file: Rhai keeps functions in no order at all.
+    fn finish(mut self) -> Problems {
+        self.findings.sort_by_key(|f| (f.position.line(), f.position.position(), f.code));
+        self.findings.dedup_by(|a, b| a.position == b.position && a.message == b.message);
+        let mut problems = Problems::default();
+        for found in self.findings {
+            let problem = Problem::at(place(self.source, found.position), found.message).code(found.code);
+            let problem = if found.warning { problem.warning() } else { problem };
+            problems.push(match found.hint {
+                Some(hint) => problem.hint(hint),
+                None => problem,
+            });
+        }
+        problems
     }
 }
 

@@ -14,7 +14,8 @@ pub(super) type Reach = BTreeMap<Function, BTreeSet<Hook>>;
 
 /// Follows calls from each hook.
 pub(super) fn hooks_of(ast: &AST) -> Reach {
-    let functions: Vec<Function> = ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
+    let functions: Vec<Function> =
+        ast.iter_functions().map(|f| (f.name.to_owned(), f.params.len())).collect();
     let calls: BTreeMap<_, _> = functions.iter().map(|f| (f.clone(), called_by(ast, f))).collect();
     let mut reach = Reach::new();
     for hook in Hook::ALL {
@@ -31,7 +32,11 @@ pub(super) fn hooks_of(ast: &AST) -> Reach {
 
 /// One function of a file, alone.
 pub(super) fn alone(ast: &AST, (name, arity): &Function) -> AST {
-    ast.clone_functions_only_filtered(|_, _, script, n, a| script && n == name && a == *arity)
+    // Not `clone_functions_only_filtered`: in rhai 1.27 it copies every function into an empty module, whatever the
+    // filter says.
+    let mut one = ast.clone();
+    one.retain_functions(|_, _, n, a| n == name && a == *arity);
+    one
 }
 
 /// The call at a node, if it is one: the call, its position, and whether it is a method call.

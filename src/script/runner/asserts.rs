@@ -14,7 +14,6 @@ fn shown(value: &Dynamic) -> String {
     if value.is_string() { format!("{:?}", value.to_string()) } else { value.to_string() }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "rhai decides how arguments arrive")]
 #[export_module]
 mod api {
     /// Fails unless it is true.

@@ -43,7 +43,12 @@ pub(super) struct Handle(pub Arc<Bench>);
 
 impl Bench {
     pub fn new(plugin: Arc<Mutex<Plugin>>) -> Self {
-        Self { plugin, clock: Mutex::new(Clock::manual(START_UNIX_MS)), logs: Mutex::default(), trace: Mutex::default() }
+        Self {
+            plugin,
+            clock: Mutex::new(Clock::manual(START_UNIX_MS)),
+            logs: Mutex::default(),
+            trace: Mutex::default(),
+        }
     }
 
     /// What every hook decided for the last request.
@@ -123,7 +128,6 @@ pub(super) fn register(module: &mut Module) {
     module.combine_flatten(exported_module!(api));
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "rhai decides how arguments arrive")]
 #[export_module]
 mod api {
     /// Sends a request through the plugin.
@@ -136,8 +140,11 @@ mod api {
     #[rhai_fn(return_raw, volatile)]
     pub fn clock_set(ctx: NativeCallContext<'_>, moment: &str) -> Raised<()> {
         let bench = bench(&ctx)?;
-        let civil = moment.parse::<DateTime>().map_err(|_| error("this is not a moment such as \"2026-03-03T10:00\""))?;
-        let zoned = civil.to_zoned_datetime(TimeZone::UTC).map_err(|_| error("this moment is out of range"))?;
+        let civil = moment
+            .parse::<DateTime>()
+            .map_err(|_| error("this is not a moment such as \"2026-03-03T10:00\""))?;
+        let zoned =
+            civil.to_zoned_datetime(TimeZone::UTC).map_err(|_| error("this moment is out of range"))?;
         *bench.clock.lock() = Clock::manual(zoned.timestamp().as_millisecond());
         Ok(())
     }

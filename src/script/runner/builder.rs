@@ -91,7 +91,12 @@ impl TestRequest {
 
     pub fn response(&self) -> ResponseFacts {
         let size = u64::try_from(self.upstream_body.len()).unwrap_or(u64::MAX);
-        ResponseFacts { status: self.upstream_status, headers: self.upstream_headers.clone(), size, latency_ms: 1 }
+        ResponseFacts {
+            status: self.upstream_status,
+            headers: self.upstream_headers.clone(),
+            size,
+            latency_ms: 1,
+        }
     }
 
     pub fn identity(&self) -> IdentityFacts {
@@ -145,7 +150,10 @@ fn form_escaped(text: &str) -> String {
 }
 
 fn form(map: &Map) -> String {
-    map.iter().map(|(k, v)| format!("{}={}", form_escaped(k), form_escaped(&v.to_string()))).collect::<Vec<_>>().join("&")
+    map.iter()
+        .map(|(k, v)| format!("{}={}", form_escaped(k), form_escaped(&v.to_string())))
+        .collect::<Vec<_>>()
+        .join("&")
 }
 
 pub(super) fn register(module: &mut Module) {
@@ -153,7 +161,7 @@ pub(super) fn register(module: &mut Module) {
     module.combine_flatten(exported_module!(api));
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "rhai decides how arguments arrive")]
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod api {
     /// A request from a stranger at a public address; the upstream answers 200 with nothing.
@@ -236,7 +244,10 @@ mod api {
 
     /// With that API key.
     pub fn api_key(r: &mut TestRequest, id: &str, tier: &str) -> TestRequest {
-        r.with(|r| r.identity.api_key = Some(ApiKeyFacts { id: id.to_owned(), tier: tier.to_owned(), owner: String::new() }))
+        r.with(|r| {
+            r.identity.api_key =
+                Some(ApiKeyFacts { id: id.to_owned(), tier: tier.to_owned(), owner: String::new() });
+        })
     }
 
     /// On that route.

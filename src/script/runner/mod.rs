@@ -74,7 +74,10 @@ impl TestReport {
 pub fn run_tests(folders: Folders<'_>, names: &[String]) -> (TestReport, Problems) {
     let run = || run_here(folders, names);
     thread::scope(|scope| {
-        let worker = thread::Builder::new().name("rule-tests".to_owned()).stack_size(STACK_BYTES).spawn_scoped(scope, run);
+        let worker = thread::Builder::new()
+            .name("rule-tests".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn_scoped(scope, run);
         worker.ok().and_then(|w| w.join().ok()).unwrap_or_else(|| {
             let mut problems = Problems::default();
             problems.push(Problem::of("tests", "the thread that runs the tests ended early"));
@@ -175,7 +178,13 @@ fn cases(source: &Source, ast: &AST) -> Vec<String> {
     names
 }
 
-fn run_case(engine: &Engine, ast: &AST, test: &str, plugin: &Arc<Mutex<Plugin>>, source: &Source) -> Option<String> {
+fn run_case(
+    engine: &Engine,
+    ast: &AST,
+    test: &str,
+    plugin: &Arc<Mutex<Plugin>>,
+    source: &Source,
+) -> Option<String> {
     let bench = Handle(Arc::new(Bench::new(plugin.clone())));
     budget::start(LIMITS, &Clock::System);
     let ran = guarded(|| {

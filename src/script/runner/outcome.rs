@@ -32,12 +32,19 @@ impl TestOutcome {
         body: &str,
         trace: String,
     ) -> Self {
-        let refused = |r: &Refusal, action| (action, r.status().as_u16(), r.code().to_owned(), r.message().into_owned());
+        let refused = |r: &Refusal, action| {
+            (action, r.status().as_u16(), r.code().to_owned(), r.message().into_owned())
+        };
         let refusals = ledger.notes().iter().rev().find(|n| n.outcome.refuses());
         let (action, status, code, text) = match decision {
             Decision::Pass => {
                 let code = ledger.notes().iter().rev().find(|n| n.outcome == Outcome::Allow);
-                ("pass", response.status.as_u16(), code.map(|n| n.code.to_string()).unwrap_or_default(), body.to_owned())
+                (
+                    "pass",
+                    response.status.as_u16(),
+                    code.map(|n| n.code.to_string()).unwrap_or_default(),
+                    body.to_owned(),
+                )
             }
             Decision::Refuse { refusal, .. } => {
                 refused(&Refusal::Rule(refusal), refusals.map_or("deny", |n| n.outcome.word()))
@@ -67,6 +74,7 @@ pub(super) fn register(module: &mut Module) {
     module.combine_flatten(exported_module!(api));
 }
 
+#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
 #[export_module]
 mod api {
     /// `"pass"`, `"deny"`, `"throttle"`, `"redirect"` or `"drop"`.

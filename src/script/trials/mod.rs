@@ -33,7 +33,8 @@ impl Ground {
 
     fn plugin(self, name: &str, manifest: &str, main: &str) -> Self {
         let head = format!("name = \"{name}\"\nversion = \"1.0.0\"\napi = 1\n{manifest}");
-        self.file(&format!("plugins/{name}/plugin.toml"), &head).file(&format!("plugins/{name}/main.rhai"), main)
+        self.file(&format!("plugins/{name}/plugin.toml"), &head)
+            .file(&format!("plugins/{name}/main.rhai"), main)
     }
 
     fn file(self, path: &str, text: &str) -> Self {
@@ -45,7 +46,10 @@ impl Ground {
 
     fn load(&self, overrides: &BTreeMap<String, PluginOverride>) -> (RuleBook, Problems) {
         let root = self.0.path();
-        RuleBook::load(Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root }, overrides)
+        RuleBook::load(
+            Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root },
+            overrides,
+        )
     }
 
     /// The book, which must have no problem at all.
@@ -114,7 +118,12 @@ fn ending(main: &str) -> Outcome {
 /// What `on_response` of one plugin makes of an answer with those headers.
 fn respond(main: &str, headers: &[(&'static str, &str)]) -> (String, ResponseFacts) {
     let book = Ground::with(main).book();
-    let mut head = ResponseFacts { status: http::StatusCode::OK, headers: http::HeaderMap::new(), size: 0, latency_ms: 0 };
+    let mut head = ResponseFacts {
+        status: http::StatusCode::OK,
+        headers: http::HeaderMap::new(),
+        size: 0,
+        latency_ms: 0,
+    };
     for (name, value) in headers {
         head.headers.append(*name, value.parse().unwrap());
     }

@@ -1,7 +1,6 @@
 //! The sandbox against scripts that would kill the process: THREATS section RH.
 
 use super::*;
-use crate::base::memory::live_bytes;
 
 const OPERATIONS: Outcome = Outcome::Fault(FaultKind::Operations);
 const MEMORY: Outcome = Outcome::Fault(FaultKind::Memory);
@@ -34,14 +33,13 @@ fn rh_01_no_loop_runs_forever_and_no_catch_swallows_the_end() {
 fn rh_01_a_loop_that_has_operations_left_is_ended_by_the_clock() {
     let manifest = "mode = \"enforce\"\non_error = \"deny\"\n[limits]\ntime = \"1ms\"\nops = 1_000_000\n";
     let book = Ground::new().plugin("rule", manifest, &hook("loop {}")).book();
-    // A clock that the reading of it moves would be needed to be sure of `Time`; on a machine that is fast enough to
-    // do a million operations in a millisecond the other limit ends it.
+    // A million operations take tens of milliseconds on any machine: a nanosecond is no time for an interpreter.
     let ended = on_worker(move || {
         let mut ledger = Ledger::new();
         book.run(Hook::Request, &Arc::new(plain_facts("GET", "/")), None, &mut ledger, &Clock::System);
         ledger.notes().last().unwrap().outcome
     });
-    assert!(matches!(ended, Outcome::Fault(FaultKind::Time | FaultKind::Operations)), "{ended:?}");
+    assert_eq!(ended, Outcome::Fault(FaultKind::Time));
 }
 
 #[test]
@@ -54,16 +52,21 @@ fn rh_02_eval_is_no_word() {
 fn rh_03_replace_is_measured_before_it_is_made() {
     let grow = "let s = \"a\"; while s.len() < 32_000 { s += s; } let b = s + \"\"; ";
     for end in ["s.replace(\"a\", b);", "s.replace('a', b);", "let t = text::replace(s, \"a\", b);"] {
-        let before = live_bytes();
         assert_eq!(ending(&hook(&format!("{grow}{end}"))), SCRIPT, "{end}");
-        assert!(live_bytes() - before < 8 << 20);
     }
-    assert_eq!(request(&hook("let s = \"a.b\"; s.replace(\".\", \"-\"); if s == \"a-b\" { deny(403, \"x.y\", \"\"); }")), "403 x.y rule/main.rhai:2");
+    assert_eq!(
+        request(&hook(
+            "let s = \"a.b\"; s.replace(\".\", \"-\"); if s == \"a-b\" { deny(403, \"x.y\", \"\"); }"
+        )),
+        "403 x.y rule/main.rhai:2"
+    );
 }
 
 #[test]
 fn rh_04_nothing_sleeps_and_nothing_reads_a_clock() {
-    for body in ["sleep(10);", "sleep(1e18);", "Fn(\"sleep\").call(2);", "timestamp();", "parse_json(\"[]\");"] {
+    for body in
+        ["sleep(10);", "sleep(1e18);", "Fn(\"sleep\").call(2);", "timestamp();", "parse_json(\"[]\");"]
+    {
         let main = hook(body);
         if body.starts_with("Fn") {
             assert_eq!(ending(&main), SCRIPT, "{body}");
@@ -77,7 +80,8 @@ fn rh_04_nothing_sleeps_and_nothing_reads_a_clock() {
 
 #[test]
 fn rh_05_memory_of_many_values_together_is_bounded() {
-    let long = "let s = \"0123456789abcdef\"; while s.len() < 60_000 { s += s; if s.len() > 30_000 { break; } } ";
+    let long =
+        "let s = \"0123456789abcdef\"; while s.len() < 60_000 { s += s; if s.len() > 30_000 { break; } } ";
     let many = format!("{long} let a = []; for i in 0..900 {{ a.push(i); }} a.map(|x| s + x);");
     assert_eq!(ending(&hook(&many)), MEMORY, "one long text for each item");
     for body in [
@@ -104,7 +108,9 @@ fn rh_05_values_nested_as_deep_as_they_go_can_be_printed_compared_and_dropped() 
 
 #[test]
 fn rh_06_a_map_cannot_grow_without_an_end() {
-    let ended = ending(&hook("let m = #{}; for i in 0..1_000_000 { m[`k${i}`] = \"0123456789012345678901234567890123456789\"; }"));
+    let ended = ending(&hook(
+        "let m = #{}; for i in 0..1_000_000 { m[`k${i}`] = \"0123456789012345678901234567890123456789\"; }",
+    ));
     assert!(matches!(ended, MEMORY | OPERATIONS), "{ended:?}");
 }
 
@@ -166,7 +172,7 @@ fn rh_10_odd_arguments_raise_and_do_not_panic() {
         "net::ip(\"::ffff:1.2.3.4\").to_string();",
         "time::now().between(\"\", \"99:99\");",
         "time::in_zone(req.path);",
-        "req.header(\"\\0\"); req.cookie(\"\"); req.query(\"\"); req.header_values(\"é\");",
+        "req.header(\"\\x00\"); req.cookie(\"\"); req.query(\"\"); req.header_values(\"é\");",
         "text::glob(req.path, `[${req.path}`);",
         "throttle(-1, \"a.b\", \"\");",
         "deny(req.content_length, \"a.b\", \"\");",
@@ -186,7 +192,8 @@ fn rh_10_a_panic_is_a_fault_of_that_call_alone() {
 
 #[test]
 fn rh_11_one_request_leaves_nothing_for_the_next() {
-    let main = hook("let seen = req.vars.has(\"x\"); req.vars.x = 1; if seen { deny(403, \"leak.found\", \"\"); }");
+    let main =
+        hook("let seen = req.vars.has(\"x\"); req.vars.x = 1; if seen { deny(403, \"leak.found\", \"\"); }");
     let book = Ground::with(&main).book();
     on_worker(move || {
         for _ in 0..3 {
@@ -200,11 +207,16 @@ fn rh_11_facts_and_settings_cannot_be_changed() {
     for body in ["req.path = \"/x\";", "req.user.name = \"x\";", "req.ip = 1;"] {
         assert_eq!(ending(&hook(body)), SCRIPT, "{body}");
     }
-    let manifest = "mode = \"enforce\"\non_error = \"deny\"\n[settings]\nn = { type = \"list<int>\", default = [1] }\n";
+    let manifest =
+        "mode = \"enforce\"\non_error = \"deny\"\n[settings]\nn = { type = \"list<int>\", default = [1] }\n";
     for body in ["settings::n = 2;", "settings::n.push(2);", "settings::n[0] = 2;"] {
         let ground = Ground::new().plugin("rule", manifest, &hook(body));
         let (book, problems) = ground.load(&BTreeMap::new());
-        let ended = if problems.has_errors() { SCRIPT } else { decide(&book, Hook::Request, plain_facts("GET", "/")).1.notes()[0].outcome };
+        let ended = if problems.has_errors() {
+            SCRIPT
+        } else {
+            decide(&book, Hook::Request, plain_facts("GET", "/")).1.notes()[0].outcome
+        };
         assert_eq!(ended, SCRIPT, "{body}");
     }
 }
@@ -212,7 +224,11 @@ fn rh_11_facts_and_settings_cannot_be_changed() {
 #[test]
 fn rh_12_credentials_are_not_there_to_read() {
     let mut facts = plain_facts("GET", "/");
-    for (name, value) in [("authorization", "Bearer s3cret"), ("cookie", "a=1; pm_session=s3cret; b=2"), ("x-api-key", "s3cret")] {
+    for (name, value) in [
+        ("authorization", "Bearer s3cret"),
+        ("cookie", "a=1; pm_session=s3cret; b=2"),
+        ("x-api-key", "s3cret"),
+    ] {
         facts.headers.append(name, value.parse().unwrap());
     }
     let main = hook(
@@ -227,9 +243,19 @@ fn rh_12_credentials_are_not_there_to_read() {
 
 #[test]
 fn rh_12_headers_of_the_gateway_cannot_be_touched() {
-    let names = ["Connection", "Content-Length", "Transfer-Encoding", "X-Request-ID", "Access-Control-Allow-Origin", "Host", "Upgrade"];
+    let names = [
+        "Connection",
+        "Content-Length",
+        "Transfer-Encoding",
+        "X-Request-ID",
+        "Access-Control-Allow-Origin",
+        "Host",
+        "Upgrade",
+    ];
     for name in names {
-        for change in [format!("res.set_header(\"{name}\", \"x\");"), format!("res.remove_header(\"{name}\");")] {
+        for change in
+            [format!("res.set_header(\"{name}\", \"x\");"), format!("res.remove_header(\"{name}\");")]
+        {
             refused_at_check(&format!("fn on_response(req, res) {{ {change} }}"), "PM043");
         }
     }
@@ -260,12 +286,19 @@ fn rh_12_the_sessions_cookie_survives_a_script_that_removes_cookies() {
 
 #[test]
 fn rh_13_a_plugin_that_fails_fails_as_its_manifest_says() {
-    for (mode, on_error, wanted) in
-        [("enforce", "deny", "fault rule"), ("enforce", "allow", "pass"), ("shadow", "deny", "pass"), ("off", "deny", "pass")]
-    {
+    for (mode, on_error, wanted) in [
+        ("enforce", "deny", "fault rule"),
+        ("enforce", "allow", "pass"),
+        ("shadow", "deny", "pass"),
+        ("off", "deny", "pass"),
+    ] {
         let manifest = format!("mode = \"{mode}\"\non_error = \"{on_error}\"\n");
         let book = Ground::new().plugin("rule", &manifest, &hook("throw \"x\";")).book();
-        assert_eq!(on_worker(move || decide(&book, Hook::Request, plain_facts("GET", "/")).0), wanted, "{mode} {on_error}");
+        assert_eq!(
+            on_worker(move || decide(&book, Hook::Request, plain_facts("GET", "/")).0),
+            wanted,
+            "{mode} {on_error}"
+        );
     }
 }
 
@@ -279,14 +312,17 @@ fn rh_15_output_is_capped_and_goes_nowhere_but_to_the_log() {
         for line in logs() { assert(line.len() <= 2000, line); assert(!line.contains(\"\\n\")); }
     }"
     .replace("assert_eq!", "assert_eq");
-    let main = hook("let s = \"é\\n\"; while s.len() < 30_000 { s += s; } for i in 0..1000 { log::info(s); }");
+    let main =
+        hook("let s = \"é\\n\"; while s.len() < 30_000 { s += s; } for i in 0..1000 { log::info(s); }");
     let (report, problems) = Ground::with(&main).file("plugins/rule/tests/t.rhai", &test).tests(&[]);
     assert!(problems.is_empty() && report.is_ok(), "{}{report:?}", problems.render());
 }
 
 #[test]
 fn rh_15_addresses_and_e_mails_do_not_reach_the_log() {
-    let main = hook("log::warn(`from ${req.ip} to 10.1.2.3 and 2001:db8::7 by eve@example.com at 10:30`, #{ who: \"a.b@c.de\" });");
+    let main = hook(
+        "log::warn(`from ${req.ip} to 10.1.2.3 and 2001:db8::7 by eve@example.com at 10:30`, #{ who: \"a.b@c.de\" });",
+    );
     let test = "fn test_line() {
         run(request(\"GET\", \"/\"));
         assert_eq(logs()[0], \"from ip:client-hash to [address] and [address] by [e-mail] at 10:30 who=[e-mail]\");
@@ -323,10 +359,29 @@ fn a_verdict_cannot_be_taken_back() {
 
 #[test]
 fn unlike_types_are_not_compared() {
-    for body in ["\"5\" > 3", "1 == \"1\"", "req.ip == 3", "\"x\" in [1, 2]", "req.path == true", "[1] == 1", "() > 3"] {
+    for body in [
+        "\"5\" > 3",
+        "1 == \"1\"",
+        "req.ip == 3",
+        "\"x\" in [1, 2]",
+        "req.path == true",
+        "[1] == 1",
+        "() > 3",
+    ] {
         assert_eq!(ending(&hook(&format!("let x = {body};"))), SCRIPT, "{body}");
     }
-    for body in ["1 == 1.0", "\"a\" == 'a'", "req.ip == \"198.51.100.7\"", "\"198.51.100.7\" == req.ip", "req.ip != \"::1\"", "req.ip in \"198.51.100.0/24\"", "#{ a: 1 }.b == ()", "[1, [2]] == [1, [2]]", "2 in [1, 2]", "\"a\" < \"b\""] {
+    for body in [
+        "1 == 1.0",
+        "\"a\" == 'a'",
+        "req.ip == \"198.51.100.7\"",
+        "\"198.51.100.7\" == req.ip",
+        "req.ip != \"::1\"",
+        "req.ip in \"198.51.100.0/24\"",
+        "#{ a: 1 }.b == ()",
+        "[1, [2]] == [1, [2]]",
+        "2 in [1, 2]",
+        "\"a\" < \"b\"",
+    ] {
         let main = hook(&format!("if {body} {{ deny(403, \"a.b\", \"\"); }}"));
         assert_eq!(request(&main), "403 a.b rule/main.rhai:2", "{body}");
     }

@@ -12,9 +12,11 @@ fn folder(root: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
 fn every_shipped_plugin_loads_without_a_finding() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (plugins, scripts) = folder(root);
-    let (book, problems) = RuleBook::load(Folders { plugins: &plugins, scripts: &scripts, root }, &BTreeMap::new());
+    let (book, problems) =
+        RuleBook::load(Folders { plugins: &plugins, scripts: &scripts, root }, &BTreeMap::new());
     assert!(problems.is_empty(), "{}", problems.render());
-    let shown: Vec<String> = book.plugins().iter().map(|p| format!("{} {} {:?}", p.name, p.mode, p.hooks)).collect();
+    let shown: Vec<String> =
+        book.plugins().iter().map(|p| format!("{} {} {:?}", p.name, p.mode, p.hooks)).collect();
     assert_eq!(
         shown,
         [
