@@ -17,6 +17,7 @@
 
 pub mod auth;
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod limiter;
 pub mod live;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::{constant_time, digest, rand};
 
 use crate::base::secret::Secret;
-use crate::config;
+use crate::config::Config;
 
 /// The name of the token file in the data folder.
 pub const TOKEN_FILE: &str = "admin.token";
@@ -53,11 +53,15 @@ pub fn token_path(token_file: Option<&Path>, data_folder: &Path) -> PathBuf {
 ///
 /// # Errors
 /// The file cannot be made or read, or holds no token: then the gateway must not start (AD-05).
-pub fn admin_token(config: &config::Admin, data_folder: &Path) -> io::Result<Secret<String>> {
-    if config.token_file.is_none() {
+pub fn admin_token(config: &Config, data_folder: &Path) -> io::Result<Secret<String>> {
+    token_in(config.admin.token_file.as_deref(), data_folder)
+}
+
+fn token_in(token_file: Option<&Path>, data_folder: &Path) -> io::Result<Secret<String>> {
+    if token_file.is_none() {
         make(data_folder)?;
     }
-    read_token(&token_path(config.token_file.as_deref(), data_folder))
+    read_token(&token_path(token_file, data_folder))
 }
 
 /// Reads a token file: one line, without the blanks around it.
@@ -135,17 +139,13 @@ mod tests {
 
     use super::*;
 
-    fn config(token_file: Option<PathBuf>) -> config::Admin {
-        config::Admin { listen: "127.0.0.1:8081".parse().unwrap(), token_file, hosts: Vec::new() }
-    }
-
     #[test]
     fn the_token_is_made_once_for_its_owner_alone_and_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
-        let first = admin_token(&config(None), &data).unwrap();
+        let first = token_in(None, &data).unwrap();
         assert_eq!(first.expose().len(), TOKEN_BYTES * 2);
-        assert_eq!(admin_token(&config(None), &data).unwrap(), first);
+        assert_eq!(token_in(None, &data).unwrap(), first);
         let mode = std::fs::metadata(data.join(TOKEN_FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "no draft is left");
@@ -155,7 +155,7 @@ mod tests {
     fn ad_05_a_token_that_cannot_be_read_is_an_error_and_never_an_open_door() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("token");
-        let read = || admin_token(&config(Some(file.clone())), dir.path());
+        let read = || token_in(Some(&file), dir.path());
         assert!(read().is_err(), "absent");
         assert!(!dir.path().join(TOKEN_FILE).exists(), "a named file is not replaced by another");
         for bad in ["", "\n", "short", "two words of some length", &"x".repeat(5000)] {
