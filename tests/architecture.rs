@@ -34,6 +34,7 @@ fn sources() -> Vec<Source> {
     assert!(found.len() > 50, "the walk finds the sources");
     found
         .into_iter()
+        .filter(|path| !is_test_file(path))
         .map(|path| {
             let relative = path.strip_prefix(&root).expect("below src").to_owned();
             let module = relative.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
@@ -42,6 +43,20 @@ fn sources() -> Vec<Source> {
             Source { path: relative, module, code }
         })
         .collect()
+}
+
+/// Files that hold nothing but tests: `tests.rs`, `x_tests.rs`, and folders of them.
+fn is_test_file(path: &Path) -> bool {
+    let stem = |p: &Path| p.file_stem().is_some_and(|s| {
+        let s = s.to_string_lossy();
+        s == "tests" || s.ends_with("_tests") || s == "trials" || s == "fake_log"
+    });
+    path.ancestors().any(|a| a.extension().is_none_or(|e| e == "rs") && a.starts_with(root()) && stem(a))
+        && !path.ends_with("script/tests.rs")
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
 }
 
 fn walk(folder: &Path, found: &mut Vec<PathBuf>) {

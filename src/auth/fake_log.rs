@@ -12,10 +12,12 @@ use super::ids::{SessionId, UserId};
 
 #[derive(Default)]
 pub(crate) struct FakeLog {
-    pub(crate) sessions: Mutex<BTreeMap<SessionId, SessionRow>>,
+    pub(crate) sessions: Arc<Mutex<BTreeMap<SessionId, SessionRow>>>,
     pub(crate) accounts: Mutex<BTreeMap<UserId, Account>>,
     pub(crate) touches: AtomicUsize,
     pub(crate) full: AtomicBool,
+    /// Insertions take effect when they are answered, after removals that were asked for later.
+    pub(crate) late_inserts: AtomicBool,
     /// Writes wait here while it holds a receiver.
     pub(crate) gate: Mutex<Option<tokio::sync::watch::Receiver<bool>>>,
 }
@@ -46,11 +48,21 @@ impl FakeLog {
 
 impl SessionLog for FakeLog {
     fn insert(&self, row: SessionRow, gave_way: Vec<SessionId>) -> Written {
-        self.write(|| {
-            let mut rows = self.sessions.lock();
+        let rows = Arc::clone(&self.sessions);
+        let insert = move || {
+            let mut rows = rows.lock();
             rows.insert(row.id, row);
             rows.retain(|id, _| !gave_way.contains(id));
-        })
+        };
+        if self.late_inserts.load(Ordering::SeqCst) {
+            let answered = self.write(|| ());
+            return Box::pin(async move {
+                answered.await?;
+                insert();
+                Ok(())
+            });
+        }
+        self.write(insert)
     }
 
     fn remove(&self, which: Ended) -> Written {

@@ -60,7 +60,7 @@ pub struct Document<'a> {
 pub struct Table<'a> {
     document: &'a Document<'a>,
     path: String,
-    table: Option<&'a DeTable<'a>>,
+    entries: Option<&'a DeTable<'a>>,
     span: Range<usize>,
     asked: BTreeSet<&'static str>,
     open: bool,
@@ -96,7 +96,7 @@ impl<'a> Document<'a> {
         Table {
             document: self,
             path: String::new(),
-            table: Some(table.get_ref()),
+            entries: Some(table.get_ref()),
             span: table.span(),
             asked: BTreeSet::new(),
             open: false,
@@ -139,7 +139,7 @@ impl<'a> Document<'a> {
         let known = self.known.into_inner();
         for (key, (origin, _)) in self.overlay.iter().filter(|(k, _)| !used.contains(*k)) {
             let problem = Problem::of(origin.clone(), format!("there is no key `{key}`"));
-            problems.push(match nearest(key, known.iter().map(String::as_str)) {
+            problems.push(match nearest_key(key, &known) {
                 Some(near) => problem.hint(format!("did you mean `{near}`?")),
                 None => problem,
             });
@@ -151,7 +151,7 @@ impl<'a> Document<'a> {
 impl<'a> Table<'a> {
     /// Whether the table stands in the file.
     pub fn exists(&self) -> bool {
-        self.table.is_some()
+        self.entries.is_some()
     }
 
     /// The dotted name of the table.
@@ -161,7 +161,7 @@ impl<'a> Table<'a> {
 
     /// Whether the key stands in the file or is laid over it.
     pub fn has(&self, key: &'static str) -> bool {
-        self.table.is_some_and(|t| t.contains_key(key))
+        self.entries.is_some_and(|t| t.contains_key(key))
             || self.document.overlay.contains_key(&self.dotted(key))
     }
 
@@ -412,7 +412,7 @@ impl<'a> Table<'a> {
         for name in self.laid_names() {
             named.push((name.to_owned(), self.below(self.dotted(name), None, self.span.clone())));
         }
-        for (name, value) in self.table.into_iter().flatten() {
+        for (name, value) in self.entries.into_iter().flatten() {
             if self.asked.contains(name.get_ref().as_ref()) {
                 continue;
             }
@@ -439,7 +439,7 @@ impl<'a> Table<'a> {
     /// Every key with its value, for tables whose keys the operator chooses (`settings`). No key is unknown then.
     pub fn free_values(&mut self) -> Vec<(String, &'a DeValue<'a>, Range<usize>)> {
         self.open = true;
-        let Some(table) = self.table else { return Vec::new() };
+        let Some(table) = self.entries else { return Vec::new() };
         table.iter().map(|(k, v)| (k.get_ref().to_string(), v.get_ref(), v.span())).collect()
     }
 
@@ -466,7 +466,7 @@ impl<'a> Table<'a> {
 
     /// Ends the table: every key that nobody asked for is an error with the nearest known name.
     pub fn finish(self) {
-        let Some(table) = self.table else { return };
+        let Some(table) = self.entries else { return };
         if self.open {
             return;
         }
@@ -484,6 +484,8 @@ impl<'a> Table<'a> {
         let mut problem = Problem::at(place, format!("unknown key `{name}` {table}"));
         if let Some(near) = nearest(name, self.asked.iter().copied()) {
             problem = problem.hint(format!("did you mean `{near}`?"));
+        } else if let Some(near) = nearest_endings(name, &self.asked) {
+            problem = problem.hint(format!("did you mean {near}?"));
         } else if !self.asked.is_empty() {
             let known = self.asked.iter().copied().collect::<Vec<_>>().join("`, `");
             problem = problem.hint(format!("known keys are `{known}`"));
@@ -491,8 +493,8 @@ impl<'a> Table<'a> {
         self.document.problem(problem);
     }
 
-    fn below(&self, path: String, table: Option<&'a DeTable<'a>>, span: Range<usize>) -> Table<'a> {
-        Table { document: self.document, path, table, span, asked: BTreeSet::new(), open: false }
+    fn below(&self, path: String, entries: Option<&'a DeTable<'a>>, span: Range<usize>) -> Table<'a> {
+        Table { document: self.document, path, entries, span, asked: BTreeSet::new(), open: false }
     }
 
     fn dotted(&self, key: &str) -> String {
@@ -500,7 +502,7 @@ impl<'a> Table<'a> {
     }
 
     fn entry(&self, key: &str) -> Option<(&'a DeValue<'a>, Range<usize>)> {
-        self.table?.get(key).map(|v| (v.get_ref(), v.span()))
+        self.entries?.get(key).map(|v| (v.get_ref(), v.span()))
     }
 
     fn describe(&mut self, key: &'static str, kind: &'static str, default: String, doc: &'static str) {
@@ -596,6 +598,25 @@ impl<'a> Table<'a> {
 /// A sentence that names what was expected.
 pub fn from_str<T: FromStr>(text: &str, what: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("`{text}` is not {what}"))
+}
+
+/// The known key that was meant: one of the same table by its own name, else any by its whole name.
+fn nearest_key<'k>(key: &str, known: &'k BTreeSet<String>) -> Option<&'k str> {
+    let (table, name) = key.rsplit_once('.').unwrap_or(("", key));
+    let of_table = |k: &'k String| k.strip_prefix(table)?.strip_prefix('.').map(|name| (k.as_str(), name));
+    let beside: Vec<_> = known.iter().filter_map(of_table).collect();
+    if beside.is_empty() {
+        return nearest(key, known.iter().map(String::as_str));
+    }
+    let near = nearest(name, beside.iter().map(|(_, name)| *name))?;
+    beside.iter().find(|(_, name)| *name == near).map(|(key, _)| *key)
+}
+
+/// The known keys whose last word is near: `burst` is one of `ip_burst` and `user_burst`.
+fn nearest_endings(name: &str, known: &BTreeSet<&'static str>) -> Option<String> {
+    let is_near = |key: &&&str| key.rsplit_once('_').is_some_and(|(_, last)| nearest(name, [last]).is_some());
+    let near: Vec<String> = known.iter().filter(is_near).map(|key| format!("`{key}`")).collect();
+    (!near.is_empty()).then(|| near.join(" or "))
 }
 
 fn shown(mut place: Place, withheld: &BTreeSet<usize>) -> Place {

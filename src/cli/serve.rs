@@ -143,7 +143,8 @@ fn watch(
         gate: workers.gate(),
         config_file: options.config_file(),
     };
-    Watcher::start(roots, gateway.metrics.watch_lost.clone(), move |_| attempts.attempt())
+    let read_ms = gateway.policy.read().loaded_ms;
+    Watcher::start(roots, read_ms, Arc::clone(&gateway.metrics), move |_| attempts.attempt())
         .map_err(|source| StartError::Io { what: "cannot start watching the files", source })
 }
 

@@ -16,20 +16,26 @@ pub(super) fn to_json(
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Boolean(flag) => Value::Bool(*flag),
         DeValue::Datetime(date) => Value::String(date.to_string()),
-        DeValue::Integer(number) => match i64::from_str_radix(number.as_str(), number.radix()) {
-            Ok(n) => Value::Number(n.into()),
-            Err(_) => {
-                report(span, "is too large a number".to_owned());
-                Value::Null
-            }
-        },
-        DeValue::Float(number) => match number.as_str().parse().ok().and_then(Number::from_f64) {
-            Some(n) => Value::Number(n),
-            None => {
-                report(span, format!("`{}` is no number of JSON", number.as_str()));
-                Value::Null
-            }
-        },
+        DeValue::Integer(number) => {
+            let n = i64::from_str_radix(number.as_str(), number.radix()).ok().map(Number::from);
+            n.map_or_else(
+                || {
+                    report(span, "is too large a number".to_owned());
+                    Value::Null
+                },
+                Value::Number,
+            )
+        }
+        DeValue::Float(number) => {
+            let n = number.as_str().parse().ok().and_then(Number::from_f64);
+            n.map_or_else(
+                || {
+                    report(span, format!("`{}` is no number of JSON", number.as_str()));
+                    Value::Null
+                },
+                Value::Number,
+            )
+        }
         DeValue::Array(items) => {
             Value::Array(items.iter().map(|item| to_json(item.get_ref(), item.span(), report)).collect())
         }
@@ -49,7 +55,7 @@ pub(super) fn each_text(value: &DeValue<'_>, span: Range<usize>, look: &mut dyn 
         DeValue::String(text) => look(span, text),
         DeValue::Array(items) => items.iter().for_each(|item| each_text(item.get_ref(), item.span(), look)),
         DeValue::Table(table) => {
-            table.values().for_each(|value| each_text(value.get_ref(), value.span(), look))
+            table.values().for_each(|value| each_text(value.get_ref(), value.span(), look));
         }
         _ => {}
     }

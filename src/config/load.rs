@@ -145,7 +145,9 @@ fn in_order(outside: Problems, syntax: &Problems, meaning: &Problems, file: &str
     let mut all: Vec<Problem> = syntax.iter().chain(meant).cloned().collect();
     all.sort_by_key(|p| p.place.as_ref().map(|place| (&*place.file != file, place.line, place.column)));
     let mut problems = outside;
-    all.into_iter().for_each(|p| problems.push(p));
+    for problem in all {
+        problems.push(problem);
+    }
     problems
 }
 

@@ -1,5 +1,6 @@
 //! The keys that sign sessions: from the environment, the file, a file of secrets, or the data folder.
 
+use std::fmt::Write as _;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -135,7 +136,11 @@ fn without_newline(text: &str) -> &str {
 pub fn new_secret() -> io::Result<Secret<String>> {
     let mut bytes = [0u8; 32];
     rand::fill(&mut bytes).map_err(|_| io::Error::other("the system gives no random bytes"))?;
-    Ok(Secret::new(bytes.iter().map(|b| format!("{b:02x}")).collect()))
+    let mut digits = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(digits, "{byte:02x}");
+    }
+    Ok(Secret::new(digits))
 }
 
 /// Makes the secret of a development gateway and keeps it as `session.secret` in the data folder, for its owner only.

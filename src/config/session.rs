@@ -117,7 +117,7 @@ impl Session {
                 "`session.same_site`: browsers refuse `none` without `Secure`, which only production sets";
             table.report(table.problem("same_site", message).warning());
         }
-        if self.idle > self.ttl {
+        if self.idle > self.ttl && table.has("idle") {
             table.report(
                 table
                     .problem("idle", "`session.idle` is longer than `session.ttl` and never ends a session")

@@ -10,7 +10,7 @@ pub const BITS_PER_CHARACTER_MIN: f64 = 3.0;
 
 /// What stands in examples in place of a secret: a secret that begins with one of these is a placeholder.
 /// Compared in lower case, without `-`, `_`, `.` and spaces.
-pub const PLACEHOLDERS: [&str; 28] = [
+pub const PLACEHOLDERS: [&str; 29] = [
     "changeit",
     "changeme",
     "changethis",
@@ -37,12 +37,13 @@ pub const PLACEHOLDERS: [&str; 28] = [
     "sessionsecret",
     "supersecret",
     "testsecret",
+    "thisis",
     "todo",
     "your",
 ];
 
 /// Words of which a secret may not wholly consist, digits between them included.
-const WORDS: [&str; 26] = [
+const WORDS: [&str; 24] = [
     "secret",
     "secrets",
     "password",
@@ -56,8 +57,6 @@ const WORDS: [&str; 26] = [
     "root",
     "test",
     "this",
-    "is",
-    "a",
     "the",
     "my",
     "very",

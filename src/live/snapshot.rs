@@ -1,7 +1,10 @@
 //! All that an edit may change, built whole from the files on disk by the same function that `check` calls.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+use aws_lc_rs::digest;
 
 use super::hardening::Hardening;
 use super::routes::{CompiledRoute, RouteTable};
@@ -48,7 +51,7 @@ pub struct Built {
 pub fn build(inputs: &config::Inputs, generation: u64) -> Built {
     let loaded = config::load(inputs);
     let mut problems = loaded.problems;
-    let mut watched = loaded.watched;
+    let mut watched = loaded.files;
     let Some(config) = loaded.config else {
         return Built { snapshot: None, problems, watched };
     };
@@ -58,22 +61,32 @@ pub fn build(inputs: &config::Inputs, generation: u64) -> Built {
     let (rules, rule_problems) = RuleBook::load(folders, &config.plugins.overrides);
     problems.append(rule_problems);
     let routes = compile_routes(&config, &mut problems);
+    let hash = hash_of(inputs, &rules);
     let keyring = Keyring::new(&config.session.keys)
         .map_err(|why| problems.push(Problem::of("[session]", why.to_string())))
         .ok();
     let snapshot = match keyring {
-        Some(keyring) if !problems.has_errors() => Some(assemble(config, generation, routes, rules, keyring)),
+        Some(keyring) if !problems.has_errors() => {
+            Some(assemble(config, generation, hash, routes, rules, keyring))
+        },
         _ => None,
     };
     Built { snapshot, problems, watched }
 }
 
-fn assemble(config: Config, generation: u64, routes: RouteTable, rules: RuleBook, keyring: Keyring) -> Snapshot {
+fn assemble(
+    config: Config,
+    generation: u64,
+    hash: String,
+    routes: RouteTable,
+    rules: RuleBook,
+    keyring: Keyring,
+) -> Snapshot {
     let production = config.environment == Environment::Production;
     let session = &config.session;
     Snapshot {
         generation,
-        hash: String::new(),
+        hash,
         session_cookie: Arc::from(session.cookie_name.as_str()),
         cookie: Shape::new(&session.cookie_name, session.cookie_domain.as_deref(), session.same_site, production),
         hardening: Hardening::new(&config.headers, config.environment),
@@ -82,6 +95,21 @@ fn assemble(config: Config, generation: u64, routes: RouteTable, rules: RuleBook
         keyring,
         config,
     }
+}
+
+/// SHA-256 over the config file's text and the content hashes of every rule file, in hex.
+fn hash_of(inputs: &config::Inputs, rules: &RuleBook) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    context.update(inputs.source.text.as_bytes());
+    for (path, hash) in rules.inputs() {
+        context.update(path.as_os_str().as_encoded_bytes());
+        context.update(hash.as_bytes());
+    }
+    let mut hex = String::new();
+    for byte in context.finish().as_ref() {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
 }
 
 fn compile_routes(config: &Config, problems: &mut Problems) -> RouteTable {

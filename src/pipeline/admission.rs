@@ -19,6 +19,9 @@ pub struct Admitted {
 }
 
 /// Lets an address in, unless its bucket is empty. Probes always get in.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn admit(located: Located, config: &Config, limiter: &Limiter, now: Instant, trail: &mut Trail) -> Step<Admitted> {
     let own = Own::find(located.path().as_str(), &config.gateway.prefix);
     trail.probe = own.is_some_and(Own::is_probe);

@@ -32,6 +32,9 @@ pub fn correlate(headers: &HeaderMap) -> CorrelationId {
 }
 
 /// Takes in a request head; the body is judged later and travels apart.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) -> Step<Arrival> {
     let target = parts.uri.path_and_query().map_or(0, |pq| pq.as_str().len());
     if u64::try_from(target).unwrap_or(u64::MAX) > limits.target_max {

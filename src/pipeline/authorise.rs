@@ -15,6 +15,9 @@ use crate::script::Hook;
 pub struct Authorised(Metered);
 
 /// Checks roles and asks `on_auth`.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn authorise(who: Metered, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> Step<Authorised> {
     let needed = who.route().map(|r| r.route.roles.as_slice()).unwrap_or_default();
     if !needed.is_empty() && !who.identity().is_known() {

@@ -24,6 +24,9 @@ pub struct Vetted {
 }
 
 /// Judges the body, reading it only where somebody asked for it whole.
+///
+/// # Errors
+/// The refusal of this stage.
 pub async fn vet(authorised: Authorised, incoming: Incoming, server: &Server, trail: &mut Trail) -> Step<Vetted> {
     let route = authorised.route().cloned();
     let limit = match &route {

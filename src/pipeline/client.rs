@@ -40,6 +40,9 @@ pub struct Located {
 }
 
 /// Finds out who asks and for what.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn locate(arrival: Arrival, trusted: &[IpNet], trail: &mut Trail) -> Step<Located> {
     let peer = canonical(arrival.peer().ip());
     let via_proxy = is_trusted(peer, trusted);
@@ -64,6 +67,9 @@ pub fn locate(arrival: Arrival, trusted: &[IpNet], trail: &mut Trail) -> Step<Lo
 
 /// In production a plain-http request that a trusted proxy forwards is sent to https, or refused where that would lose
 /// its body.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn require_https(located: &Located, config: &Config) -> Step<()> {
     let plain = located.via_proxy && !located.secure && located.headers().contains_key(X_FORWARDED_PROTO);
     if config.environment != Environment::Production || config.server.allow_http || !plain {

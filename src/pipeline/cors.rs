@@ -28,6 +28,9 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 pub struct Screened(Admitted);
 
 /// Looks at the origin, and answers preflights.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn screen(admitted: Admitted, cors: &Cors, trail: &mut Trail) -> Step<Screened> {
     let origin = admitted.headers().get(ORIGIN);
     let listed = origin.filter(|o| is_listed(o, cors));

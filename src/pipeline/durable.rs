@@ -37,7 +37,7 @@ impl AccountLog for Durable {
             id: *account.id.as_bytes(),
             name: account.name.expose().to_owned(),
             password: account.password.as_ref().map(|p| p.expose().to_owned()),
-            roles: account.roles.iter().map(|r| r.to_string()).collect(),
+            roles: account.roles.iter().map(ToString::to_string).collect(),
             disabled: account.disabled,
             created_ms: account.created_ms,
         }))

@@ -19,6 +19,9 @@ use crate::live::snapshot::Snapshot;
 use crate::proxy::{self, SendError, Upload, hops};
 
 /// Answers a request that nothing stands against.
+///
+/// # Errors
+/// The refusal of this stage.
 pub async fn answer(
     route: &CompiledRoute,
     request: Cleared,
@@ -76,7 +79,7 @@ fn outgoing(
 ) -> Result<Request<Upload>, Refusal> {
     let groups: Vec<String> = match request.identity() {
         Identity::Anonymous => Vec::new(),
-        Identity::User(user) => user.account.roles.iter().map(|r| r.to_string()).collect(),
+        Identity::User(user) => user.account.roles.iter().map(ToString::to_string).collect(),
     };
     let identity = match (request.identity(), &trail.user) {
         (Identity::User(user), Some(id)) => {

@@ -32,6 +32,9 @@ pub struct Identified {
 }
 
 /// Finds out whose request it is.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn identify(examined: Examined, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> Step<Identified> {
     let cookie = find(examined.headers(), &snapshot.session_cookie);
     let has_session_cookie = !matches!(cookie, CookieFound::Absent);
@@ -77,7 +80,7 @@ fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
             user: Some(UserFacts {
                 id: account.id.text(),
                 name: account.name.expose().to_owned(),
-                roles: account.roles.iter().map(|r| r.to_string()).collect(),
+                roles: account.roles.iter().map(ToString::to_string).collect(),
                 groups: Vec::new(),
                 method: "local".to_owned(),
                 hash: gateway.pseudonyms.user(&account.id.text()).to_string(),

@@ -22,6 +22,9 @@ const SEC_FETCH_SITE: &str = "sec-fetch-site";
 pub struct SameSite(Identified);
 
 /// Checks where an unsafe request comes from.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn check(who: Identified, cors: &Cors) -> Step<SameSite> {
     if must_be_judged(&who) && !comes_from_here(&who, cors) {
         return Err(Refusal::OriginNotAllowed.into());

@@ -16,6 +16,9 @@ use crate::telemetry::metrics::Bucket;
 pub struct Metered(SameSite);
 
 /// Charges the buckets of the address and of the user.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn meter(who: SameSite, config: &RateLimit, gateway: &Gateway, now: Instant, trail: &mut Trail) -> Step<Metered> {
     if trail.probe {
         return Ok(Metered(who));

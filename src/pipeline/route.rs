@@ -34,6 +34,9 @@ enum Outcome {
 }
 
 /// Asks the own endpoints, then the route table.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn find(screened: Screened, routes: &RouteTable, trail: &mut Trail) -> Step<Routed> {
     let method = screened.method().as_str();
     let found = match screened.own_endpoint() {
@@ -84,6 +87,9 @@ impl Routed {
     }
 
     /// Where the request goes, or why it goes nowhere: 404, or 405 with `Allow`.
+    ///
+    /// # Errors
+    /// The refusal of this stage.
     pub fn way(&self) -> Result<Way, Refusal> {
         match &self.found {
             Outcome::Way(way) => Ok(way.clone()),

@@ -21,6 +21,9 @@ pub struct Examined {
 }
 
 /// Stage 7: asks `on_request`, also for paths without a route; only then is a path not found.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn on_request(routed: Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> Step<Examined> {
     if Hook::ALL.into_iter().any(|hook| snapshot.rules.interested(hook)) {
         trail.facts = Some(Arc::new(facts(&routed, gateway, snapshot, trail)));
@@ -31,6 +34,9 @@ pub fn on_request(routed: Routed, gateway: &Gateway, snapshot: &Snapshot, trail:
 }
 
 /// Asks one hook. A refusal is the rule's own; a fault of a rule that must not fail open is ours.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn ask(
     hook: Hook,
     response: Option<&mut ResponseFacts>,

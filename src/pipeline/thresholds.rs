@@ -12,6 +12,9 @@ use crate::config::Thresholds;
 pub struct Cleared(Vetted);
 
 /// Judges the sum of scores.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn clear(vetted: Vetted, thresholds: Thresholds, trail: &Trail) -> Step<Cleared> {
     if thresholds.deny > 0 && trail.ledger.score() >= thresholds.deny {
         return Err(Refusal::Forbidden("The request was refused.").into());

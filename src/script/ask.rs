@@ -39,6 +39,7 @@ pub(super) fn ask<'a>(
             clock: clock.clone(),
             score_before: ledger.score,
             tags_before: ledger.tags.iter().cloned().collect(),
+            country: ledger.country.clone(),
             response: answer.shared.clone(),
             said: Mutex::new(Said { vars: ledger.vars.remove(&plugin.name).unwrap_or_default(), ..Said::default() }),
         });

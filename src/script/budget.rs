@@ -105,6 +105,14 @@ pub(super) fn finish() -> Spent {
     Spent { time: wall.min(budget.thread_spent()), stop: budget.stop }
 }
 
+/// Sets the running budget aside for work that has its own, and takes it up again afterwards.
+pub(super) fn apart<T>(work: impl FnOnce() -> T) -> T {
+    let outer = BUDGET.with(RefCell::take);
+    let done = work();
+    BUDGET.with(|b| *b.borrow_mut() = outer);
+    done
+}
+
 /// One operation; `true` means that the script must end now.
 pub(super) fn tick() -> bool {
     charge(1)

@@ -31,6 +31,8 @@ pub(super) struct Call {
     /// The ledger's score and tags when the call began.
     pub score_before: i64,
     pub tags_before: Vec<String>,
+    /// ISO 3166-1 code of the client's country; empty where unknown.
+    pub country: Arc<str>,
     /// The head of the answer, where the hook has one.
     pub response: Option<Arc<ResponseFacts>>,
     pub said: Mutex<Said>,

@@ -47,6 +47,11 @@ impl Filter {
         Ok(())
     }
 
+    /// The same filter without its choice of routes.
+    pub fn on_any_route(self) -> Self {
+        Self { include: Vec::new(), exclude: Vec::new(), ..self }
+    }
+
     /// Whether the plugin looks at this request.
     pub fn takes(&self, facts: &RequestFacts) -> bool {
         let included = self.include.is_empty() || self.include.iter().any(|p| p.fits(facts));

@@ -15,7 +15,6 @@ pub const TAGS_MAX: usize = 32;
 pub const SCORE_MAX: i64 = 100_000;
 
 /// The account of all rules over one request. One per request, carried from hook to hook.
-#[derive(Default)]
 pub struct Ledger {
     pub(super) score: i64,
     pub(super) tags: BTreeSet<String>,
@@ -23,6 +22,8 @@ pub struct Ledger {
     pub(super) vars: BTreeMap<Arc<str>, rhai::Map>,
     notes: Vec<Note>,
     notes_dropped: usize,
+    /// The country that a test assumes. There is no geo database yet, so every other request comes from nowhere.
+    pub(super) country: Arc<str>,
     /// Log lines are kept here instead of being written, for the test runner.
     pub(super) kept_logs: Option<Vec<String>>,
 }
@@ -124,10 +125,30 @@ impl FaultKind {
     }
 }
 
+impl Default for Ledger {
+    fn default() -> Self {
+        Self {
+            score: 0,
+            tags: BTreeSet::new(),
+            spent: Duration::ZERO,
+            vars: BTreeMap::new(),
+            notes: Vec::new(),
+            notes_dropped: 0,
+            country: "".into(),
+            kept_logs: None,
+        }
+    }
+}
+
 impl Ledger {
     /// An empty account.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An account for a test: it keeps log lines instead of writing them, and assumes a country.
+    pub(super) fn of_test(country: &str) -> Self {
+        Self { kept_logs: Some(Vec::new()), country: country.into(), ..Self::default() }
     }
 
     /// The sum of the scores of enforcing plugins.

@@ -206,12 +206,12 @@ fn read_settings(root: &mut Table<'_>) -> BTreeMap<String, Setting> {
     let mut table = root.table("settings");
     let named = table.named_tables();
     if named.len() > SETTINGS_MAX {
-        table.report(Problem::at(table.source().place(table.span()), format!("at most {SETTINGS_MAX} settings")));
+        table.report(Problem::at(table.place(table.span()), format!("at most {SETTINGS_MAX} settings")));
     }
     let mut settings = BTreeMap::new();
     for (name, mut table) in named.into_iter().take(SETTINGS_MAX) {
         if !rhai::is_valid_identifier(&name) || is_reserved(&name) {
-            let place = table.source().place(table.span());
+            let place = table.place(table.span());
             table.report(Problem::at(place, format!("`{name}` cannot be the name of a setting")).code("PM032"));
         }
         if let Some(setting) = read_setting(&mut table) {
@@ -226,7 +226,7 @@ fn read_settings(root: &mut Table<'_>) -> BTreeMap<String, Setting> {
 fn read_setting(table: &mut Table<'_>) -> Option<Setting> {
     let kind = table.parsed("type", "type", "", "The type of the value.", Kind::parse);
     if kind.is_none() && !table.has("type") {
-        let place = table.source().place(table.span());
+        let place = table.place(table.span());
         table.report(Problem::at(place, format!("`{}.type` is required", table.path())));
     }
     table.optional_text("doc", "One sentence for people.");
@@ -236,7 +236,7 @@ fn read_setting(table: &mut Table<'_>) -> Option<Setting> {
     let kind = kind?;
     let Some(default) = default else {
         if !table.has("default") {
-            let place = table.source().place(table.span());
+            let place = table.place(table.span());
             table.report(Problem::at(place, format!("`{}.default` is required", table.path())));
         }
         return None;

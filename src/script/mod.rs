@@ -21,9 +21,12 @@ mod meter;
 mod plugin;
 mod response;
 mod run;
+mod runner;
 mod settings;
 mod source;
 mod strict;
+#[cfg(test)]
+mod trials;
 mod verdict;
 
 pub use book::{Decision, Folders, PluginInfo, RuleBook};
@@ -32,3 +35,4 @@ pub use facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFac
 pub use hook::Hook;
 pub use ledger::{FaultKind, Ledger, NOTES_MAX, Note, Outcome, SCORE_MAX, TAGS_MAX};
 pub use response::ResponseFacts;
+pub use runner::{TestCase, TestReport, run_tests};

@@ -92,6 +92,12 @@ impl Plugin {
         Ok(())
     }
 
+    /// Puts every setting back.
+    pub fn restore(&mut self, settings: &BTreeMap<String, Dynamic>) {
+        self.settings.clone_from(settings);
+        self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+    }
+
     /// What a test of this plugin may use beside the plugin itself.
     pub fn surroundings(&self) -> Extras {
         with_settings(&self.around, &self.settings)

@@ -1,11 +1,13 @@
-//! Floor 6: sockets, workers, connections, draining.
+//! Floor 6: sockets, workers, connections, draining; the admin listener.
 
+pub mod admin;
 pub mod connection;
 pub mod drain;
 pub mod listen;
 pub mod notify;
 pub mod phase;
 pub mod reload;
+pub mod raw;
 pub mod signals;
 pub mod start;
 pub mod wire;

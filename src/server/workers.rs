@@ -12,9 +12,10 @@ use std::time::Duration;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::phase::{Phase, Shutdown};
+use crate::base::clock::Clock;
 use crate::telemetry::metrics::Metrics;
 
 /// Stack of a worker: the script engine recurses.
@@ -74,7 +75,7 @@ impl Workers {
     /// connection with it. Neither the state nor the futures need to be `Send`. A panic in `serve` ends that connection only.
     ///
     /// # Errors
-    /// A runtime or a thread cannot be started.
+    /// A runtime or a thread cannot be started, or `state` panicked. Waits until every worker has its state.
     pub fn start<S, F>(
         options: Options,
         metrics: Arc<Metrics>,
@@ -88,12 +89,14 @@ impl Workers {
         let craft = Arc::new((state, serve));
         let (phase, phases) = watch::channel(Phase::Serving);
         let (alive, ended) = mpsc::channel(1);
+        let (ready, is_ready) = std::sync::mpsc::channel();
         let (mut posts, mut threads) = (Vec::new(), Vec::new());
         for index in 0..threads_of(options.workers) {
             let (sockets, incoming) = mpsc::channel(SOCKETS_MAX);
             let open = Arc::new(AtomicUsize::new(0));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let (craft, phases, alive) = (Arc::clone(&craft), phases.clone(), alive.clone());
+            let (craft, phases, alive, ready) =
+                (Arc::clone(&craft), phases.clone(), alive.clone(), ready.clone());
             let mut worker =
                 Worker { incoming, phases, open: Arc::clone(&open), metrics: Arc::clone(&metrics) };
             let thread = std::thread::Builder::new()
@@ -103,9 +106,12 @@ impl Workers {
                     let local = LocalSet::new();
                     local.block_on(&runtime, async {
                         let state = craft.0(index);
-                        worker
-                            .run(|stream, peer, shutdown| craft.1(Rc::clone(&state), stream, peer, shutdown))
-                            .await;
+                        // An error says that the start has failed already.
+                        ready.send(()).ok();
+                        drop(ready);
+                        let serve =
+                            move |stream, peer, shutdown| craft.1(Rc::clone(&state), stream, peer, shutdown);
+                        worker.run(Rc::new(serve)).await;
                     });
                     // What is left is cut here, before the end is told.
                     drop((local, runtime));
@@ -113,6 +119,10 @@ impl Workers {
                 })?;
             posts.push(Post { sockets, open });
             threads.push(thread);
+        }
+        drop(ready);
+        if is_ready.iter().count() < threads.len() {
+            return Err(io::Error::other("a worker panicked while it made its state"));
         }
         let connections_max = AtomicUsize::new(options.connections_max);
         Ok(Self { gate: Gate(Arc::new(Inner { posts, connections_max, metrics })), threads, phase, ended })
@@ -200,8 +210,8 @@ impl Gate {
                 },
                 Err(error) if is_of_one_connection(&error) => {}
                 Err(error) => {
-                    if told.is_none_or(|at| at.elapsed() >= TELL_EVERY) {
-                        told = Some(Instant::now());
+                    if told.is_none_or(|at| Clock::System.now() - at >= TELL_EVERY) {
+                        told = Some(Clock::System.now());
                         tracing::warn!(%error, "connections cannot be accepted; trying on");
                     }
                     tokio::select! { () = &mut stop => return Ok(()), () = sleep(BACK_OFF) => {} }
@@ -231,7 +241,7 @@ struct Worker {
 impl Worker {
     async fn run<F: Future<Output = ()> + 'static>(
         &mut self,
-        serve: impl Fn(TcpStream, SocketAddr, Shutdown) -> F,
+        serve: Rc<impl Fn(TcpStream, SocketAddr, Shutdown) -> F + 'static>,
     ) {
         let shutdown = Shutdown::default();
         let closed = Rc::new(Notify::new());
@@ -243,10 +253,11 @@ impl Worker {
                     let Some((socket, peer)) = socket else { break };
                     let open = self.count(&closed);
                     if let Ok(stream) = TcpStream::from_std(socket) {
-                        let connection = serve(stream, peer, shutdown.clone());
+                        let (serve, shutdown) = (Rc::clone(&serve), shutdown.clone());
+                        // Called inside the task, so that a panic is the task's.
                         spawn_local(async move {
-                            connection.await;
-                            drop(open);
+                            let _open = open;
+                            serve(stream, peer, shutdown).await;
                         });
                     }
                 }

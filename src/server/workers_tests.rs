@@ -248,3 +248,13 @@ fn starved() {
     });
     runtime.block_on(workers.gate().accept(listener, async { drop(told.await) })).unwrap();
 }
+
+#[test]
+fn a_worker_that_cannot_make_its_state_fails_the_start() {
+    let options = Options { name: "test", workers: 2, connections_max: 10 };
+    let state = |index| {
+        assert_ne!(index, 1, "a defect");
+        Rc::new(())
+    };
+    assert!(Workers::start(options, Arc::new(Metrics::new("test")), state, |_, _, _, _| async {}).is_err());
+}

@@ -1,9 +1,11 @@
-//! The one line per request, written by hand: no serialiser, no `tracing` event.
+//! The one line per request, written by hand: no serialiser, no `tracing` event. Its words go through the last net one by
+//! one, so that the writer need not look at the whole line again.
 
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 use super::escape::{push_json, push_text};
+use super::redact::clean;
 use super::timestamp::push_rfc3339;
 use crate::base::address::Pseudonym;
 use crate::config::Level;
@@ -106,7 +108,7 @@ impl AccessLine<'_> {
         put(out, format_args!(" {:<5} ", level_word(self.level())));
         out.push_str(known_method(self.method));
         out.push(' ');
-        push_text(out, if self.route.is_empty() { "-" } else { self.route });
+        push_text(out, &clean(if self.route.is_empty() { "-" } else { self.route }));
         match self.status {
             Some(status) => put(out, format_args!(" {status} ")),
             None => out.push_str(" - "),
@@ -167,7 +169,7 @@ fn text(out: &mut String, name: &str, value: &str) {
     out.push_str(",\"");
     out.push_str(name);
     out.push_str("\":");
-    push_json(out, value);
+    push_json(out, &clean(value));
 }
 
 fn optional(out: &mut String, name: &str, value: Option<&str>) {
@@ -202,7 +204,7 @@ fn word(out: &mut String, name: &str, value: &str) {
     out.push(' ');
     out.push_str(name);
     out.push('=');
-    push_text(out, value);
+    push_text(out, &clean(value));
 }
 
 /// Appends a duration in milliseconds with three decimals.
@@ -268,6 +270,18 @@ mod tests {
         let mut out = String::new();
         full().push_text(&mut out);
         insta::assert_snapshot!(out, @"2023-11-14T22:13:20.123Z INFO  POST api 403 1.234ms code=honeypot.touched plugin=honeypot rule=honeypot/main.rhai:12 auth.state=session client.hash=35df6877071473787ec69d19b4cf9119 user.hash=016aab8682220ee646f21b36368d39a4 generation=7 correlation.id=abc-1");
+    }
+
+    #[test]
+    fn lg_02_a_client_cannot_bring_an_address_into_the_log_as_its_correlation_id() {
+        for push in [AccessLine::push_json, AccessLine::push_text] {
+            let mut out = String::new();
+            push(
+                &AccessLine { correlation_id: "203.0.113.7", route: "/u/bob@example.com", ..full() },
+                &mut out,
+            );
+            assert!(!out.contains("203.0.113.7") && !out.contains("bob@"), "{out}");
+        }
     }
 
     #[test]

@@ -111,7 +111,7 @@ impl Logs {
                 Form::Json => line.push_json(out),
                 Form::Text => line.push_text(out),
             }
-            self.sink.send(out);
+            self.sink.send_clean(out);
         });
     }
 

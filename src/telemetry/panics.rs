@@ -36,9 +36,9 @@ mod tests {
         if std::env::var_os(CHILD).is_some() {
             return panicking();
         }
-        let test = "telemetry::panics::tests::lg_02_a_panic_is_told_by_its_place_and_not_by_its_message";
+        let name = "telemetry::panics::tests::lg_02_a_panic_is_told_by_its_place_and_not_by_its_message";
         let out = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", test, "--nocapture"])
+            .args(["--exact", name, "--nocapture"])
             .env(CHILD, "1")
             .output()
             .unwrap();

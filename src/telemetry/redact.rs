@@ -1,24 +1,45 @@
 //! The last net: what must never be in a line is taken out just before it is written.
 //!
 //! No line should need it; the design is that personal data has no `Display`. The net runs on the writing thread,
-//! works word by word in one pass, and knows JSON escapes, so that a JSON line stays JSON.
+//! works word by word in one pass, and knows JSON escapes, so that a JSON line stays JSON. A line with nothing in it
+//! costs one look at each byte and one copy.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::ops::Range;
 
 use super::escape::{is_hazard, push_code};
 
 /// What stands in the place of what was taken out.
 pub const REDACTED: &str = "«redacted»";
 
-/// Shortest first part of three that makes a dotted word a token; `{"alg":"none"}` has 19 characters of base64url.
+/// Shortest parts of a dotted word that begins like a token; `{"alg":"none"}` has 19 characters of base64url.
 const JWT_PART_MIN: usize = 10;
 
 /// Shortest parts of a dotted word that is taken for a token though it does not begin like one.
 const OPAQUE_PART_MIN: usize = 20;
 
+/// Shortest beginning of a token that was cut before its second part.
+const CUT_MIN: usize = 40;
+
+/// The scheme of a bearer credential, in any case (RFC 6750).
+const BEARER: &str = "bearer";
+
+/// How `{"` and `{` before a line end begin in base64url.
+const JOSE: [&str; 2] = ["eyJ", "ewo"];
+
 /// The net, with a count of what it caught.
 #[derive(Debug, Default)]
 pub struct Net {
+    caught: u64,
+}
+
+/// One line on its way through.
+struct Pass<'a> {
+    line: &'a str,
+    out: &'a mut String,
+    /// Everything before has been appended.
+    copied: usize,
     caught: u64,
     /// The word before was `Bearer`: whatever comes now is a credential.
     after_bearer: bool,
@@ -27,123 +48,150 @@ pub struct Net {
 impl Net {
     /// Appends the line to `out` without what must not be in it.
     pub fn pass(&mut self, line: &str, out: &mut String) {
-        self.after_bearer = false;
-        let bytes = line.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
-            let (start, mut kinds) = (at, 0);
-            while at < bytes.len() && CLASS[usize::from(bytes[at])] & END == 0 {
-                kinds |= CLASS[usize::from(bytes[at])];
-                at += 1;
-            }
-            if at > start {
-                self.word(&line[start..at], kinds, out);
-            }
-            if at < bytes.len() {
-                at = self.separator(line, at, out);
-            }
-        }
+        let (copied, caught) = scan(line, out);
+        out.push_str(&line[copied..]);
+        self.caught += caught;
     }
 
     /// Words and tokens taken out since the start.
     pub fn caught(&self) -> u64 {
         self.caught
     }
+}
 
-    /// Appends the separator at `at`, an escape as a whole; the place after it.
-    fn separator(&mut self, line: &str, at: usize, out: &mut String) -> usize {
-        let rest = &line[at..];
+/// The text without what must not be in a line; nothing is copied when nothing is found.
+pub fn clean(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    match scan(text, &mut out) {
+        (0, 0) => Cow::Borrowed(text),
+        (copied, _) => {
+            out.push_str(&text[copied..]);
+            Cow::Owned(out)
+        }
+    }
+}
+
+/// Appends the line up to the last thing that was taken out of it; how far that is, and how much it was.
+fn scan(line: &str, out: &mut String) -> (usize, u64) {
+    let mut pass = Pass { line, out, copied: 0, caught: 0, after_bearer: false };
+    let mut at = 0;
+    while at < line.len() {
+        let start = at;
+        let sum = pass.word_end(&mut at);
+        if at > start {
+            pass.word(start..at, sum);
+        }
+        if at < line.len() {
+            at = pass.separator(at);
+        }
+    }
+    (pass.copied, pass.caught)
+}
+
+impl Pass<'_> {
+    /// Moves `at` to the end of the word that begins there; the weights of its bytes.
+    fn word_end(&self, at: &mut usize) -> u64 {
+        let bytes = self.line.as_bytes();
+        let mut sum = 0;
+        while let Some(byte) = bytes.get(*at) {
+            match WEIGHT[usize::from(*byte)] {
+                END => break,
+                WIDE => match self.line[*at..].chars().next() {
+                    Some(c) if !is_hazard(c) => *at += c.len_utf8(),
+                    _ => break,
+                },
+                weight => {
+                    sum += weight;
+                    *at += 1;
+                }
+            }
+        }
+        sum
+    }
+
+    /// Passes the separator at `at`, an escape as a whole; the place after it.
+    fn separator(&mut self, at: usize) -> usize {
+        let byte = self.line.as_bytes()[at];
+        if byte == b' ' {
+            return at + 1;
+        }
+        self.after_bearer = false;
+        if byte.is_ascii_graphic() && byte != b'\\' {
+            return at + 1;
+        }
+        let rest = &self.line[at..];
         let length = match rest.as_bytes() {
             [b'\\', b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|h| h.is_ascii_hexdigit()) => 6,
-            [b'\\', next, ..] if next.is_ascii() => 2,
-            _ => 1,
+            [b'\\', next, ..] if (b' '..0x7f).contains(next) => 2,
+            _ => rest.chars().next().map_or(1, char::len_utf8),
         };
-        if !rest.starts_with(' ') {
-            self.after_bearer = false;
-        }
-        for c in rest[..length].chars() {
-            if is_hazard(c) { push_code(out, c) } else { out.push(c) }
+        if let Some(hazard) = rest.chars().next().filter(|c| is_hazard(*c)) {
+            self.out.push_str(&self.line[self.copied..at]);
+            push_code(self.out, hazard);
+            self.copied = at + length;
         }
         at + length
     }
 
-    fn word(&mut self, word: &str, kinds: u8, out: &mut String) {
+    fn word(&mut self, range: Range<usize>, sum: u64) {
         let bearer = std::mem::take(&mut self.after_bearer);
-        if bearer {
-            return self.replace(out);
+        if sum == 0 && !bearer && range.len() != BEARER.len() && range.len() < CUT_MIN {
+            return;
         }
-        if word.len() == 6 && word.eq_ignore_ascii_case("bearer") {
-            self.after_bearer = true;
+        let word = &self.line[range.clone()];
+        let token = || range.len() >= 2 * JWT_PART_MIN && is_jwt_like(word);
+        if bearer || count(sum, AT) > 0 && has_mail(word) || token() {
+            self.take(range);
+        } else if count(sum, DOT) >= 3 || count(sum, COLON) >= 2 {
+            self.runs(range);
+        } else {
+            self.after_bearer = word.eq_ignore_ascii_case(BEARER);
         }
-        if kinds & (AT | DOT | COLON | PERCENT | WIDE | TOKEN) == 0 {
-            return out.push_str(word);
-        }
-        if kinds & (AT | PERCENT) != 0 && has_mail(word) {
-            return self.replace(out);
-        }
-        if kinds & (DOT | COLON | TOKEN) != 0 && word.len() >= MEANINGFUL {
-            return self.runs(word, out);
-        }
-        push_visible(out, word);
     }
 
-    /// Looks into a word for addresses and tokens, by runs of the characters that they are made of.
-    fn runs(&mut self, word: &str, out: &mut String) {
-        if is_jwt_like(word) {
-            return self.replace(out);
-        }
-        let bytes = word.as_bytes();
-        let mut at = 0;
-        while at < bytes.len() {
+    /// Looks for addresses in a word, by runs of the characters that they are made of.
+    fn runs(&mut self, range: Range<usize>) {
+        let bytes = self.line.as_bytes();
+        let mut at = range.start;
+        while at < range.end {
             let start = at;
-            while at < bytes.len() && is_address_byte(bytes[at]) {
+            while at < range.end && is_address_byte(bytes[at]) {
                 at += 1;
             }
-            if at == start {
-                at += 1;
-                while at < bytes.len() && !is_address_byte(bytes[at]) {
-                    at += 1;
-                }
-                push_visible(out, &word[start..at]);
-                continue;
+            if at > start {
+                let before = start > range.start && is_letter(bytes[start - 1]);
+                let after = at < range.end && is_letter(bytes[at]);
+                self.run(start..at, before || after);
             }
-            let glued = start > 0 && is_letter(bytes[start - 1]) || at < bytes.len() && is_letter(bytes[at]);
-            self.run(&word[start..at], glued, out);
+            at += 1;
         }
     }
 
     /// One run of hexadecimal digits, dots and colons; `glued` when a letter touches it.
-    fn run(&mut self, run: &str, glued: bool, out: &mut String) {
+    fn run(&mut self, range: Range<usize>, glued: bool) {
+        let run = &self.line[range.clone()];
         let core = run.trim_end_matches(['.', ':']);
-        let tail = &run[core.len()..];
         if !glued && is_ipv6(core) {
-            self.replace(out);
-            return out.push_str(tail);
+            return self.take(range.start..range.start + core.len());
         }
-        for (i, piece) in run.split(':').enumerate() {
-            if i > 0 {
-                out.push(':');
+        let mut at = range.start;
+        for piece in run.split(':') {
+            let core = piece.trim_start_matches('.');
+            let start = at + piece.len() - core.len();
+            let core = core.trim_end_matches('.');
+            if is_ipv4(core) {
+                self.take(start..start + core.len());
             }
-            let core = piece.trim_matches('.');
-            if is_ipv4(core) { self.replace(out) } else { out.push_str(piece) }
+            at += piece.len() + 1;
         }
     }
 
-    fn replace(&mut self, out: &mut String) {
+    /// Takes a range out.
+    fn take(&mut self, range: Range<usize>) {
+        self.out.push_str(&self.line[self.copied..range.start]);
+        self.out.push_str(REDACTED);
+        self.copied = range.end;
         self.caught += 1;
-        out.push_str(REDACTED);
-    }
-}
-
-/// Shorter words hold nothing that has a form: `::1` is the shortest.
-const MEANINGFUL: usize = 3;
-
-fn push_visible(out: &mut String, text: &str) {
-    if text.is_ascii() || !text.contains(is_hazard) {
-        return out.push_str(text);
-    }
-    for c in text.chars() {
-        if is_hazard(c) { push_code(out, c) } else { out.push(c) }
     }
 }
 
@@ -159,31 +207,32 @@ fn has_mail(word: &str) -> bool {
 /// Three or more dotted parts of base64url, of which the first looks like a JOSE header or all are long;
 /// or the beginning of one that was cut.
 fn is_jwt_like(word: &str) -> bool {
+    if word.len() < 3 * OPAQUE_PART_MIN && !JOSE.iter().any(|start| word.contains(start)) {
+        return false;
+    }
     let token = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     word.split(|c| !token(c)).any(|piece| {
         let parts = || piece.trim_matches('.').split('.');
         let long = |min: usize| parts().take(3).filter(|part| part.len() >= min).count();
-        let jose = piece.starts_with("eyJ") || piece.starts_with("ewo");
-        (jose && (long(JWT_PART_MIN) >= 2 || piece.len() >= 2 * OPAQUE_PART_MIN))
+        let jose = JOSE.iter().any(|start| piece.starts_with(start));
+        (jose && (long(JWT_PART_MIN) >= 2 || piece.len() >= CUT_MIN))
             || (parts().count() >= 3 && long(OPAQUE_PART_MIN) == 3)
     })
 }
 
 /// Four decimal numbers up to 255, also written with leading zeros.
 fn is_ipv4(text: &str) -> bool {
-    if text.len() < 7 || text.len() > 15 {
-        return false;
-    }
-    text.parse::<Ipv4Addr>().is_ok()
-        || text.split('.').count() == 4
-            && text.split('.').all(|part| part.len() <= 3 && part.parse::<u8>().is_ok())
+    (7..=15).contains(&text.len())
+        && (text.parse::<Ipv4Addr>().is_ok()
+            || text.split('.').count() == 4
+                && text.split('.').all(|part| part.len() <= 3 && part.parse::<u8>().is_ok()))
 }
 
 /// An address with at least one digit: `::` alone names nobody.
 fn is_ipv6(text: &str) -> bool {
-    text.len() >= 3 && text.len() <= 45 && text.bytes().filter(|b| *b == b':').take(2).count() == 2 && {
-        text.parse::<Ipv6Addr>().is_ok()
-    }
+    (3..=45).contains(&text.len())
+        && text.bytes().filter(|b| *b == b':').take(2).count() == 2
+        && text.parse::<Ipv6Addr>().is_ok()
 }
 
 fn is_address_byte(b: u8) -> bool {
@@ -194,41 +243,52 @@ fn is_letter(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b == b'_' || b >= 0x80
 }
 
-const END: u8 = 1;
-const AT: u8 = 2;
-const DOT: u8 = 4;
-const COLON: u8 = 8;
-const PERCENT: u8 = 16;
-const WIDE: u8 = 32;
-const TOKEN: u8 = 64;
+/// Weights add up to counts in fields of 16 bits: a line is shorter than that counts to.
+const DOT: u32 = 0;
+const COLON: u32 = 16;
+const AT: u32 = 32;
 
-/// What each byte means to a word: the end of it, or a hint of what it may be.
-static CLASS: [u8; 256] = classes();
+const _: () = assert!(super::sink::LINE_BYTES_MAX < 1 << 16, "a count fits its field");
 
-const fn classes() -> [u8; 256] {
+/// The byte ends a word.
+const END: u64 = u64::MAX;
+
+/// The byte begins a character that may have to be escaped.
+const WIDE: u64 = u64::MAX - 1;
+
+/// How often a byte of this field was in the word.
+fn count(sum: u64, field: u32) -> u64 {
+    sum >> field & 0xffff
+}
+
+/// What each byte means to a word.
+static WEIGHT: [u64; 256] = weights();
+
+const fn weights() -> [u64; 256] {
     let mut table = [0; 256];
+    let ends = b"\"\\,;=/()[]{}<>|&'`?!#*^$~ \x7f";
     let mut i = 0;
-    while i < 256 {
-        table[i] = match i {
-            0..=0x20 | 0x7f => END,
-            0x80.. => WIDE,
-            _ => 0,
-        };
+    while i < 0x20 {
+        table[i] = END;
         i += 1;
     }
-    let ends = b"\"\\,;=/()[]{}<>|&'`?!#*^$~";
     i = 0;
     while i < ends.len() {
         table[ends[i] as usize] = END;
         i += 1;
     }
-    table[b'@' as usize] = AT;
-    table[b'.' as usize] = DOT;
-    table[b':' as usize] = COLON;
-    table[b'%' as usize] = PERCENT;
-    // Every base64url JOSE header holds a `J` or a `w` near its start.
-    table[b'J' as usize] = TOKEN;
-    table[b'w' as usize] = TOKEN;
+    // The lead bytes of C1, U+061C, U+2000 to U+2FFF and U+FEFF.
+    let wide = [0xc2, 0xd8, 0xe2, 0xef];
+    i = 0;
+    while i < wide.len() {
+        table[wide[i]] = WIDE;
+        i += 1;
+    }
+    table[b'.' as usize] = 1 << DOT;
+    table[b':' as usize] = 1 << COLON;
+    table[b'@' as usize] = 1 << AT;
+    // As `%40`.
+    table[b'%' as usize] = 1 << AT;
     table
 }
 
@@ -291,7 +351,7 @@ mod tests {
         assert_eq!(pass("[2001:db8::1]:443"), "[«redacted»]:443");
         assert_eq!(pass("fe80::1%eth0"), "«redacted»%eth0");
         assert_eq!(pass("10.0.0.0/8"), "«redacted»/8");
-        assert_eq!(pass("peer:10.0.0.1."), "peer:«redacted»");
+        assert_eq!(pass("peer:10.0.0.1."), "peer:«redacted».");
     }
 
     #[test]
@@ -342,6 +402,13 @@ mod tests {
             let read: serde_json::Value = serde_json::from_str(&out).expect(&out);
             assert!(read["message"].as_str().unwrap().contains("«redacted»"), "{out}");
         }
+    }
+
+    #[test]
+    fn a_clean_value_is_not_copied() {
+        assert!(matches!(clean("0192f0c4-7c1e-7a3b-9d2f-1c2b3a4d5e6f"), Cow::Borrowed(_)));
+        assert_eq!(clean("x 10.0.0.1 y"), "x «redacted» y");
+        assert_eq!(clean("\u{1b}y"), "\\u001by");
     }
 
     proptest::proptest! {

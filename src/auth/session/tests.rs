@@ -182,7 +182,15 @@ async fn cs_14_logins_at_the_same_time_share_the_limit() {
 
 #[tokio::test]
 async fn cs_06_a_session_that_is_revoked_while_it_begins_is_dead_and_not_on_disk() {
+    for late in [false, true] {
+        revoked_while_it_begins(late).await;
+    }
+}
+
+/// `late`: the disk learns of the revocation before it learns of the session.
+async fn revoked_while_it_begins(late: bool) {
     let b = bench();
+    b.log.late_inserts.store(late, Ordering::SeqCst);
     let (open, gate) = tokio::sync::watch::channel(false);
     *b.log.gate.lock() = Some(gate);
     let user = UserId::from_bytes([1; 16]);
@@ -201,6 +209,17 @@ async fn cs_06_a_session_that_is_revoked_while_it_begins_is_dead_and_not_on_disk
     assert_eq!(revoke.await.unwrap(), Ok(1));
     assert!(!session.is_alive());
     assert_eq!((b.look(session.id()), b.on_disk(), b.sessions.unsettled()), (Err(Dead::Gone), vec![], 0));
+}
+
+#[tokio::test]
+async fn cs_14_a_login_at_the_users_limit_ends_nobody_elses_session() {
+    let b = bench();
+    let oldest = b.create(2).await;
+    let own = [b.create(1).await, b.create(1).await, b.create(1).await];
+    let youngest = b.create(3).await;
+    b.create(1).await;
+    assert_eq!((b.look(oldest), b.look(youngest)), (Ok(()), Ok(())));
+    assert_eq!(own.map(|id| b.look(id)), [Err(Dead::Gone), Ok(()), Ok(())]);
 }
 
 #[tokio::test]
@@ -286,6 +305,19 @@ async fn cs_13_setting_the_wall_clock_back_neither_lengthens_nor_revives_a_sessi
     for jump in [-86_400_000, -START_MS, i64::MIN / 2] {
         assert!(b.sessions.lookup(id, LIVES, wall(b.now(), jump)).is_ok(), "a jump back alone ends nobody");
     }
+}
+
+#[tokio::test]
+async fn cs_13_a_wall_clock_that_is_set_back_again_and_again_does_not_outlast_the_end() {
+    let b = bench();
+    let id = b.create(1).await;
+    let look = |hour: i64| b.sessions.lookup(id, LIVES, wall(b.now(), -3_600_000 * hour));
+    for hour in 1..24 {
+        b.clock.advance(HOUR);
+        assert!(look(hour).is_ok());
+    }
+    b.clock.advance(HOUR);
+    assert_eq!(look(24).unwrap_err(), Dead::Expired);
 }
 
 #[tokio::test]

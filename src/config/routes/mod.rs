@@ -128,9 +128,6 @@ impl Route {
             "name",
             "Metric label, log field, and the name in `[routes]` of plugins; else the path.",
         );
-        let slashes = [("refuse", EncodedSlashes::Refuse), ("keep", EncodedSlashes::Keep)];
-        let needs =
-            [("required", AuthNeed::Required), ("optional", AuthNeed::Optional), ("none", AuthNeed::None)];
         let route = Self {
             name: name.unwrap_or_else(|| path.clone()),
             path,
@@ -149,14 +146,7 @@ impl Route {
                 parse_method,
             ),
             to: destination(&mut table, around),
-            auth: table
-                .choice(
-                    "auth",
-                    &needs,
-                    "required",
-                    "Whether the caller must be known: `required`, `optional` or `none`.",
-                )
-                .unwrap_or(AuthNeed::Required),
+            auth: auth_need(&mut table),
             roles: table.list(
                 "roles",
                 "list of words",
@@ -178,14 +168,7 @@ impl Route {
                 .optional_text("strip_prefix", "Removed from the front of the path before it goes upstream."),
             set_headers: set_headers::read(&mut table),
             tags: table.list("tags", "list of words", &[], "Words for `[routes]` of plugins.", parse_word),
-            encoded_slashes: table
-                .choice(
-                    "encoded_slashes",
-                    &slashes,
-                    "refuse",
-                    "Whether `%2F` and `%5C` may stand in the path: `refuse` or `keep`.",
-                )
-                .unwrap_or_default(),
+            encoded_slashes: encoded_slashes(&mut table),
             login_redirect: table.flag(
                 "login_redirect",
                 false,
@@ -203,10 +186,8 @@ impl Route {
     /// What is wrong with keys together.
     fn check(&self, table: &Table<'_>, around: &Surroundings<'_>) {
         let report = |key, message: String| table.report(table.problem(key, message));
-        if table.has("path") {
-            if let Err(why) = path::check(&self.path, self.encoded_slashes) {
-                report("path", why);
-            }
+        if let (true, Err(why)) = (table.has("path"), path::check(&self.path, self.encoded_slashes)) {
+            report("path", why);
         }
         if table.has("name") && parse_word(&self.name).is_err() {
             report(
@@ -214,10 +195,9 @@ impl Route {
                 format!("a route's name has 1 to {WORD_BYTES_MAX} characters, none of them a control"),
             );
         }
-        if let Some(prefix) = &self.strip_prefix {
-            if let Err(why) = path::check_strip(prefix, &self.path) {
-                report("strip_prefix", why);
-            }
+        let strip = self.strip_prefix.as_ref().map(|prefix| path::check_strip(prefix, &self.path));
+        if let Some(Err(why)) = strip {
+            report("strip_prefix", why);
         }
         if !self.roles.is_empty() && self.auth == AuthNeed::None {
             let message =
@@ -233,6 +213,19 @@ impl Route {
             table.report(table.problem("path", message).hint(hint));
         }
     }
+}
+
+fn auth_need(table: &mut Table<'_>) -> AuthNeed {
+    let words =
+        [("required", AuthNeed::Required), ("optional", AuthNeed::Optional), ("none", AuthNeed::None)];
+    let doc = "Whether the caller must be known: `required`, `optional` or `none`.";
+    table.choice("auth", &words, "required", doc).unwrap_or(AuthNeed::Required)
+}
+
+fn encoded_slashes(table: &mut Table<'_>) -> EncodedSlashes {
+    let words = [("refuse", EncodedSlashes::Refuse), ("keep", EncodedSlashes::Keep)];
+    let doc = "Whether `%2F` and `%5C` may stand in the path: `refuse` or `keep`.";
+    table.choice("encoded_slashes", &words, "refuse", doc).unwrap_or_default()
 }
 
 /// `service` or `respond`: exactly one.

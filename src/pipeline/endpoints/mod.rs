@@ -23,6 +23,9 @@ use crate::live::hardening::Author;
 use crate::live::snapshot::Snapshot;
 
 /// Answers one of the own endpoints.
+///
+/// # Errors
+/// The refusal of this stage.
 pub async fn answer(own: Own, request: Cleared, gateway: &Gateway, snapshot: &Snapshot) -> Step<Answer> {
     let response = match own {
         Own::Login if request.method() == http::Method::POST => sign_in::post(request, gateway, snapshot).await?,

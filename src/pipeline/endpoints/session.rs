@@ -42,6 +42,9 @@ pub fn session(request: &Identified) -> Response<Body> {
 }
 
 /// Who is asking; 401 for nobody.
+///
+/// # Errors
+/// The refusal of this stage.
 pub fn me(request: &Identified) -> Step<Response<Body>> {
     let Authenticated { session, account } = known(request)?;
     let session =
@@ -50,6 +53,9 @@ pub fn me(request: &Identified) -> Step<Response<Body>> {
 }
 
 /// Ends this session before it answers. Without one there is nothing to end, and the cookie is cleared all the same.
+///
+/// # Errors
+/// The refusal of this stage.
 pub async fn logout(request: &Identified, gateway: &Gateway, snapshot: &Snapshot) -> Step<Response<Body>> {
     if let Some(token) = token(request, snapshot) {
         let now = Moment::of(&gateway.clock);
@@ -59,6 +65,9 @@ pub async fn logout(request: &Identified, gateway: &Gateway, snapshot: &Snapshot
 }
 
 /// Ends every session of this user before it answers; 401 for nobody.
+///
+/// # Errors
+/// The refusal of this stage.
 pub async fn logout_all(request: &Identified, gateway: &Gateway, snapshot: &Snapshot) -> Step<Response<Body>> {
     let user = known(request)?.user();
     gateway.auth.sessions.end_all_of(user).await.map_err(|_| unavailable())?;

@@ -42,6 +42,9 @@ pub fn page(request: &Identified, snapshot: &Snapshot) -> Response<Body> {
 }
 
 /// Signs in. The session that the browser had before ends: a sign-in always gives a new id.
+///
+/// # Errors
+/// The refusal of this stage.
 pub async fn post(mut request: Cleared, gateway: &Gateway, snapshot: &Snapshot) -> Step<Response<Body>> {
     if !snapshot.config.auth.local_enabled {
         return Err(Refusal::NotFound.into());

@@ -202,6 +202,14 @@ fn hb_07_a_single_header_twice_is_refused_and_lists_keep_their_order() {
 }
 
 #[test]
+fn hb_08_a_list_in_one_value_goes_upstream_as_policy_saw_it() {
+    let id = id();
+    for value in ["user,admin", "user, admin", ",admin", "user;admin"] {
+        assert_eq!(rest(&[("X-Role", value)], &plain(&id)), [format!("x-role: {value}")]);
+    }
+}
+
+#[test]
 fn hb_10_a_persons_text_cannot_break_out_of_its_header() {
     let id = id();
     let long = "a".repeat(8_192);

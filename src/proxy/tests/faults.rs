@@ -28,30 +28,33 @@ async fn refused(raw: &[u8]) {
     assert!(closed && bench.pool.unused() == 0, "{shown}");
 }
 
+/// An address where nobody listens yet, and which nobody else can take.
+fn nobody_there() -> (tokio::net::TcpSocket, String) {
+    let bound = tokio::net::TcpSocket::new_v4().unwrap();
+    bound.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!("http://{}", bound.local_addr().unwrap());
+    (bound, url)
+}
+
 #[test]
 fn up_01_a_refused_connection_is_a_502_and_marks_the_service_down() {
     run(async {
-        let bench = Bench::new().await;
-        let Bench { listener, pool, upstreams, .. } = bench;
-        drop(listener);
-        let service = upstreams.get("app").unwrap();
-        let answer = send(&pool, &service, get("/"), LONG).await;
+        let (_bound, url) = nobody_there();
+        let bench = Bench::with(|c| c.urls = vec![url]).await;
+        let answer = bench.send(post(Upload::whole(Bytes::from_static(b"x")))).await;
         assert!(matches!(answer, Err(SendError::Unreachable(_))));
-        assert_eq!(upstreams.status()[0].state, State::Down);
+        assert_eq!(bench.upstreams.status()[0].state, State::Down);
     });
 }
 
 #[test]
 fn up_01_a_refused_connection_is_tried_at_the_next_address() {
     run(async {
-        let dead = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let dead_url = format!("http://{}", dead.local_addr().unwrap());
-        drop(dead);
-        let bench = Bench::with(|c| c.urls.insert(0, dead_url)).await;
+        let (_bound, url) = nobody_there();
+        let bench = Bench::with(|c| c.urls.insert(0, url)).await;
         for _ in 0..2 {
             let (answer, _socket) = bench.get(OK).await;
             assert_eq!(text(answer.unwrap()).await.unwrap(), "ok");
-            bench.pool.sweep();
             bench.clock.advance(Duration::from_secs(120));
         }
     });
@@ -241,6 +244,37 @@ fn sm_29_a_change_of_protocol_that_nobody_asked_for_is_a_502() {
         refused(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\nraw")
             .await;
         refused(b"HTTP/1.1 101 Switching Protocols\r\n\r\n").await;
+    });
+}
+
+#[test]
+fn up_17_a_redirect_is_an_answer_and_is_not_followed() {
+    run(async {
+        let bench = Bench::new().await;
+        let raw = b"HTTP/1.1 302 Found\r\nLocation: http://169.254.169.254/\r\nContent-Length: 0\r\n\r\n";
+        let (answer, _socket) = bench.get(raw).await;
+        let answer = answer.unwrap();
+        assert_eq!(
+            (answer.status().as_u16(), &answer.headers()["location"]),
+            (302, &"http://169.254.169.254/".parse().unwrap())
+        );
+        let nobody = tokio::time::timeout(SHORT, bench.accept()).await;
+        assert!(nobody.is_err());
+    });
+}
+
+#[test]
+fn up_18_a_service_is_back_with_the_first_request_after_it_is_up() {
+    run(async {
+        let (bound, url) = nobody_there();
+        let mut bench = Bench::with(|c| c.urls = vec![url]).await;
+        for _ in 0..5 {
+            assert!(bench.send(get("/")).await.is_err());
+        }
+        bench.listener = bound.listen(8).unwrap();
+        let (answer, _socket) = bench.get(OK).await;
+        assert_eq!(text(answer.unwrap()).await.unwrap(), "ok");
+        assert_eq!(bench.upstreams.status()[0].state, State::Up);
     });
 }
 

@@ -63,6 +63,22 @@ fn up_05_a_break_inside_the_body_is_an_error_and_never_a_clean_end() {
 }
 
 #[test]
+fn up_12_an_answer_from_an_upstream_that_will_say_no_more_is_delivered() {
+    run(async {
+        for raw in [OK, b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n"] {
+            let bench = Bench::new().await;
+            let (answer, mut socket) = bench.get(raw).await;
+            socket.shutdown().await.unwrap();
+            assert_eq!(text(answer.unwrap()).await.unwrap(), "ok");
+            assert!(
+                bench.pool.take(&bench.service().endpoints()[0]).is_none(),
+                "and its connection is not used again"
+            );
+        }
+    });
+}
+
+#[test]
 fn a_body_that_falls_silent_is_an_error() {
     run(async {
         let mut bench = Bench::new().await;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rhai::{Array, Dynamic, ImmutableString, Module, export_module, exported_module};
 
 use super::address::Ip;
+use crate::script::call::Call;
 use crate::script::facts::{RequestFacts, RouteFacts};
 
 /// `req.client`.
@@ -15,9 +16,9 @@ pub(super) struct Client {
     pub is_private: bool,
 }
 
-/// `req.geo`: there is no database yet, so every place is unknown.
+/// `req.geo`.
 #[derive(Clone)]
-pub(super) struct Geo;
+pub(super) struct Geo(pub Arc<Call>);
 
 /// `req.user`.
 #[derive(Clone)]
@@ -82,8 +83,8 @@ mod client {
 mod geo {
     /// ISO 3166-1 code of the country.
     #[rhai_fn(get = "country", pure)]
-    pub fn country(_geo: &mut Geo) -> ImmutableString {
-        ImmutableString::new()
+    pub fn country(geo: &mut Geo) -> ImmutableString {
+        geo.0.country.as_ref().into()
     }
 
     /// The region.

@@ -188,8 +188,8 @@ mod req {
 
     /// Where on earth; all empty without a database.
     #[rhai_fn(get = "geo", pure)]
-    pub fn geo(_req: &mut Request) -> Geo {
-        Geo
+    pub fn geo(req: &mut Request) -> Geo {
+        Geo(req.0.clone())
     }
 
     /// The signed-in user.

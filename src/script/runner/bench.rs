@@ -1,0 +1,170 @@
+//! The bench of one test: the plugin, a clock that the test moves, and everything that the plugin logged.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use http::StatusCode;
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
+use parking_lot::Mutex;
+use rhai::{Array, Dynamic, Module, NativeCallContext, export_module, exported_module};
+
+use super::builder::TestRequest;
+use super::outcome::TestOutcome;
+use crate::base::clock::Clock;
+use crate::base::units::parse_duration;
+use crate::script::ask::ask;
+use crate::script::book::Decision;
+use crate::script::budget;
+use crate::script::call::{Raised, error};
+use crate::script::facts::RequestFacts;
+use crate::script::hook::Hook;
+use crate::script::ledger::{Ledger, Outcome};
+use crate::script::plugin::Plugin;
+use crate::script::response::ResponseFacts;
+use crate::script::settings::from_script;
+
+/// Where the clock of every test stands at first: Monday, 2026-01-05, 12:00 UTC, in milliseconds.
+const START_UNIX_MS: i64 = 1_767_614_400_000;
+/// Log lines kept for `logs()`.
+const LOGS_MAX: usize = 256;
+
+/// What one test works with.
+pub(super) struct Bench {
+    plugin: Arc<Mutex<Plugin>>,
+    clock: Mutex<Clock>,
+    logs: Mutex<Vec<String>>,
+    trace: Mutex<String>,
+}
+
+/// The tag of a test's calls.
+#[derive(Clone)]
+pub(super) struct Handle(pub Arc<Bench>);
+
+impl Bench {
+    pub fn new(plugin: Arc<Mutex<Plugin>>) -> Self {
+        Self { plugin, clock: Mutex::new(Clock::manual(START_UNIX_MS)), logs: Mutex::default(), trace: Mutex::default() }
+    }
+
+    /// What every hook decided for the last request.
+    pub fn last_trace(&self) -> String {
+        self.trace.lock().clone()
+    }
+
+    /// Sends one request through every hook of the plugin.
+    fn run(&self, request: &TestRequest) -> TestOutcome {
+        let clock = self.clock.lock().clone();
+        let facts = Arc::new(request.facts(clock.unix_ms()));
+        let mut ledger = Ledger::of_test(request.country());
+        let mut response = request.response();
+        let mut plugin = self.plugin.lock();
+        let routes = request.has_route().then(|| plugin.manifest.filter.clone());
+        let filter = std::mem::take(&mut plugin.manifest.filter);
+        plugin.manifest.filter = routes.unwrap_or_else(|| filter.clone().on_any_route());
+        let decision = judge(&plugin, &facts, request, &mut response, &mut ledger, &clock);
+        plugin.manifest.filter = filter;
+        let mut logs = self.logs.lock();
+        logs.extend(ledger.kept_logs.take().into_iter().flatten());
+        logs.truncate(LOGS_MAX);
+        let trace = trace(&facts, &ledger);
+        self.trace.lock().clone_from(&trace);
+        TestOutcome::new(decision, &facts, response, &ledger, request.body(), trace)
+    }
+}
+
+/// The moments of the pipeline in their order.
+fn judge(
+    plugin: &Plugin,
+    facts: &Arc<RequestFacts>,
+    request: &TestRequest,
+    response: &mut ResponseFacts,
+    ledger: &mut Ledger,
+    clock: &Clock,
+) -> Decision {
+    let mut at = |hook: Hook, response: Option<&mut ResponseFacts>| {
+        let asked = Some(plugin).filter(|p| p.has(hook)).into_iter();
+        budget::apart(|| ask(asked, hook, facts, response, ledger, clock))
+    };
+    let mut decision = at(Hook::Request, None);
+    if matches!(decision, Decision::Pass) {
+        facts.identify(request.identity());
+        decision = at(Hook::Auth, None);
+    }
+    if matches!(decision, Decision::Pass) {
+        decision = at(Hook::Response, Some(response));
+    }
+    if let Decision::Refuse { refusal, .. } = &decision {
+        response.status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::FORBIDDEN);
+    }
+    at(Hook::Log, Some(&mut response.clone()));
+    decision
+}
+
+/// One line a decision: hook, rule, what, code.
+fn trace(facts: &RequestFacts, ledger: &Ledger) -> String {
+    let mut text = format!("  trace of {} {}", facts.method, facts.path);
+    for note in ledger.notes() {
+        let _ = write!(text, "\n    {:<12} {:<32} {}", note.hook.name(), note.rule, note.outcome.word());
+        let _ = match note.outcome {
+            Outcome::Score(points) => write!(text, " {points} {}", note.code),
+            Outcome::Fault(kind) => write!(text, " ({})", kind.word()),
+            _ => write!(text, " {}", note.code),
+        };
+    }
+    text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n")
+}
+
+fn bench(ctx: &NativeCallContext<'_>) -> Raised<Arc<Bench>> {
+    let handle = ctx.tag().and_then(|tag| tag.clone().try_cast::<Handle>());
+    handle.map(|h| h.0).ok_or_else(|| error("this function works only in tests"))
+}
+
+pub(super) fn register(module: &mut Module) {
+    module.combine_flatten(exported_module!(api));
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "rhai decides how arguments arrive")]
+#[export_module]
+mod api {
+    /// Sends a request through the plugin.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn run(ctx: NativeCallContext<'_>, request: TestRequest) -> Raised<TestOutcome> {
+        Ok(bench(&ctx)?.run(&request))
+    }
+
+    /// Sets the clock to a moment in UTC: `"2026-03-03T10:00"`.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn clock_set(ctx: NativeCallContext<'_>, moment: &str) -> Raised<()> {
+        let bench = bench(&ctx)?;
+        let civil = moment.parse::<DateTime>().map_err(|_| error("this is not a moment such as \"2026-03-03T10:00\""))?;
+        let zoned = civil.to_zoned_datetime(TimeZone::UTC).map_err(|_| error("this moment is out of range"))?;
+        *bench.clock.lock() = Clock::manual(zoned.timestamp().as_millisecond());
+        Ok(())
+    }
+
+    /// Moves the clock forward: `"10m"`.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn clock_advance(ctx: NativeCallContext<'_>, by: &str) -> Raised<()> {
+        let by = parse_duration(by).map_err(error)?;
+        bench(&ctx)?.clock.lock().advance(by);
+        Ok(())
+    }
+
+    /// Gives a setting another value for the rest of this test.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn set_setting(ctx: NativeCallContext<'_>, name: &str, value: Dynamic) -> Raised<()> {
+        bench(&ctx)?.plugin.lock().set(name, &from_script(&value)).map_err(error)
+    }
+
+    /// Every line that the plugin logged in this test.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn logs(ctx: NativeCallContext<'_>) -> Raised<Array> {
+        Ok(bench(&ctx)?.logs.lock().iter().map(|l| Dynamic::from(l.clone())).collect())
+    }
+
+    /// How many alerts the plugin sent in this test. Plugins cannot send any in this version.
+    #[rhai_fn(volatile)]
+    pub fn alerts() -> i64 {
+        0
+    }
+}

@@ -1,0 +1,279 @@
+//! `request(method, path)` and what follows it: a request as a test describes it.
+
+use std::sync::OnceLock;
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use rhai::{Array, Map, Module, export_module, exported_module};
+
+use crate::base::ids::CorrelationId;
+use crate::base::target::CanonicalPath;
+use crate::script::api::Ip;
+use crate::script::call::{Raised, error};
+use crate::script::facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
+use crate::script::response::ResponseFacts;
+
+/// The host of every test's request.
+const HOST: &str = "example.test";
+/// The client of a test that names none: a public address from the range for documentation (RFC 5737).
+const CLIENT: &str = "198.51.100.7";
+/// The name of the session cookie in tests.
+const SESSION_COOKIE: &str = "pm_session";
+
+/// A request that a test is building, and the answer that its upstream would give.
+#[derive(Clone)]
+pub(super) struct TestRequest {
+    method: Method,
+    raw_path: String,
+    path: String,
+    query: String,
+    headers: HeaderMap,
+    client: Ip,
+    country: String,
+    route: Option<String>,
+    tags: Vec<String>,
+    identity: IdentityFacts,
+    content_length: u64,
+    upstream_status: StatusCode,
+    upstream_headers: HeaderMap,
+    upstream_body: String,
+}
+
+impl TestRequest {
+    fn new(method: &str, target: &str) -> Raised<Self> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let canonical = CanonicalPath::parse(path).map_err(error)?;
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, HeaderValue::from_static(HOST));
+        Ok(Self {
+            method: Method::from_bytes(method.as_bytes()).map_err(|_| error("this is not a method"))?,
+            raw_path: path.to_owned(),
+            path: canonical.as_str().to_owned(),
+            query: query.to_owned(),
+            headers,
+            client: Ip::parse(CLIENT)?,
+            country: String::new(),
+            route: None,
+            tags: Vec::new(),
+            identity: IdentityFacts::default(),
+            content_length: 0,
+            upstream_status: StatusCode::OK,
+            upstream_headers: HeaderMap::new(),
+            upstream_body: String::new(),
+        })
+    }
+
+    pub fn facts(&self, unix_ms: i64) -> RequestFacts {
+        RequestFacts {
+            id: CorrelationId::accept(b"test").unwrap_or_else(CorrelationId::generate),
+            method: self.method.clone(),
+            scheme: "https",
+            host: HOST.to_owned(),
+            path: self.path.clone(),
+            raw_path: self.raw_path.clone(),
+            query_string: self.query.clone(),
+            http_version: "1.1",
+            client_ip: self.client.address,
+            client_port: 50_000,
+            client_hash: "client-hash".into(),
+            headers: self.headers.clone(),
+            session_cookie: SESSION_COOKIE.into(),
+            route: RouteFacts {
+                name: self.route.clone().unwrap_or_default().into(),
+                service: "app".into(),
+                tags: self.tags.clone().into(),
+            },
+            content_length: self.content_length,
+            unix_ms,
+            identity: OnceLock::new(),
+        }
+    }
+
+    pub fn response(&self) -> ResponseFacts {
+        let size = u64::try_from(self.upstream_body.len()).unwrap_or(u64::MAX);
+        ResponseFacts { status: self.upstream_status, headers: self.upstream_headers.clone(), size, latency_ms: 1 }
+    }
+
+    pub fn identity(&self) -> IdentityFacts {
+        self.identity.clone()
+    }
+
+    pub fn country(&self) -> &str {
+        &self.country
+    }
+
+    pub fn body(&self) -> &str {
+        &self.upstream_body
+    }
+
+    /// Whether the test says which route it is; else the plugin's choice of routes is not looked at.
+    pub fn has_route(&self) -> bool {
+        self.route.is_some() || !self.tags.is_empty()
+    }
+
+    fn with(&mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(self);
+        self.clone()
+    }
+
+    fn with_body(&mut self, kind: &'static str, text: &str) -> Self {
+        self.with(|r| {
+            r.content_length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            r.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+            r.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(r.content_length));
+        })
+    }
+}
+
+fn field(name: &str, value: &str) -> Raised<(HeaderName, HeaderValue)> {
+    let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| error("this is not a header name"))?;
+    let value = HeaderValue::from_str(value).map_err(|_| error("this is not a header value"))?;
+    Ok((name, value))
+}
+
+/// Escapes what would end a query parameter or its value.
+fn form_escaped(text: &str) -> String {
+    use std::fmt::Write as _;
+    text.bytes().fold(String::new(), |mut out, b| {
+        if b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~') {
+            out.push(char::from(b));
+        } else {
+            let _ = write!(out, "%{b:02X}");
+        }
+        out
+    })
+}
+
+fn form(map: &Map) -> String {
+    map.iter().map(|(k, v)| format!("{}={}", form_escaped(k), form_escaped(&v.to_string()))).collect::<Vec<_>>().join("&")
+}
+
+pub(super) fn register(module: &mut Module) {
+    module.set_custom_type::<TestRequest>("TestRequest");
+    module.combine_flatten(exported_module!(api));
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "rhai decides how arguments arrive")]
+#[export_module]
+mod api {
+    /// A request from a stranger at a public address; the upstream answers 200 with nothing.
+    #[rhai_fn(return_raw)]
+    pub fn request(method: &str, path: &str) -> Raised<TestRequest> {
+        TestRequest::new(method, path)
+    }
+
+    /// From that address.
+    #[rhai_fn(return_raw)]
+    pub fn ip(r: &mut TestRequest, address: &str) -> Raised<TestRequest> {
+        let client = Ip::parse(address)?;
+        Ok(r.with(|r| r.client = client))
+    }
+
+    /// From that country.
+    pub fn country(r: &mut TestRequest, code: &str) -> TestRequest {
+        r.with(|r| code.clone_into(&mut r.country))
+    }
+
+    /// With that header, beside others of the same name.
+    #[rhai_fn(return_raw)]
+    pub fn header(r: &mut TestRequest, name: &str, value: &str) -> Raised<TestRequest> {
+        let (name, value) = field(name, value)?;
+        Ok(r.with(|r| {
+            if name == header::HOST {
+                r.headers.insert(name, value);
+            } else {
+                r.headers.append(name, value);
+            }
+        }))
+    }
+
+    /// With that cookie.
+    #[rhai_fn(return_raw)]
+    pub fn cookie(r: &mut TestRequest, name: &str, value: &str) -> Raised<TestRequest> {
+        let (name, value) = field("cookie", &format!("{name}={value}"))?;
+        Ok(r.with(|r| {
+            r.headers.append(name, value);
+        }))
+    }
+
+    /// With that query parameter.
+    pub fn query(r: &mut TestRequest, name: &str, value: &str) -> TestRequest {
+        let pair = format!("{}={}", form_escaped(name), form_escaped(value));
+        r.with(|r| {
+            let and = if r.query.is_empty() { "" } else { "&" };
+            r.query = format!("{}{and}{pair}", r.query);
+        })
+    }
+
+    /// With that JSON body.
+    pub fn json(r: &mut TestRequest, body: Map) -> TestRequest {
+        let text = rhai::format_map_as_json(&body);
+        r.with_body("application/json", &text)
+    }
+
+    /// With that form as its body.
+    #[rhai_fn(name = "form")]
+    pub fn form_body(r: &mut TestRequest, fields: Map) -> TestRequest {
+        let text = form(&fields);
+        r.with_body("application/x-www-form-urlencoded", &text)
+    }
+
+    /// Signed in as that user.
+    pub fn user(r: &mut TestRequest, name: &str, roles: Array) -> TestRequest {
+        let roles = roles.into_iter().map(|r| r.to_string()).collect();
+        r.with(|r| {
+            r.identity.user = Some(UserFacts {
+                id: name.to_owned(),
+                name: name.to_owned(),
+                roles,
+                method: "local".to_owned(),
+                hash: "user-hash".to_owned(),
+                ..UserFacts::default()
+            });
+            r.identity.session = Some(SessionFacts { id: "session-hash".to_owned(), age_seconds: 60 });
+        })
+    }
+
+    /// With that API key.
+    pub fn api_key(r: &mut TestRequest, id: &str, tier: &str) -> TestRequest {
+        r.with(|r| r.identity.api_key = Some(ApiKeyFacts { id: id.to_owned(), tier: tier.to_owned(), owner: String::new() }))
+    }
+
+    /// On that route.
+    pub fn route(r: &mut TestRequest, name: &str) -> TestRequest {
+        r.with(|r| r.route = Some(name.to_owned()))
+    }
+
+    /// On a route with that tag.
+    pub fn route_tag(r: &mut TestRequest, tag: &str) -> TestRequest {
+        r.with(|r| r.tags.push(tag.to_owned()))
+    }
+
+    /// The upstream answers with that status.
+    #[rhai_fn(return_raw)]
+    pub fn upstream(r: &mut TestRequest, status: i64) -> Raised<TestRequest> {
+        let status = u16::try_from(status).ok().and_then(|s| StatusCode::from_u16(s).ok());
+        let status = status.ok_or_else(|| error("this is not a status"))?;
+        Ok(r.with(|r| r.upstream_status = status))
+    }
+
+    /// The upstream's answer has that header.
+    #[rhai_fn(return_raw)]
+    pub fn upstream_header(r: &mut TestRequest, name: &str, value: &str) -> Raised<TestRequest> {
+        let (name, value) = field(name, value)?;
+        Ok(r.with(|r| {
+            r.upstream_headers.append(name, value);
+        }))
+    }
+
+    /// The upstream's answer has that body.
+    pub fn upstream_body(r: &mut TestRequest, body: &str) -> TestRequest {
+        r.with(|r| body.clone_into(&mut r.upstream_body))
+    }
+}
+
+/// The facts of a stranger's request, for tests of this floor.
+#[cfg(test)]
+pub(in crate::script) fn plain_facts(method: &str, target: &str) -> RequestFacts {
+    TestRequest::new(method, target).unwrap().facts(0)
+}

@@ -1,0 +1,42 @@
+//! The plugins that come with the gateway.
+
+use std::path::Path;
+
+use super::*;
+
+fn folder(root: &Path) -> (std::path::PathBuf, std::path::PathBuf) {
+    (root.join("plugins"), root.join("scripts"))
+}
+
+#[test]
+fn every_shipped_plugin_loads_without_a_finding() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (plugins, scripts) = folder(root);
+    let (book, problems) = RuleBook::load(Folders { plugins: &plugins, scripts: &scripts, root }, &BTreeMap::new());
+    assert!(problems.is_empty(), "{}", problems.render());
+    let shown: Vec<String> = book.plugins().iter().map(|p| format!("{} {} {:?}", p.name, p.mode, p.hooks)).collect();
+    assert_eq!(
+        shown,
+        [
+            "honeypot enforce [\"on_request\"]",
+            "admin-hours shadow [\"on_auth\"]",
+            "response-scrub enforce [\"on_response\"]",
+        ]
+    );
+    for plugin in book.plugins() {
+        assert!(plugin.folder.join("README.md").exists(), "{} has no README", plugin.name);
+    }
+}
+
+#[test]
+fn every_shipped_plugins_own_tests_pass() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (plugins, scripts) = folder(root);
+    let (report, problems) = run_tests(Folders { plugins: &plugins, scripts: &scripts, root }, &[]);
+    assert!(problems.is_empty(), "{}", problems.render());
+    let failed: Vec<_> = report.cases.iter().filter_map(|c| c.message.clone()).collect();
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    for plugin in ["honeypot", "admin-hours", "response-scrub"] {
+        assert!(report.cases.iter().any(|c| &*c.plugin == plugin), "{plugin} has no tests");
+    }
+}

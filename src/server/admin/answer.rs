@@ -1,0 +1,79 @@
+//! How answers of the admin listener look: JSON, never kept, in the security headers, with their id.
+
+use std::time::Duration;
+
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::{Response, StatusCode};
+use serde::Serialize;
+
+use super::status::Probe;
+use crate::base::ids::CorrelationId;
+use crate::base::refusal::Refusal;
+use crate::live::hardening::{Author, Hardening};
+use crate::pipeline::answer::Body;
+use crate::pipeline::arrival::X_REQUEST_ID;
+use crate::pipeline::envelope;
+use crate::telemetry::metrics::CONTENT_TYPE as METRICS_TYPE;
+
+/// Longest wait for the whole body of an admin request.
+pub(super) const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// A JSON answer.
+pub(super) fn json(value: &impl Serialize) -> Response<Body> {
+    let mut answer = Response::new(Body::full(serde_json::to_vec(value).unwrap_or_default()));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    answer
+}
+
+/// A probe: 503 where it has reasons.
+pub(super) fn probe(probe: Probe) -> Response<Body> {
+    let mut answer = json(&probe);
+    if !probe.reasons.is_empty() {
+        *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    }
+    answer
+}
+
+/// The metrics.
+pub(super) fn metrics(text: String) -> Response<Body> {
+    let mut answer = Response::new(Body::full(text));
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE));
+    answer
+}
+
+/// The answer or the refusal, as it goes out.
+pub(super) fn finish(
+    outcome: Result<Response<Body>, Refusal>,
+    id: &CorrelationId,
+    hardening: &Hardening,
+) -> Response<Body> {
+    let mut answer = outcome.unwrap_or_else(|refusal| envelope::render(&refusal, id));
+    let unauthenticated = answer.status() == StatusCode::UNAUTHORIZED;
+    let headers = answer.headers_mut();
+    if unauthenticated {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"pluginmind-admin\""));
+    }
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::try_from(id.as_str()) {
+        headers.insert(X_REQUEST_ID, id);
+    }
+    hardening.apply(headers, Author::Gateway, false);
+    answer
+}
+
+/// The bytes of a 408, for a connection on which half a request came.
+pub(super) fn late(hardening: &Hardening) -> Vec<u8> {
+    let answer = finish(Err(Refusal::RequestTimeout), &CorrelationId::generate(), hardening);
+    let (parts, body) = answer.into_parts();
+    let body = body.whole();
+    let head = format!("HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let mut out = head.into_bytes();
+    for (name, value) in &parts.headers {
+        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
+            out.extend_from_slice(part);
+        }
+    }
+    out.extend_from_slice(b"\r\n");
+    out.extend_from_slice(&body);
+    out
+}

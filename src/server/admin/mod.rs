@@ -1,0 +1,194 @@
+//! The admin listener: probes in detail, `/metrics`, and the API that the command line speaks.
+//!
+//! Reads are open on a loopback listener; everything that changes something needs the token (CONTRACT section 10).
+//! Beside the pipeline, not in it: no route, rule or session of the public side leads here (AD-04).
+
+pub mod action;
+mod answer;
+mod audit;
+mod endpoint;
+mod fields;
+mod guard;
+mod lockout;
+pub mod sessions;
+pub mod status;
+pub mod token;
+pub mod users;
+
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use http::{Request, Response};
+use http_body_util::{BodyExt as _, Limited};
+use hyper::body::Body as HttpBody;
+use hyper::service::service_fn;
+use tokio::net::TcpStream;
+
+use self::action::{Action, Terms};
+use self::endpoint::{Endpoint, Find};
+use self::lockout::Lockout;
+use super::connection::Http;
+use super::phase::Shutdown;
+use super::reload::Report;
+use crate::auth::Moment;
+use crate::base::ids::CorrelationId;
+use crate::base::refusal::Refusal;
+use crate::live::reloader::Reloader;
+use crate::pipeline::answer::Body;
+use crate::pipeline::arrival::{self, Arrival};
+use crate::pipeline::gateway::Gateway;
+use crate::pipeline::panic_guard::catch;
+use crate::pipeline::step::Stop;
+
+pub use self::token::{Token, admin_token};
+
+/// The longest body of an admin request, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// What the admin listener stands on. One per worker; there is one worker.
+pub struct Admin {
+    gateway: Arc<Gateway>,
+    reloader: Reloader<Report>,
+    token: Token,
+    listen: SocketAddr,
+    started: Instant,
+    lockout: RefCell<Lockout>,
+}
+
+impl Admin {
+    /// An admin side of a gateway; `listen` is the address that it is served on, and decides whether reads are open.
+    pub fn new(gateway: Arc<Gateway>, reloader: Reloader<Report>, token: Token, listen: SocketAddr) -> Self {
+        let started = gateway.clock.now();
+        Self { gateway, reloader, token, listen, started, lockout: RefCell::default() }
+    }
+}
+
+/// Serves one connection to its end.
+pub async fn serve(admin: Rc<Admin>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
+    let http = Http::new(&admin.gateway.live.current().config.server);
+    let service = service_fn(|request| {
+        let admin = Rc::clone(&admin);
+        async move { Ok::<_, Infallible>(handle(&admin, request, peer).await) }
+    });
+    http.serve(stream, &shutdown, service, || answer::late(&admin.gateway.live.current().hardening)).await;
+}
+
+/// One request: an answer, always, in the same clothes.
+async fn handle<B>(admin: &Admin, request: Request<B>, peer: SocketAddr) -> Response<Body>
+where
+    B: HttpBody + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let (parts, body) = request.into_parts();
+    let id = arrival::correlate(&parts.headers);
+    let snapshot = admin.gateway.live.current();
+    let arrived = arrival::receive(parts, !body.is_end_stream(), peer, &snapshot.config.server);
+    let outcome = match arrived {
+        Ok(head) => catch(decide(admin, &head, body, &id)).await.unwrap_or(Err(Refusal::Internal)),
+        Err(Stop::Refused(refusal)) => Err(refusal),
+        Err(Stop::Answered(_)) => Err(Refusal::Internal),
+    };
+    answer::finish(outcome, &id, &snapshot.hardening)
+}
+
+async fn decide<B>(admin: &Admin, head: &Arrival, body: B, id: &CorrelationId) -> Result<Response<Body>, Refusal>
+where
+    B: HttpBody + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let gateway = &*admin.gateway;
+    let found = endpoint::find(head.method(), head.parts().uri.path());
+    if !guard::is_exempt(&found) {
+        guard::host(head, &gateway.live.current().config.admin.hosts)?;
+        guard::origin(head)?;
+    }
+    let endpoint = match found {
+        Find::Endpoint(endpoint) => endpoint,
+        Find::OtherMethod { allow, .. } => return Err(Refusal::MethodNotAllowed { allow: allow.to_owned() }),
+        Find::Nothing => return Err(Refusal::NotFound),
+    };
+    if let Some(name) = endpoint.writes() {
+        let outcome = write(admin, endpoint, head, body).await;
+        let (pseudonym, outcome) = outcome.map_or_else(|(who, why)| (who, Err(why)), |(who, what)| (who, Ok(what)));
+        audit::line(name, &outcome, pseudonym, id);
+        return outcome;
+    }
+    if endpoint.is_api() && !admin.listen.ip().to_canonical().is_loopback() {
+        guard::token(head, admin)?;
+    }
+    read(admin, endpoint, head)
+}
+
+fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Body>, Refusal> {
+    let gateway = &*admin.gateway;
+    let uptime = gateway.clock.now().saturating_duration_since(admin.started);
+    Ok(match endpoint {
+        Endpoint::Live => answer::json(&status::live(uptime)),
+        Endpoint::Ready => answer::probe(status::ready(gateway, uptime)),
+        Endpoint::Health => answer::probe(status::health(gateway, uptime)),
+        Endpoint::Version => answer::json(&status::version()),
+        Endpoint::Services | Endpoint::ServicesHealth => answer::json(&status::services(gateway)),
+        Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
+        Endpoint::Sessions => answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?),
+        Endpoint::Users => answer::json(&users::list(&gateway.auth)),
+        // What writes was handled before.
+        Endpoint::Status
+        | Endpoint::Reload
+        | Endpoint::AddUser
+        | Endpoint::SetPassword
+        | Endpoint::DisableUser
+        | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
+    })
+}
+
+/// Whom an action was about, as a pseudonym, and what came of it.
+type Written<T> = Result<(Option<String>, T), (Option<String>, Refusal)>;
+
+async fn write<B>(admin: &Admin, endpoint: Endpoint, head: &Arrival, body: B) -> Written<Response<Body>>
+where
+    B: HttpBody + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    guard::token(head, admin).map_err(|why| (None, why))?;
+    if endpoint == Endpoint::Reload {
+        let report = admin.reloader.reload().await.map_err(|error| {
+            tracing::error!(%error, "a reload that was asked for gave no result");
+            (None, Refusal::Unavailable { retry_after: None })
+        })?;
+        return Ok((None, answer::json(&status::reloaded(&report))));
+    }
+    let bytes = whole(head, body).await.map_err(|why| (None, why))?;
+    let action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
+    let gateway = &*admin.gateway;
+    let who = action.user(&gateway.auth).map(|id| gateway.pseudonyms.user(&id.text()).to_string());
+    let terms = Terms::of(&gateway.live.current().config);
+    match action.perform(&gateway.auth, terms, Moment::of(&gateway.clock)).await {
+        Ok(done) => Ok((who, answer::json(&done))),
+        Err(why) => Err((who, why)),
+    }
+}
+
+async fn whole<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>
+where
+    B: HttpBody + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    guard::json(head)?;
+    let most = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
+    if head.declared_length().is_some_and(|length| length > most) {
+        return Err(Refusal::TooLarge);
+    }
+    match tokio::time::timeout(answer::BODY_WAIT_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+        Ok(Ok(all)) => Ok(all.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Refusal::TooLarge),
+        Ok(Err(_)) => Err(Refusal::BadRequest("The request body is malformed.")),
+        Err(_) => Err(Refusal::RequestTimeout),
+    }
+}

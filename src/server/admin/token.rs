@@ -1,0 +1,182 @@
+//! The token that allows changes: a file that only its owner can read, made at the first start.
+
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use aws_lc_rs::{constant_time, digest, rand};
+
+use crate::base::secret::Secret;
+use crate::config;
+
+/// The name of the token file in the data folder.
+pub const TOKEN_FILE: &str = "admin.token";
+
+/// Bytes of chance in a token that is made here.
+const TOKEN_BYTES: usize = 32;
+
+/// The longest token file, in bytes.
+const FILE_BYTES_MAX: u64 = 4096;
+
+/// The shortest token that is taken from a file, in bytes.
+const TOKEN_LENGTH_MIN: usize = 16;
+
+/// The token, as a hash: comparing takes the same time whatever was sent.
+#[derive(Clone)]
+pub struct Token([u8; 32]);
+
+impl Token {
+    /// The token of a text.
+    pub fn new(text: &Secret<String>) -> Self {
+        Self(sha256(text.expose().as_bytes()))
+    }
+
+    /// Whether the bytes are the token. Takes the same time for every wrong one (AD-01).
+    pub fn is(&self, given: &[u8]) -> bool {
+        constant_time::verify_slices_are_equal(&self.0, &sha256(given)).is_ok()
+    }
+}
+
+impl std::fmt::Debug for Token {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+/// Where the token of a configuration stands.
+pub fn token_path(token_file: Option<&Path>, data_folder: &Path) -> PathBuf {
+    token_file.map_or_else(|| data_folder.join(TOKEN_FILE), Path::to_owned)
+}
+
+/// The admin token: of `admin.token_file`, or of `admin.token` in the data folder, which is made (0600) where it is absent.
+///
+/// # Errors
+/// The file cannot be made or read, or holds no token: then the gateway must not start (AD-05).
+pub fn admin_token(config: &config::Admin, data_folder: &Path) -> io::Result<Secret<String>> {
+    if config.token_file.is_none() {
+        make(data_folder)?;
+    }
+    read_token(&token_path(config.token_file.as_deref(), data_folder))
+}
+
+/// Reads a token file: one line, without the blanks around it.
+///
+/// # Errors
+/// It is absent, unreadable, no regular file, too long, or holds no token. The sentence names the file and holds nothing of it.
+pub fn read_token(path: &Path) -> io::Result<Secret<String>> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
+    let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
+    // A pipe in the file's place must not hold the start up.
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(named)?;
+    if !file.metadata().map_err(named)?.is_file() {
+        return Err(bad("is not a file"));
+    }
+    let mut text = String::new();
+    file.take(FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(named)?;
+    let token = text.trim();
+    let clean = token.bytes().all(|b| b.is_ascii_graphic());
+    if text.len() as u64 > FILE_BYTES_MAX || !clean || token.len() < TOKEN_LENGTH_MIN {
+        return Err(bad("holds no admin token: one line of at least 16 printable characters is expected"));
+    }
+    Ok(Secret::new(token.to_owned()))
+}
+
+/// Random bytes from the system, as lower-case hexadecimal digits.
+pub fn random_hex(bytes: usize) -> Secret<String> {
+    let mut chance = vec![0; bytes];
+    rand::fill(&mut chance).expect("the system's random generator does not fail once the process has started");
+    Secret::new(chance.iter().fold(String::with_capacity(bytes * 2), |mut out, b| {
+        use std::fmt::Write as _;
+        let _ = write!(out, "{b:02x}");
+        out
+    }))
+}
+
+/// Makes the token file where there is none. Written under another name and linked into place, so that nobody reads half a
+/// token, and of two that start at a time one wins.
+fn make(folder: &Path) -> io::Result<()> {
+    let path = folder.join(TOKEN_FILE);
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
+    if path.symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(named)?;
+    let draft = folder.join(format!(".{TOKEN_FILE}.{}", random_hex(8).expose()));
+    let written = write_new(&draft).and_then(|()| std::fs::hard_link(&draft, &path));
+    // The draft is of no use any more; where it cannot be removed, its token is the one in force or none.
+    std::fs::remove_file(&draft).ok();
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(named(error)),
+        _ => Ok(()),
+    }
+}
+
+fn write_new(path: &Path) -> io::Result<()> {
+    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    writeln!(file, "{}", random_hex(TOKEN_BYTES).expose())?;
+    file.sync_all()
+}
+
+/// The system's word for an error, without its number.
+fn plain(error: &io::Error) -> String {
+    error.kind().to_string()
+}
+
+fn sha256(bytes: &[u8]) -> [u8; 32] {
+    let mut out = [0; 32];
+    out.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn config(token_file: Option<PathBuf>) -> config::Admin {
+        config::Admin { listen: "127.0.0.1:8081".parse().unwrap(), token_file, hosts: Vec::new() }
+    }
+
+    #[test]
+    fn the_token_is_made_once_for_its_owner_alone_and_read_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("data");
+        let first = admin_token(&config(None), &data).unwrap();
+        assert_eq!(first.expose().len(), TOKEN_BYTES * 2);
+        assert_eq!(admin_token(&config(None), &data).unwrap(), first);
+        let mode = std::fs::metadata(data.join(TOKEN_FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn ad_05_a_token_that_cannot_be_read_is_an_error_and_never_an_open_door() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("token");
+        let read = || admin_token(&config(Some(file.clone())), dir.path());
+        assert!(read().is_err(), "absent");
+        assert!(!dir.path().join(TOKEN_FILE).exists(), "a named file is not replaced by another");
+        for bad in ["", "\n", "short", "two words of some length", &"x".repeat(5000)] {
+            std::fs::write(&file, bad).unwrap();
+            let error = read().unwrap_err().to_string();
+            assert!(bad.trim().is_empty() || !error.contains(bad.trim()), "{error}");
+        }
+        std::fs::write(&file, "a-token-of-one-line\n").unwrap();
+        assert_eq!(read().unwrap().expose(), "a-token-of-one-line");
+        std::fs::remove_file(&file).unwrap();
+        std::fs::create_dir(&file).unwrap();
+        assert!(read().is_err(), "a folder");
+    }
+
+    #[test]
+    fn ad_01_only_the_whole_token_is_the_token() {
+        let token = Token::new(&Secret::new("0123456789abcdef".into()));
+        assert!(token.is(b"0123456789abcdef"));
+        for wrong in [&b""[..], b"0", b"0123456789abcde", b"0123456789abcdeF", b"0123456789abcdef ", b"0123456789abcdef0"] {
+            assert!(!token.is(wrong));
+        }
+        assert_eq!(format!("{token:?}"), "Token(…)");
+    }
+}
