@@ -36,11 +36,12 @@ const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 /// Runs the gateway until it is told to stop.
 pub fn run(options: &Options) -> Exit {
+    let read_ms = Clock::System.unix_ms();
     let (snapshot, problems, roots) = match first_snapshot(options) {
         Ok(first) => first,
         Err(exit) => return exit,
     };
-    match start(options, snapshot, problems, roots) {
+    match start(options, snapshot, problems, roots, read_ms) {
         Ok(()) => Exit::Fine,
         Err(error) => {
             render::error(&error.to_string());
@@ -78,6 +79,7 @@ fn start(
     snapshot: Snapshot,
     problems: Problems,
     mut roots: Vec<PathBuf>,
+    read_ms: i64,
 ) -> Result<(), anyhow::Error> {
     let clock = Clock::System;
     let logs = Logs::start(&snapshot.config.log, clock.clone())?;
@@ -90,7 +92,7 @@ fn start(
     let gateway = start::gateway(snapshot, problems, logs.clone(), metrics, clock)?;
     let (listener, workers) = start::public(&gateway)?;
     roots.extend(options.config_file());
-    let watcher = watch(options, &gateway, &workers, roots)?;
+    let watcher = watch(options, &gateway, &workers, roots, read_ms)?;
     let (admin_listener, admin_workers) = admin(&gateway, &watcher)?;
     banner::show(&gateway, logs.form());
 
@@ -135,6 +137,7 @@ fn watch(
     gateway: &Arc<Gateway>,
     workers: &Workers,
     roots: Vec<PathBuf>,
+    read_ms: i64,
 ) -> Result<Watcher<Report>, StartError> {
     let again = options.clone();
     let mut attempts = Attempts {
@@ -143,7 +146,6 @@ fn watch(
         gate: workers.gate(),
         config_file: options.config_file(),
     };
-    let read_ms = gateway.policy.read().loaded_ms;
     Watcher::start(roots, read_ms, Arc::clone(&gateway.metrics), move |_| attempts.attempt())
         .map_err(|source| StartError::Io { what: "cannot start watching the files", source })
 }

@@ -90,7 +90,8 @@ impl Closing {
                 metrics.plugin_seconds(&note.plugin).observe(note.duration.as_secs_f64());
             }
             let mode = if note.mode == Mode::Shadow { "shadow" } else { "enforce" };
-            metrics.plugin_decision(&note.plugin, &note.rule, note.outcome.word(), mode);
+            // The code, not the line: lines move with every edit, and each would leave a series behind.
+            metrics.plugin_decision(&note.plugin, &note.code, note.outcome.word(), mode);
         }
     }
 

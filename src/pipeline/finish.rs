@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use http::Response;
-use http::header::{CONTENT_LENGTH, HeaderMap};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
 
 use super::answer::Body;
 use super::closing::Closing;
@@ -88,6 +88,10 @@ fn charge(gateway: &Gateway, config: &RateLimit, trail: &mut Trail) {
 fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail: &Trail) {
     snapshot.hardening.apply(headers, author, trail.secure);
     cors::decorate(headers, trail.cors_origin.as_ref());
+    if trail.unread {
+        // What is left of the body must not be read as a next request (RFC 9112 section 9.6).
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Ok(id) = trail.id.as_str().parse() {
         headers.insert(super::arrival::X_REQUEST_ID, id);
     }

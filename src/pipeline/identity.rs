@@ -1,12 +1,18 @@
 //! Stage 8: whose request it is. Ambient: every request is asked, and only a route that needs a caller refuses one
 //! without a valid credential. Missing, expired, forged and revoked are one and the same to the client.
 
+use std::fmt::Write as _;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderValue, LOCATION};
+use http::{Method, Response, StatusCode};
+
+use super::answer::Body;
+use super::endpoints::Own;
 use super::gateway::Gateway;
 use super::rules::Examined;
-use super::step::Step;
+use super::step::{Step, Stop};
 use super::trail::Trail;
 use crate::auth::cookie::{CookieFound, find};
 use crate::auth::{Authenticated, Lifetimes, Moment, Reason};
@@ -53,9 +59,40 @@ pub fn identify(examined: Examined, gateway: &Gateway, snapshot: &Snapshot, trai
     }
     tell_rules(&identity, gateway, trail);
     if examined.auth_need() == AuthNeed::Required && !identity.is_known() {
-        return Err(Refusal::Unauthenticated.into());
+        return Err(unknown(&examined, snapshot));
     }
     Ok(Identified { examined, identity, has_session_cookie })
+}
+
+/// 401, or for a browser that asks for a page, and where the route says so, the way to the sign-in page and back.
+fn unknown(examined: &Examined, snapshot: &Snapshot) -> Stop {
+    let wants_page = examined.method() == Method::GET
+        && examined.text_header(ACCEPT).is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"));
+    if !wants_page || !examined.route().is_some_and(|r| r.route.login_redirect) {
+        return Refusal::Unauthenticated.into();
+    }
+    let query = examined.query().map_or_else(String::new, |q| format!("?{q}"));
+    let back = encode(&format!("{}{query}", examined.path().as_str()));
+    let target = format!("{}{}?return_to={back}", snapshot.config.gateway.prefix, Own::Login.path());
+    let Ok(location) = HeaderValue::try_from(target) else { return Refusal::Unauthenticated.into() };
+    let mut answer = Response::new(Body::empty());
+    *answer.status_mut() = StatusCode::FOUND;
+    answer.headers_mut().insert(LOCATION, location);
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Stop::Answered(Box::new(answer))
+}
+
+/// Escapes what has a meaning in a query (RFC 3986 section 3.4).
+fn encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
 }
 
 /// How long sessions live, by configuration.

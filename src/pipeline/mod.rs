@@ -99,7 +99,8 @@ async fn decide(
     let config = &snapshot.config;
     let now = trail.started;
 
-    let arrival = arrival::receive(parts, !incoming.is_end_stream(), peer, &config.server)?;
+    trail.unread = !incoming.is_end_stream();
+    let arrival = arrival::receive(parts, trail.unread, peer, &config.server)?;
     trail.stage = Stage::Client;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
     client::require_https(&located, config)?;
@@ -121,6 +122,7 @@ async fn decide(
     let authorised = authorise::authorise(metered, gateway, snapshot, trail)?;
     trail.stage = Stage::Body;
     let vetted = body::vet(authorised, incoming, &config.server, trail).await?;
+    trail.unread = false;
     trail.stage = Stage::Thresholds;
     let cleared = thresholds::clear(vetted, config.thresholds, trail)?;
     trail.stage = Stage::Upstream;

@@ -45,6 +45,8 @@ pub struct Trail {
     pub facts: Option<Arc<RequestFacts>>,
     /// What rules decided.
     pub ledger: Ledger,
+    /// Whether a request body was announced that nobody has taken yet.
+    pub unread: bool,
     /// Bytes of the request body that were read.
     pub bytes_in: u64,
     /// Whether an upstream answered.
@@ -70,6 +72,7 @@ impl Trail {
             user: None,
             facts: None,
             ledger: Ledger::default(),
+            unread: false,
             bytes_in: 0,
             upstream_ms: None,
         }

@@ -4,15 +4,18 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use http::{Method, StatusCode};
+use bytes::Bytes;
+use http::{Method, Response, StatusCode};
 
+use super::arrival::X_REQUEST_ID;
 use super::closing::Closing;
-use super::envelope;
 use super::gateway::Gateway;
 use super::trail::Trail;
+use super::{cors, envelope};
 use crate::base::address::canonical;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
+use crate::live::hardening::Author;
 
 /// Writes down a request whose head hyper refused with `status`.
 pub fn record(gateway: &Arc<Gateway>, peer: SocketAddr, status: StatusCode) {
@@ -25,29 +28,19 @@ pub fn record(gateway: &Arc<Gateway>, peer: SocketAddr, status: StatusCode) {
     close(gateway, peer, &refusal, CorrelationId::generate());
 }
 
-/// Writes down a request of which only a part came in time, and gives the bytes of its answer: a 408 in the envelope.
-pub fn late(gateway: &Arc<Gateway>, peer: SocketAddr) -> Vec<u8> {
+/// Writes down a request of which only a part came in time, and gives its answer: a 408 in the envelope.
+pub fn late(gateway: &Arc<Gateway>, peer: SocketAddr) -> Response<Bytes> {
     let id = CorrelationId::generate();
     let refusal = Refusal::RequestTimeout;
-    let (mut parts, body) = envelope::render(&refusal, &id).into_parts();
+    let mut answer = envelope::render(&refusal, &id).map(|body| body.whole());
     let snapshot = gateway.live.current();
-    snapshot.hardening.apply(&mut parts.headers, crate::live::hardening::Author::Gateway, false);
-    close(gateway, peer, &refusal, id.clone());
-    let body = body.whole();
-    let mut out = format!(
-        "HTTP/1.1 408 Request Timeout\r\nconnection: close\r\nx-request-id: {id}\r\ncontent-length: {}\r\n",
-        body.len()
-    )
-    .into_bytes();
-    for (name, value) in &parts.headers {
-        out.extend_from_slice(name.as_str().as_bytes());
-        out.extend_from_slice(b": ");
-        out.extend_from_slice(value.as_bytes());
-        out.extend_from_slice(b"\r\n");
+    snapshot.hardening.apply(answer.headers_mut(), Author::Gateway, false);
+    cors::decorate(answer.headers_mut(), None);
+    if let Ok(id) = id.as_str().parse() {
+        answer.headers_mut().insert(X_REQUEST_ID, id);
     }
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(&body);
-    out
+    close(gateway, peer, &refusal, id);
+    answer
 }
 
 fn close(gateway: &Arc<Gateway>, peer: SocketAddr, refusal: &Refusal, id: CorrelationId) {

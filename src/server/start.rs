@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use super::connection::{Ending, Http};
 use super::listen::{ListenError, listen};
 use super::phase::Shutdown;
+use super::raw;
 use super::workers::{Options, Workers};
 use crate::auth::{Auth, Moment};
 use crate::base::address::Pseudonymiser;
@@ -143,7 +144,7 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown
     let gateway = Arc::clone(&worker.gateway);
     let http = Http::new(&gateway.live.current().config.server);
     let service = service_fn(move |request| handle(Rc::clone(&worker), request, peer));
-    let ending = http.serve(stream, &shutdown, service, || unparsed::late(&gateway, peer)).await;
+    let ending = http.serve(stream, &shutdown, service, || raw::bytes(unparsed::late(&gateway, peer))).await;
     if let Ending::Unparsed(status) = ending {
         unparsed::record(&gateway, peer, status);
     }

@@ -1,17 +1,9 @@
 //! The real binary on loopback, one file per stage.
 
-
 mod client;
-
+mod cors;
 mod envelope;
-
 mod harness;
-
-
-
-
-
+mod rate_limit;
 mod route;
-
-
-
+mod rules;
