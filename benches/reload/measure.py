@@ -41,7 +41,7 @@ def table(rows, load_before):
     """The figures, and the machine that they come from (its kind, not its name)."""
     lines = ["| figure | measured |", "|---|---|"]
     lines += [f"| {what} | {figure} |" for what, figure in rows]
-    day = datetime.datetime.now(datetime.UTC).date()
+    day = datetime.datetime.now(datetime.timezone.utc).date()
     machine = f"{len(os.sched_getaffinity(0))} cores ({processor()}), {platform.system()} {platform.machine()}"
     lines += ["", f"Measured {day} on {machine}; load average before: {load_before:.1f}."]
     return "\n".join(lines)
