@@ -1,1 +1,51 @@
-//! What the start shows on a terminal.
+//! What the start shows on a terminal: the addresses, each plugin with its mode and hooks, and three lines to try.
+
+use std::fmt::Write as _;
+
+use super::render;
+use crate::config::Environment;
+use crate::pipeline::gateway::Gateway;
+use crate::telemetry::logs::Form;
+
+/// Shows the banner on a terminal; elsewhere one log line says that the gateway is up.
+pub fn show(gateway: &Gateway, form: Form) {
+    let snapshot = gateway.live.current();
+    let ports = (snapshot.config.server.listen.port(), snapshot.config.admin.listen.port());
+    match form {
+        Form::Text => render::print(&text(gateway)),
+        Form::Json => {
+            tracing::info!(port = ports.0, admin_port = ports.1, generation = snapshot.generation, "listening");
+        }
+    }
+}
+
+fn text(gateway: &Gateway) -> String {
+    let snapshot = gateway.live.current();
+    let config = &snapshot.config;
+    let (public, admin) = (config.server.listen, config.admin.listen);
+    let mode = match config.environment {
+        Environment::Development => "development",
+        Environment::Production => "production",
+    };
+    let mut out = format!("PluginMind {} ({mode})\n\n", env!("CARGO_PKG_VERSION"));
+    let _ = writeln!(out, "  gateway  http://{public}");
+    let _ = writeln!(out, "  admin    http://{admin}  (metrics, status; not for the public)\n");
+    out.push_str("  plugins\n");
+    let plugins = snapshot.rules.plugins();
+    if plugins.is_empty() {
+        out.push_str("    none\n");
+    }
+    for plugin in plugins {
+        let _ = writeln!(out, "    {:<20} {:<8} {}", plugin.name, plugin.mode, plugin.hooks.join(", "));
+    }
+    out.push_str("\n  try\n");
+    for line in [
+        format!("curl -i http://{public}/hello"),
+        format!("curl -i http://{public}/private"),
+        format!("curl -i http://{public}/.env"),
+    ] {
+        let _ = writeln!(out, "    {line}");
+    }
+    out.push_str("\n  Edit a file below plugins/ and ask again: the next answer follows the new rule.\n\n");
+    out
+}

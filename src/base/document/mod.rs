@@ -171,6 +171,8 @@ fn shown(mut place: Place, withheld: &BTreeSet<usize>) -> Place {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn read(text: &str, overlay: &Overlay) -> (Duration, i64, String) {
