@@ -18,13 +18,17 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
 }
 
 fn words(status: &Value) -> String {
-    let mut out = format!("PluginMind {}, up {}\n\n", text(status, "version"), span(number(status, "uptime_seconds")));
+    let mut out =
+        format!("PluginMind {}, up {}\n\n", text(status, "version"), span(number(status, "uptime_seconds")));
     let reasons = findings::texts(status.get("reasons"));
     let ready = if reasons.is_empty() { "yes".to_owned() } else { format!("no: {}", reasons.join(", ")) };
     let generation = number(status, "generation");
     let stale = text(status, "policy") == "stale";
     let policy = if stale {
-        format!("STALE: the files were refused at {}; generation {generation} stays in force", text(status, "tried"))
+        format!(
+            "STALE: the files were refused at {}; generation {generation} stays in force",
+            text(status, "tried")
+        )
     } else {
         format!("current: generation {generation}, in force since {}", text(status, "loaded"))
     };

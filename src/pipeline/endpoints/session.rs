@@ -68,7 +68,11 @@ pub async fn logout(request: &Identified, gateway: &Gateway, snapshot: &Snapshot
 ///
 /// # Errors
 /// The refusal of this stage.
-pub async fn logout_all(request: &Identified, gateway: &Gateway, snapshot: &Snapshot) -> Step<Response<Body>> {
+pub async fn logout_all(
+    request: &Identified,
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+) -> Step<Response<Body>> {
     let user = known(request)?.user();
     gateway.auth.sessions.end_all_of(user).await.map_err(|_| unavailable())?;
     Ok(gone(snapshot))

@@ -92,7 +92,8 @@ fn welcome(sent: &Credentials, signed_in: &SignedIn, snapshot: &Snapshot) -> Res
         Some(wanted) => {
             let mut answer = Response::new(Body::empty());
             *answer.status_mut() = StatusCode::SEE_OTHER;
-            let target = HeaderValue::try_from(local_or_root(wanted)).unwrap_or(HeaderValue::from_static("/"));
+            let target =
+                HeaderValue::try_from(local_or_root(wanted)).unwrap_or(HeaderValue::from_static("/"));
             answer.headers_mut().insert(LOCATION, target);
             answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             answer

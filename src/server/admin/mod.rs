@@ -103,7 +103,12 @@ where
     answer::finish(outcome, &id, &snapshot.hardening)
 }
 
-async fn decide<B>(admin: &Admin, head: &Arrival, body: B, id: &CorrelationId) -> Result<Response<Body>, Refusal>
+async fn decide<B>(
+    admin: &Admin,
+    head: &Arrival,
+    body: B,
+    id: &CorrelationId,
+) -> Result<Response<Body>, Refusal>
 where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -121,7 +126,8 @@ where
     };
     if let Some(name) = endpoint.writes() {
         let outcome = write(admin, endpoint, head, body).await;
-        let (pseudonym, outcome) = outcome.map_or_else(|(who, why)| (who, Err(why)), |(who, what)| (who, Ok(what)));
+        let (pseudonym, outcome) =
+            outcome.map_or_else(|(who, why)| (who, Err(why)), |(who, what)| (who, Ok(what)));
         audit::line(name, &outcome, pseudonym, id);
         return outcome;
     }
@@ -141,7 +147,9 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Version => answer::json(&status::version()),
         Endpoint::Services | Endpoint::ServicesHealth => answer::json(&status::services(gateway)),
         Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
-        Endpoint::Sessions => answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?),
+        Endpoint::Sessions => {
+            answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
+        }
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
         // What writes was handled before.
         Endpoint::Status
