@@ -5,5 +5,6 @@ mod cors;
 mod envelope;
 mod harness;
 mod rate_limit;
+mod reload;
 mod route;
 mod rules;
