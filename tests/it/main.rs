@@ -2,9 +2,11 @@
 
 mod client;
 mod cors;
+mod drain;
 mod envelope;
 mod harness;
 mod rate_limit;
 mod reload;
 mod route;
 mod rules;
+mod storage;
