@@ -1,6 +1,7 @@
 //! The real binary on loopback, one file per stage.
 
 mod admin;
+mod cli;
 mod client;
 mod cors;
 mod drain;
