@@ -89,7 +89,7 @@ fn start(
         tracing::warn!(problem = problem.short(), "policy warning");
     }
     let drain_timeout = snapshot.config.server.drain_timeout;
-    let gateway = start::gateway(snapshot, problems, logs.clone(), metrics, clock)?;
+    let gateway = start::gateway(snapshot, problems, logs.clone(), &metrics, clock)?;
     let (listener, workers) = start::public(&gateway)?;
     roots.extend(options.config_file());
     let watcher = watch(options, &gateway, &workers, roots, read_ms)?;
