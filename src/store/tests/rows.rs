@@ -107,6 +107,18 @@ fn a_usage_row_reads_back_and_touches_ride_along() {
 }
 
 #[test]
+fn a_single_usage_row_is_written_without_anybody_asking() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    store.flush().wait().unwrap();
+    store.add_usage(usage_row(1));
+    let reader = store.reader().unwrap();
+    while reader.usage(1).unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn reloads_read_back_newest_first_with_a_bounded_reason() {
     let (_folder, path) = folder();
     let store = open(&path);
