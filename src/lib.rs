@@ -14,9 +14,9 @@
 //! 0 base        words everybody shares; no I/O, no async, no locks
 //! ```
 
-
 pub mod auth;
 pub mod base;
+pub mod cli;
 pub mod config;
 pub mod limiter;
 pub mod live;

@@ -40,6 +40,7 @@ use super::reload::Report;
 use crate::auth::Moment;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
+use crate::base::secret::Secret;
 use crate::live::reloader::Reloader;
 use crate::pipeline::answer::Body;
 use crate::pipeline::arrival::{self, Arrival};
@@ -47,7 +48,9 @@ use crate::pipeline::gateway::Gateway;
 use crate::pipeline::panic_guard::catch;
 use crate::pipeline::step::Stop;
 
-pub use self::token::{Token, admin_token};
+pub use self::token::admin_token;
+
+use self::token::Token;
 
 /// The longest body of an admin request, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -57,16 +60,18 @@ pub struct Admin {
     gateway: Arc<Gateway>,
     reloader: Reloader<Report>,
     token: Token,
-    listen: SocketAddr,
+    /// Whether reads need no token: only this machine can reach the listener.
+    open: bool,
     started: Instant,
     lockout: RefCell<Lockout>,
 }
 
 impl Admin {
-    /// An admin side of a gateway; `listen` is the address that it is served on, and decides whether reads are open.
-    pub fn new(gateway: Arc<Gateway>, reloader: Reloader<Report>, token: Token, listen: SocketAddr) -> Self {
+    /// The admin side of a gateway that starts now; whether reads are open is decided by the address it starts on.
+    pub fn new(gateway: Arc<Gateway>, reloader: Reloader<Report>, token: Secret<String>) -> Self {
         let started = gateway.clock.now();
-        Self { gateway, reloader, token, listen, started, lockout: RefCell::default() }
+        let open = gateway.live.current().config.admin.listen.ip().to_canonical().is_loopback();
+        Self { gateway, reloader, token: Token::new(&token), open, started, lockout: RefCell::default() }
     }
 }
 
@@ -98,7 +103,12 @@ where
     answer::finish(outcome, &id, &snapshot.hardening)
 }
 
-async fn decide<B>(admin: &Admin, head: &Arrival, body: B, id: &CorrelationId) -> Result<Response<Body>, Refusal>
+async fn decide<B>(
+    admin: &Admin,
+    head: &Arrival,
+    body: B,
+    id: &CorrelationId,
+) -> Result<Response<Body>, Refusal>
 where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -116,11 +126,12 @@ where
     };
     if let Some(name) = endpoint.writes() {
         let outcome = write(admin, endpoint, head, body).await;
-        let (pseudonym, outcome) = outcome.map_or_else(|(who, why)| (who, Err(why)), |(who, what)| (who, Ok(what)));
+        let (pseudonym, outcome) =
+            outcome.map_or_else(|(who, why)| (who, Err(why)), |(who, what)| (who, Ok(what)));
         audit::line(name, &outcome, pseudonym, id);
         return outcome;
     }
-    if endpoint.is_api() && !admin.listen.ip().to_canonical().is_loopback() {
+    if endpoint.is_api() && !admin.open {
         guard::token(head, admin)?;
     }
     read(admin, endpoint, head)
@@ -136,7 +147,9 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Version => answer::json(&status::version()),
         Endpoint::Services | Endpoint::ServicesHealth => answer::json(&status::services(gateway)),
         Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
-        Endpoint::Sessions => answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?),
+        Endpoint::Sessions => {
+            answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
+        }
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
         // What writes was handled before.
         Endpoint::Status

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::{constant_time, digest, rand};
 
 use crate::base::secret::Secret;
-use crate::config;
+use crate::config::Config;
 
 /// The name of the token file in the data folder.
 pub const TOKEN_FILE: &str = "admin.token";
@@ -53,11 +53,15 @@ pub fn token_path(token_file: Option<&Path>, data_folder: &Path) -> PathBuf {
 ///
 /// # Errors
 /// The file cannot be made or read, or holds no token: then the gateway must not start (AD-05).
-pub fn admin_token(config: &config::Admin, data_folder: &Path) -> io::Result<Secret<String>> {
-    if config.token_file.is_none() {
+pub fn admin_token(config: &Config, data_folder: &Path) -> io::Result<Secret<String>> {
+    token_in(config.admin.token_file.as_deref(), data_folder)
+}
+
+fn token_in(token_file: Option<&Path>, data_folder: &Path) -> io::Result<Secret<String>> {
+    if token_file.is_none() {
         make(data_folder)?;
     }
-    read_token(&token_path(config.token_file.as_deref(), data_folder))
+    read_token(&token_path(token_file, data_folder))
 }
 
 /// Reads a token file: one line, without the blanks around it.
@@ -65,7 +69,8 @@ pub fn admin_token(config: &config::Admin, data_folder: &Path) -> io::Result<Sec
 /// # Errors
 /// It is absent, unreadable, no regular file, too long, or holds no token. The sentence names the file and holds nothing of it.
 pub fn read_token(path: &Path) -> io::Result<Secret<String>> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
     let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
     // A pipe in the file's place must not hold the start up.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(named)?;
@@ -85,7 +90,8 @@ pub fn read_token(path: &Path) -> io::Result<Secret<String>> {
 /// Random bytes from the system, as lower-case hexadecimal digits.
 pub fn random_hex(bytes: usize) -> Secret<String> {
     let mut chance = vec![0; bytes];
-    rand::fill(&mut chance).expect("the system's random generator does not fail once the process has started");
+    rand::fill(&mut chance)
+        .expect("the system's random generator does not fail once the process has started");
     Secret::new(chance.iter().fold(String::with_capacity(bytes * 2), |mut out, b| {
         use std::fmt::Write as _;
         let _ = write!(out, "{b:02x}");
@@ -97,7 +103,8 @@ pub fn random_hex(bytes: usize) -> Secret<String> {
 /// token, and of two that start at a time one wins.
 fn make(folder: &Path) -> io::Result<()> {
     let path = folder.join(TOKEN_FILE);
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }
@@ -135,17 +142,13 @@ mod tests {
 
     use super::*;
 
-    fn config(token_file: Option<PathBuf>) -> config::Admin {
-        config::Admin { listen: "127.0.0.1:8081".parse().unwrap(), token_file, hosts: Vec::new() }
-    }
-
     #[test]
     fn the_token_is_made_once_for_its_owner_alone_and_read_back() {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
-        let first = admin_token(&config(None), &data).unwrap();
+        let first = token_in(None, &data).unwrap();
         assert_eq!(first.expose().len(), TOKEN_BYTES * 2);
-        assert_eq!(admin_token(&config(None), &data).unwrap(), first);
+        assert_eq!(token_in(None, &data).unwrap(), first);
         let mode = std::fs::metadata(data.join(TOKEN_FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
         assert_eq!(std::fs::read_dir(&data).unwrap().count(), 1, "no draft is left");
@@ -155,7 +158,7 @@ mod tests {
     fn ad_05_a_token_that_cannot_be_read_is_an_error_and_never_an_open_door() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("token");
-        let read = || admin_token(&config(Some(file.clone())), dir.path());
+        let read = || token_in(Some(&file), dir.path());
         assert!(read().is_err(), "absent");
         assert!(!dir.path().join(TOKEN_FILE).exists(), "a named file is not replaced by another");
         for bad in ["", "\n", "short", "two words of some length", &"x".repeat(5000)] {
@@ -174,7 +177,14 @@ mod tests {
     fn ad_01_only_the_whole_token_is_the_token() {
         let token = Token::new(&Secret::new("0123456789abcdef".into()));
         assert!(token.is(b"0123456789abcdef"));
-        for wrong in [&b""[..], b"0", b"0123456789abcde", b"0123456789abcdeF", b"0123456789abcdef ", b"0123456789abcdef0"] {
+        for wrong in [
+            &b""[..],
+            b"0",
+            b"0123456789abcde",
+            b"0123456789abcdeF",
+            b"0123456789abcdef ",
+            b"0123456789abcdef0",
+        ] {
             assert!(!token.is(wrong));
         }
         assert_eq!(format!("{token:?}"), "Token(…)");

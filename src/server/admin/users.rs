@@ -136,3 +136,8 @@ fn refusal(error: AccountError) -> Refusal {
 fn taken() -> Refusal {
     Refusal::InvalidInput(vec![detail("name", TAKEN)])
 }
+
+/// The canonical form of a name.
+pub fn name_of(text: &str) -> Option<String> {
+    AccountName::parse(text).ok().map(|name| name.expose().to_owned())
+}

@@ -1,0 +1,146 @@
+"""What is measured, one function a figure. Each gives rows of the table: what, and the figure with its unit."""
+
+import math
+import os
+import random
+import re
+import shutil
+import subprocess
+import time
+
+from gateway import Gateway
+from load import Connection, Load
+
+CONNECTIONS = 4
+
+
+def percentile(values, share):
+    """The nearest-rank percentile."""
+    ordered = sorted(values)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def spread(values, digits=1):
+    """p50, p95, p99 and the largest, in a row."""
+    shown = [f"{percentile(values, share):.{digits}f}" for share in (0.50, 0.95, 0.99, 1.0)]
+    return " / ".join(shown)
+
+
+class FailedRequests(AssertionError):
+    """A request failed during the reloads: the one thing that is no figure but a defect."""
+
+
+def edits_under_load(binary, edits):
+    """From rename(2) to the first answer under the new policy, while connections send requests without pause."""
+    pauses = random.Random(1)
+    first, last = [], []
+    with Gateway(binary) as gateway:
+        gateway.start()
+        with Load(gateway.port, CONNECTIONS) as load:
+            load.times_of(0)
+            for edition in range(1, edits + 1):
+                draft = gateway.draft(edition)
+                # Not in step with anything that ticks inside the gateway.
+                time.sleep(pauses.uniform(0.02, 0.25))
+                begun = time.monotonic_ns()
+                os.rename(draft, gateway.rule)
+                times = load.times_of(edition)
+                first.append((min(times) - begun) / 1e6)
+                last.append((max(times) - begun) / 1e6)
+        requests, failed = load.requests, load.failed
+    if failed:
+        raise FailedRequests(f"{failed} of {requests} requests failed during {edits} edits")
+    return [
+        (f"rename of a rule to the first answer under it, {edits} edits, p50 / p95 / p99 / max", f"{spread(first)} ms"),
+        (f"… until all {CONNECTIONS} connections are under it, p50 / p95 / p99 / max", f"{spread(last)} ms"),
+        ("requests during these edits, and failed ones", f"{requests:,} and {failed}"),
+    ]
+
+
+def starts(binary, count):
+    """From spawn to the first 200 of /ready; the database is there from the second start on."""
+    times = []
+    with Gateway(binary) as gateway:
+        first = gateway.start() * 1000
+        gateway.stop()
+        for _ in range(count):
+            times.append(gateway.start() * 1000)
+            gateway.stop()
+    return [
+        ("start to /ready with an empty data folder", f"{first:.0f} ms"),
+        (f"start to /ready, {count} starts, p50 / p95 / p99 / max", f"{spread(times, 0)} ms"),
+    ]
+
+
+def idle_memory(binary, requests):
+    """Resident memory of a gateway that has just started, and after some requests."""
+    with Gateway(binary) as gateway:
+        gateway.start()
+        time.sleep(1)
+        at_start = gateway.memory()
+        connection = Connection(gateway.port)
+        for _ in range(requests):
+            connection.ask()
+        time.sleep(1)
+        after = gateway.memory()
+    return [
+        ("resident memory after the start (of it not backed by files)", f"{at_start[0]:.1f} MiB ({at_start[1]:.1f})"),
+        (f"resident memory after {requests:,} requests (of it not backed by files)", f"{after[0]:.1f} MiB ({after[1]:.1f})"),
+    ]
+
+
+def memory_of_reloads(binary, reloads):
+    """Resident memory after many reloads against that after ten. Each reload is an edit that is seen in an answer."""
+    with Gateway(binary) as gateway:
+        gateway.start()
+        connection = Connection(gateway.port)
+        early = None
+        for edition in range(1, reloads + 1):
+            os.rename(gateway.draft(edition), gateway.rule)
+            wait_for_edition(connection, edition)
+            if edition == 10:
+                early = gateway.memory()
+        late = gateway.memory()
+    return [
+        ("resident memory after 10 reloads (of it not backed by files)", f"{early[0]:.1f} MiB ({early[1]:.1f})"),
+        (
+            f"resident memory after {reloads:,} reloads (of it not backed by files)",
+            f"{late[0]:.1f} MiB ({late[1]:.1f}), {100 * (late[0] / early[0] - 1):+.1f} %",
+        ),
+    ]
+
+
+def wait_for_edition(connection, edition):
+    """Asks until an answer is stamped with this edition."""
+    wanted = str(edition).encode()
+    deadline = time.monotonic() + 10
+    while connection.ask()[1] != wanted:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"edition {edition} was not seen within 10 s")
+        time.sleep(0.001)
+
+
+def throughput(binary, seconds):
+    """Requests a second of a plain `respond` route and the processor time of one, all rules of the bench included."""
+    with Gateway(binary) as gateway:
+        gateway.start()
+        begun, cpu = time.monotonic(), gateway.cpu_seconds()
+        client, requests = load_of(gateway.port, seconds)
+        elapsed, used = time.monotonic() - begun, gateway.cpu_seconds() - cpu
+    return [
+        (f"`respond` route, {CONNECTIONS} connections, client {client}", f"{requests / elapsed:,.0f} requests/s"),
+        ("processor time of the gateway for one such request", f"{1e6 * used / requests:.0f} µs"),
+    ]
+
+
+def load_of(port, seconds):
+    """Sends for some seconds with `wrk` when it is there, else with the bench's own client; gives client and count."""
+    if shutil.which("wrk") is None:
+        with Load(port, CONNECTIONS) as load:
+            time.sleep(seconds)
+        return "this bench's own", load.requests
+    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", f"http://127.0.0.1:{port}/hello"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    if "Non-2xx" in told or "Socket errors" in told:
+        raise FailedRequests(told)
+    return "`wrk`", int(re.search(r"(\d+) requests in", told).group(1))

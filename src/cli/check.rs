@@ -1,0 +1,29 @@
+//! `pluginmind check`: everything that `serve` and a reload check, without serving, and the plugins' cases.
+
+use super::exit::Exit;
+use super::failure::Failure;
+use super::{Options, cases, inputs, render};
+use crate::base::problems::Problems;
+use crate::config::{self, Inputs};
+use crate::live::snapshot;
+
+pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
+    let inputs = inputs::gather(options).map_err(Failure::Unread)?;
+    let problems = look(inputs)?;
+    render::problems(&problems, options.format);
+    Ok(if problems.has_errors() { Exit::Problems } else { Exit::Fine })
+}
+
+fn look(mut inputs: Inputs) -> Result<Problems, Failure> {
+    // In development `serve` makes a secret where there is none; a check makes no file, so it looks with one of its own.
+    if config::load(&inputs).config.is_some_and(|config| config.session.keys.is_empty()) {
+        let secret = config::new_secret().map_err(|error| Failure::cannot_run(error.to_string()))?;
+        inputs.environment.insert("PLUGINMIND_SESSION__SECRET".to_owned(), secret.expose().clone());
+    }
+    let built = snapshot::build(&inputs, 0);
+    let mut problems = built.problems;
+    if let Some(snapshot) = built.snapshot {
+        cases::append(&snapshot.config, &mut problems);
+    }
+    Ok(problems)
+}

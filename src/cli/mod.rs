@@ -1,0 +1,80 @@
+//! Floor 7: what a person can ask for, one file a verb.
+
+pub mod banner;
+pub mod exit;
+pub mod inputs;
+pub mod render;
+pub mod serve;
+
+mod cases;
+mod check;
+mod client;
+mod docs;
+mod failure;
+mod findings;
+mod healthcheck;
+mod offline;
+mod options;
+mod password;
+mod reload;
+mod running;
+mod secret;
+mod sessions;
+mod status;
+mod test;
+mod users;
+mod whereabouts;
+
+use std::ffi::OsString;
+
+use self::exit::Exit;
+use self::failure::Failure;
+use self::options::Verb;
+
+pub use self::options::{Format, Options};
+
+/// Reads the command line of the process and does what it asks for.
+pub fn run() -> Exit {
+    run_with(std::env::args_os())
+}
+
+fn run_with(arguments: impl IntoIterator<Item = OsString>) -> Exit {
+    let (options, verb) = match options::parse(arguments) {
+        Ok(asked) => asked,
+        Err(error) => return usage(&error),
+    };
+    perform(&options, verb).unwrap_or_else(|failure| failure.tell())
+}
+
+fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
+    match verb {
+        Verb::Serve => Ok(serve::run(options)),
+        Verb::Check => check::run(options),
+        Verb::Test { plugins } => test::run(options, &plugins),
+        Verb::Users { what } => users::run(options, what),
+        Verb::Sessions { what } => sessions::run(options, what),
+        Verb::Secret { what } => secret::run(options, what),
+        Verb::Status => status::run(options),
+        Verb::Reload => reload::run(options),
+        Verb::Healthcheck => Ok(healthcheck::run(options)),
+        Verb::Docs { what } => Ok(docs::run(options, what)),
+    }
+}
+
+/// Help and version are answers; everything else is a command line that is wrong.
+fn usage(error: &clap::Error) -> Exit {
+    let text = error.render().to_string();
+    match error.kind() {
+        clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion => {
+            render::print(text.trim_end());
+            Exit::Fine
+        }
+        _ => {
+            render::complain(text.trim_end());
+            Exit::Usage
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,108 @@
+//! The database without a gateway: changes by the same code that the gateway runs, and readings.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::running::words;
+use crate::auth::{Auth, Moment, UserId};
+use crate::base::clock::Clock;
+use crate::base::refusal::Refusal;
+use crate::config::Config;
+use crate::pipeline::durable::{Durable, account_of, session_of};
+use crate::server::admin::action::{Action, Terms};
+use crate::server::admin::sessions::{SessionView, is_current};
+use crate::server::admin::users::{self, UserView};
+use crate::store::{OpenError, Options, Reader, Store};
+
+/// Longest wait for the database to be closed.
+const CLOSE_MAX: Duration = Duration::from_secs(5);
+
+/// Makes a change in a database that no gateway holds.
+pub(super) fn perform(config: &Config, action: Action) -> Result<Value, Failure> {
+    let asked = words(&action);
+    let store = Store::open(&config.storage.path, Options::default()).map_err(|error| match error {
+        OpenError::InUse { .. } => Failure::cannot_run(format!(
+            "{error}, and no gateway answers at {} (`admin.listen`)",
+            config.admin.listen
+        )),
+        other => unreadable(&other),
+    })?;
+    let terms = Terms::of(config);
+    let now = Moment::of(&Clock::System);
+    let auth = load(&store, terms, now)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::cannot_run(error.to_string()))?;
+    let outcome = runtime.block_on(action.perform(&auth, terms, now));
+    drop(auth);
+    let closed = store.close(CLOSE_MAX);
+    let done = outcome.map_err(|refusal| match refusal {
+        Refusal::NotFound => Failure::problem(asked),
+        Refusal::InvalidInput(details) => {
+            Failure::problem(details.iter().map(|d| d.message.as_str()).collect::<Vec<_>>().join("; "))
+        }
+        _ => Failure::cannot_run(format!("{} did not take the change", config.storage.path.display())),
+    })?;
+    closed.map_err(|error| Failure::cannot_run(error.to_string()))?;
+    Ok(done)
+}
+
+/// Every account, by name. No database yet is no account.
+pub(super) fn users(config: &Config) -> Result<Vec<UserView>, Failure> {
+    let Some(reader) = reader(config)? else { return Ok(Vec::new()) };
+    let rows = reader.users().map_err(|error| unreadable(&error))?;
+    Ok(rows.into_iter().filter_map(account_of).map(|account| UserView::of(&account)).collect())
+}
+
+/// The living sessions, of all or of one account, newest first.
+pub(super) fn sessions(config: &Config, user: Option<&str>) -> Result<Vec<SessionView>, Failure> {
+    let unknown = || Failure::problem("there is no such account");
+    let Some(reader) = reader(config)? else {
+        return if user.is_some() { Err(unknown()) } else { Ok(Vec::new()) };
+    };
+    let (now_ms, lifetimes) = (Clock::System.unix_ms(), Terms::of(config).lifetimes);
+    let accounts = reader.users().map_err(|error| unreadable(&error))?;
+    let names: HashMap<UserId, String> =
+        accounts.into_iter().map(|row| (UserId::from_bytes(row.id), row.name)).collect();
+    let of = match user {
+        Some(text) => Some(account(&names, text).ok_or_else(unknown)?),
+        None => None,
+    };
+    let rows = reader.sessions(now_ms).map_err(|error| unreadable(&error))?;
+    let mut rows: Vec<_> = rows.iter().map(session_of).collect();
+    rows.retain(|row| of.is_none_or(|id| row.user == id) && is_current(row, lifetimes, now_ms));
+    rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.created_ms, row.id)));
+    Ok(rows.iter().map(|row| SessionView::of(row, |id| names.get(&id).cloned())).collect())
+}
+
+fn account(names: &HashMap<UserId, String>, text: &str) -> Option<UserId> {
+    let wanted = users::name_of(text);
+    let by_name = names.iter().find(|(_, name)| Some(name.as_str()) == wanted.as_deref()).map(|(id, _)| *id);
+    by_name.or_else(|| UserId::parse(text).filter(|id| names.contains_key(id)))
+}
+
+fn load(store: &Store, terms: Terms, now: Moment) -> Result<Auth, Failure> {
+    let reader = store.reader().map_err(|error| unreadable(&error))?;
+    let durable = Arc::new(Durable(store.clone()));
+    let auth = Auth::new(durable.clone(), durable, 1);
+    let accounts = reader.users().map_err(|error| unreadable(&error))?;
+    auth.accounts.load(accounts.into_iter().filter_map(account_of).collect());
+    let sessions = reader.sessions(now.unix_ms).map_err(|error| unreadable(&error))?;
+    auth.sessions.load(sessions.iter().map(session_of).collect(), terms.lifetimes, now);
+    Ok(auth)
+}
+
+fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
+    match Reader::open(&config.storage.path) {
+        Ok(reader) => Ok(Some(reader)),
+        Err(OpenError::Absent { .. }) => Ok(None),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+fn unreadable(error: &OpenError) -> Failure {
+    Failure::cannot_run(error.to_string())
+}

@@ -1,0 +1,155 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// A self-hosted security gateway: a fixed pipeline in front of your apps, scripted with rules that reload while it runs.
+#[derive(Debug, Parser)]
+#[command(name = "pluginmind", version, after_help = EXITS, disable_help_subcommand = true)]
+struct CommandLine {
+    #[command(flatten)]
+    options: Options,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+const EXITS: &str = "Exit codes: 0 fine; 1 problems found; 2 cannot run; 64 wrong command line.";
+
+/// What every verb takes, before it or after it.
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// The configuration [default: $PLUGINMIND_CONFIG, else ./config.toml, else the one in the binary]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// How results are printed
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human, hide_possible_values = false)]
+    pub format: Format,
+}
+
+/// How results are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For a person.
+    Human,
+    /// One JSON document.
+    Json,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum Verb {
+    /// Run the gateway (what happens without a verb)
+    Serve,
+    /// Check everything that `serve` and a reload check, without serving
+    Check,
+    /// Run the plugins' own cases
+    Test {
+        /// Only these plugins
+        #[arg(value_name = "PLUGIN")]
+        plugins: Vec<String>,
+    },
+    /// Local accounts
+    Users {
+        #[command(subcommand)]
+        what: Users,
+    },
+    /// Who is signed in
+    Sessions {
+        #[command(subcommand)]
+        what: Sessions,
+    },
+    /// The session secret
+    Secret {
+        #[command(subcommand)]
+        what: Secret,
+    },
+    /// Ask the running gateway how it is: policy, plugins, services
+    Status,
+    /// Have the running gateway take over the files as they are now
+    Reload,
+    /// Ask the running gateway whether it is ready; ends 0 or 1
+    Healthcheck,
+    /// Reference pages, made from the code
+    Docs {
+        #[command(subcommand)]
+        what: Docs,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum Users {
+    /// Add an account; the password comes from a prompt, or from the first line of standard input
+    Add {
+        /// An e-mail address or a word
+        name: String,
+        /// A role of the account; may stand more than once
+        #[arg(long = "role", value_name = "ROLE")]
+        roles: Vec<String>,
+    },
+    /// List the accounts
+    List,
+    /// Give an account another password and end its sessions
+    Passwd {
+        /// The account's name or id
+        name: String,
+    },
+    /// Disable an account and end its sessions
+    Disable {
+        /// The account's name or id
+        name: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum Sessions {
+    /// List the living sessions, newest first
+    List {
+        /// Only those of this account
+        #[arg(long, value_name = "USER")]
+        user: Option<String>,
+    },
+    /// End sessions, at once, in the running gateway too
+    #[command(group = clap::ArgGroup::new("which").required(true).multiple(false))]
+    Revoke {
+        /// Those of this account, by name or id
+        #[arg(long, value_name = "USER", group = "which")]
+        user: Option<String>,
+        /// This one
+        #[arg(long, value_name = "ID", group = "which")]
+        id: Option<String>,
+        /// All of them
+        #[arg(long, group = "which")]
+        all: bool,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum Secret {
+    /// Print a new secret: 32 random bytes in 64 hexadecimal digits
+    Generate,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum Docs {
+    /// Every key of config.toml
+    Config,
+}
+
+/// Reads a command line; the first argument is the program's name.
+pub(super) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<(Options, Verb), clap::Error> {
+    let line = CommandLine::try_parse_from(arguments)?;
+    Ok((line.options, line.verb.unwrap_or(Verb::Serve)))
+}
+
+impl Options {
+    /// The config file: the one that was named, the one that is there, or none, which means the one in the binary.
+    pub fn config_file(&self) -> Option<PathBuf> {
+        let named = self.config.clone();
+        let variable =
+            || std::env::var_os("PLUGINMIND_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let here = || Some(PathBuf::from("config.toml")).filter(|path| path.symlink_metadata().is_ok());
+        named.or_else(variable).or_else(here)
+    }
+}
