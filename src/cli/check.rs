@@ -8,7 +8,7 @@ use crate::config::{self, Inputs};
 use crate::live::snapshot;
 
 pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
-    let inputs = inputs::gather(options).map_err(Failure::Unread)?;
+    let inputs = inputs::gather(options).map_err(Failure::unread)?;
     let problems = look(inputs)?;
     render::problems(&problems, options.format);
     Ok(if problems.has_errors() { Exit::Problems } else { Exit::Fine })

@@ -71,7 +71,7 @@ impl Admin {
     pub fn new(gateway: Arc<Gateway>, reloader: Reloader<Report>, token: Secret<String>) -> Self {
         let started = gateway.clock.now();
         let open = gateway.live.current().config.admin.listen.ip().to_canonical().is_loopback();
-        Self { gateway, reloader, token: Token::new(&token), open, started, lockout: RefCell::default() }
+        Self { gateway, reloader, token: Token::new(token), open, started, lockout: RefCell::default() }
     }
 }
 
@@ -142,8 +142,8 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
     let uptime = gateway.clock.now().saturating_duration_since(admin.started);
     Ok(match endpoint {
         Endpoint::Live => answer::json(&status::live(uptime)),
-        Endpoint::Ready => answer::probe(status::ready(gateway, uptime)),
-        Endpoint::Health => answer::probe(status::health(gateway, uptime)),
+        Endpoint::Ready => answer::probe(&status::ready(gateway, uptime)),
+        Endpoint::Health => answer::probe(&status::health(gateway, uptime)),
         Endpoint::Version => answer::json(&status::version()),
         Endpoint::Services | Endpoint::ServicesHealth => answer::json(&status::services(gateway)),
         Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
@@ -180,12 +180,18 @@ where
     let bytes = whole(head, body).await.map_err(|why| (None, why))?;
     let action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
     let gateway = &*admin.gateway;
-    let who = action.user(&gateway.auth).map(|id| gateway.pseudonyms.user(&id.text()).to_string());
+    let target = action.target().map(str::to_owned);
+    // Looked up afterwards: an account that was added is there by then, and none goes.
+    let who = || target.as_deref().and_then(|user| pseudonym(gateway, user));
     let terms = Terms::of(&gateway.live.current().config);
     match action.perform(&gateway.auth, terms, Moment::of(&gateway.clock)).await {
-        Ok(done) => Ok((who, answer::json(&done))),
-        Err(why) => Err((who, why)),
+        Ok(done) => Ok((who(), answer::json(&done))),
+        Err(why) => Err((who(), why)),
     }
+}
+
+fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {
+    users::find(&gateway.auth, user).map(|account| gateway.pseudonyms.user(&account.id.text()).to_string())
 }
 
 async fn whole<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>
