@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 
 use super::exit::Exit;
-use super::{Options, banner, inputs, render};
+use super::{Options, banner, fatal, inputs};
 use crate::base::clock::Clock;
 use crate::base::problems::Problems;
 use crate::config::{self, Config, Environment};
@@ -43,7 +43,7 @@ pub fn run(options: &Options) -> Exit {
     match start(options, first) {
         Ok(()) => Exit::Fine,
         Err(error) => {
-            render::error(&error.to_string());
+            fatal::sentence(&error.to_string());
             Exit::CannotRun
         }
     }
@@ -63,12 +63,12 @@ struct First {
 fn first(options: &Options) -> Result<First, Exit> {
     let made_secret = make_secret(options)?;
     let read_ms = Clock::System.unix_ms();
-    let inputs = inputs::gather(options).map_err(|e| inputs::report(&e))?;
+    let inputs = inputs::gather(options).map_err(|e| fatal::unread(&e))?;
     let Built { snapshot, problems, watched } = snapshot::build(&inputs, 1);
     match snapshot {
         Some(snapshot) => Ok(First { snapshot, problems, roots: watched, read_ms, made_secret }),
         None => {
-            render::problems(&problems, options.format);
+            fatal::problems(&problems);
             Err(Exit::Problems)
         }
     }
@@ -76,12 +76,12 @@ fn first(options: &Options) -> Result<First, Exit> {
 
 /// In development a secret is made where there is none, and kept in the data folder.
 fn make_secret(options: &Options) -> Result<bool, Exit> {
-    let inputs = inputs::gather(options).map_err(|e| inputs::report(&e))?;
+    let inputs = inputs::gather(options).map_err(|e| fatal::unread(&e))?;
     let needs_one =
         |config: &Config| config.environment == Environment::Development && config.session.keys.is_empty();
     let Some(config) = config::load(&inputs).config.filter(needs_one) else { return Ok(false) };
     config::make_development_secret(&data_folder(&config.storage.path)).map_err(|e| {
-        render::error(&format!("cannot make a session secret in the data folder: {e}"));
+        fatal::sentence(&format!("cannot make a session secret in the data folder: {e}"));
         Exit::CannotRun
     })?;
     Ok(true)

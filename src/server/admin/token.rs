@@ -62,7 +62,8 @@ fn token_in(token_file: Option<&Path>, data_folder: &Path) -> io::Result<Secret<
 /// # Errors
 /// It is absent, unreadable, no regular file, too long, or holds no token. The sentence names the file and holds nothing of it.
 pub fn read_token(path: &Path) -> io::Result<Secret<String>> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
     let bad = |why: &str| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {why}", path.display()));
     // A pipe in the file's place must not hold the start up.
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(named)?;
@@ -83,7 +84,8 @@ pub fn read_token(path: &Path) -> io::Result<Secret<String>> {
 /// token, and of two that start at a time one wins.
 fn make(folder: &Path) -> io::Result<()> {
     let path = folder.join(TOKEN_FILE);
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }
@@ -159,7 +161,14 @@ mod tests {
     fn ad_01_only_the_whole_token_is_the_token() {
         let token = Token::new(Secret::new("0123456789abcdef".into()));
         assert!(token.is(b"0123456789abcdef"));
-        for wrong in [&b""[..], b"0", b"0123456789abcde", b"0123456789abcdeF", b"0123456789abcdef ", b"0123456789abcdef0"] {
+        for wrong in [
+            &b""[..],
+            b"0",
+            b"0123456789abcde",
+            b"0123456789abcdeF",
+            b"0123456789abcdef ",
+            b"0123456789abcdef0",
+        ] {
             assert!(!token.is(wrong));
         }
         assert!(!format!("{token:?}").contains("0123"));
