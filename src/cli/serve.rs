@@ -152,7 +152,7 @@ fn watch(
 ) -> Result<Watcher<Report>, StartError> {
     let again = options.clone();
     let mut attempts = Attempts {
-        gather: Box::new(move || inputs::gather(&again)),
+        gather: Box::new(move || inputs::gather(&again).map_err(Box::new)),
         gateway: Arc::clone(gateway),
         gate: workers.gate(),
         config_file: options.config_file(),

@@ -28,7 +28,7 @@ pub struct Report {
 }
 
 /// Reads the inputs anew for each attempt: the config file, and the environment as it was at the start.
-pub type Gather = Box<dyn Fn() -> Result<Inputs, Problem> + Send>;
+pub type Gather = Box<dyn Fn() -> Result<Inputs, Box<Problem>> + Send>;
 
 /// Everything an attempt needs.
 pub struct Attempts {
@@ -55,7 +55,7 @@ impl Attempts {
             }
             Err(problem) => {
                 let mut problems = Problems::default();
-                problems.push(problem);
+                problems.push(*problem);
                 (None, problems, watched_of(&current.config))
             }
         };
