@@ -16,8 +16,13 @@ fn canonical_path(c: &mut Criterion) {
 }
 
 fn take_both(c: &mut Criterion) {
-    let config =
-        RateLimit { user_per_minute: u32::MAX, user_burst: u32::MAX, ip_per_minute: u32::MAX, ip_burst: u32::MAX, keys_max: 1_000 };
+    let config = RateLimit {
+        user_per_minute: u32::MAX,
+        user_burst: u32::MAX,
+        ip_per_minute: u32::MAX,
+        ip_burst: u32::MAX,
+        keys_max: 1_000,
+    };
     let limits = Limits::general(&config);
     let limiter = Limiter::new(Instant::now());
     let ip: IpAddr = [192, 0, 2, 1].into();

@@ -14,7 +14,6 @@
 //! 0 base        words everybody shares; no I/O, no async, no locks
 //! ```
 
-
 pub mod auth;
 pub mod base;
 pub mod cli;

@@ -37,7 +37,8 @@ fn sources() -> Vec<Source> {
         .filter(|path| !is_test_file(path))
         .map(|path| {
             let relative = path.strip_prefix(&root).expect("below src").to_owned();
-            let module = relative.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
+            let module =
+                relative.components().next().expect("a name").as_os_str().to_string_lossy().into_owned();
             let text = fs::read_to_string(&path).expect("readable");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
             Source { path: relative, module, code }
@@ -47,10 +48,12 @@ fn sources() -> Vec<Source> {
 
 /// Files that hold nothing but tests: `tests.rs`, `x_tests.rs`, and folders of them.
 fn is_test_file(path: &Path) -> bool {
-    let stem = |p: &Path| p.file_stem().is_some_and(|s| {
-        let s = s.to_string_lossy();
-        s == "tests" || s.ends_with("_tests") || s == "trials" || s == "fake_log"
-    });
+    let stem = |p: &Path| {
+        p.file_stem().is_some_and(|s| {
+            let s = s.to_string_lossy();
+            s == "tests" || s.ends_with("_tests") || s == "trials" || s == "fake_log"
+        })
+    };
     path.ancestors().any(|a| a.extension().is_none_or(|e| e == "rs") && a.starts_with(root()) && stem(a))
         && !path.ends_with("script/tests.rs")
 }
@@ -152,10 +155,12 @@ fn no_module_is_a_drawer_for_everything() {
     let drawers = ["utils", "util", "common", "helpers", "helper", "manager", "misc"];
     let wrong: Vec<_> = sources()
         .into_iter()
-        .filter(|s| s.path.components().any(|c| {
-            let name = c.as_os_str().to_string_lossy();
-            drawers.contains(&name.trim_end_matches(".rs"))
-        }))
+        .filter(|s| {
+            s.path.components().any(|c| {
+                let name = c.as_os_str().to_string_lossy();
+                drawers.contains(&name.trim_end_matches(".rs"))
+            })
+        })
         .map(|s| s.path.display().to_string())
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
@@ -163,5 +168,8 @@ fn no_module_is_a_drawer_for_everything() {
 
 #[test]
 fn the_import_reader_sees_groups_and_paths() {
-    assert_eq!(imports("use crate::{base::x, store};\nlet a = crate::auth::y();\n// crate::cli"), ["base", "store", "auth"]);
+    assert_eq!(
+        imports("use crate::{base::x, store};\nlet a = crate::auth::y();\n// crate::cli"),
+        ["base", "store", "auth"]
+    );
 }

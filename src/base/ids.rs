@@ -50,7 +50,10 @@ mod tests {
     #[test]
     fn only_the_allowed_form_is_kept() {
         for good in ["a", "A-b_c.9", &"x".repeat(64)] {
-            assert_eq!(CorrelationId::accept(good.as_bytes()).map(|i| i.as_str().to_owned()).as_deref(), Some(good));
+            assert_eq!(
+                CorrelationId::accept(good.as_bytes()).map(|i| i.as_str().to_owned()).as_deref(),
+                Some(good)
+            );
         }
         for bad in ["", "a b", "a\r\n", "<script>", "é", &"x".repeat(65)] {
             assert!(CorrelationId::accept(bad.as_bytes()).is_none(), "{bad}");

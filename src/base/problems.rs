@@ -43,7 +43,13 @@ impl Source {
         let excerpt = self.text.lines().nth(line - 1).unwrap_or_default();
         let word = |c: &char| c.is_alphanumeric() || *c == '_';
         let width = excerpt.chars().skip(column.saturating_sub(1)).take_while(word).count().max(1);
-        Place { file: self.name.clone(), line, column: column.max(1), width, excerpt: Some(excerpt.trim_end().to_owned()) }
+        Place {
+            file: self.name.clone(),
+            line,
+            column: column.max(1),
+            width,
+            excerpt: Some(excerpt.trim_end().to_owned()),
+        }
     }
 
     /// The file as a whole: its first line, without an excerpt.
@@ -110,7 +116,14 @@ pub struct Problem {
 impl Problem {
     /// An error at a place in a file.
     pub fn at(place: Place, message: impl Into<String>) -> Self {
-        Self { severity: Severity::Error, code: None, message: message.into(), place: Some(place), origin: None, hint: None }
+        Self {
+            severity: Severity::Error,
+            code: None,
+            message: message.into(),
+            place: Some(place),
+            origin: None,
+            hint: None,
+        }
     }
 
     /// An error that stands in no file.
@@ -169,7 +182,12 @@ impl Problem {
                 let _ = writeln!(out, "{blank}--> {}:{}:{}", p.file, p.line, p.column);
                 if let Some(excerpt) = &p.excerpt {
                     let (line, pad) = printable(excerpt, p.column);
-                    let _ = writeln!(out, "{blank} |\n{} | {line}\n{blank} | {pad}{}", p.line, "^".repeat(p.width));
+                    let _ = writeln!(
+                        out,
+                        "{blank} |\n{} | {line}\n{blank} | {pad}{}",
+                        p.line,
+                        "^".repeat(p.width)
+                    );
                 }
             }
             (None, Some(origin)) => {
@@ -186,7 +204,18 @@ impl Problem {
 
 /// The line with tabs as spaces and control characters as dots, and the white space that stands before its caret.
 fn printable(line: &str, column: usize) -> (String, String) {
-    let clean: String = line.chars().map(|c| if c == '\t' { ' ' } else if c.is_control() { '.' } else { c }).collect();
+    let clean: String = line
+        .chars()
+        .map(|c| {
+            if c == '\t' {
+                ' '
+            } else if c.is_control() {
+                '.'
+            } else {
+                c
+            }
+        })
+        .collect();
     (clean, " ".repeat(column.saturating_sub(1)))
 }
 

@@ -158,30 +158,44 @@ impl Refusal {
             Self::MethodNotAllowed { .. } => {
                 (S::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This method is not allowed here.")
             }
-            Self::RequestTimeout => (S::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The request did not arrive in time."),
+            Self::RequestTimeout => {
+                (S::REQUEST_TIMEOUT, "REQUEST_TIMEOUT", "The request did not arrive in time.")
+            }
             Self::TooLarge => (S::PAYLOAD_TOO_LARGE, "REQUEST_TOO_LARGE", "The request body is too large."),
             Self::UriTooLong => (S::URI_TOO_LONG, "URI_TOO_LONG", "The request target is too long."),
-            Self::UnsupportedMediaType => {
-                (S::UNSUPPORTED_MEDIA_TYPE, "UNSUPPORTED_MEDIA_TYPE", "This content type is not accepted here.")
-            }
+            Self::UnsupportedMediaType => (
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "UNSUPPORTED_MEDIA_TYPE",
+                "This content type is not accepted here.",
+            ),
             Self::ExpectationFailed => {
                 (S::EXPECTATION_FAILED, "EXPECTATION_FAILED", "This expectation cannot be met.")
             }
-            Self::InvalidInput(_) => (S::UNPROCESSABLE_ENTITY, "INVALID_INPUT", "The body does not have the expected shape."),
-            Self::HeadersTooLarge => {
-                (S::REQUEST_HEADER_FIELDS_TOO_LARGE, "HEADERS_TOO_LARGE", "The request headers are too large.")
+            Self::InvalidInput(_) => {
+                (S::UNPROCESSABLE_ENTITY, "INVALID_INPUT", "The body does not have the expected shape.")
             }
+            Self::HeadersTooLarge => (
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "HEADERS_TOO_LARGE",
+                "The request headers are too large.",
+            ),
             Self::RateLimited { .. } => {
                 (S::TOO_MANY_REQUESTS, "RATE_LIMIT_EXCEEDED", "Too many requests. Try again later.")
             }
             Self::Rule(_) => (S::FORBIDDEN, "FORBIDDEN", ""),
-            Self::PluginFault => (S::SERVICE_UNAVAILABLE, "PLUGIN_FAULT", "The request could not be checked."),
+            Self::PluginFault => {
+                (S::SERVICE_UNAVAILABLE, "PLUGIN_FAULT", "The request could not be checked.")
+            }
             Self::Internal => (S::INTERNAL_SERVER_ERROR, "INTERNAL", "Something went wrong on our side."),
-            Self::UpstreamUnreachable => (S::BAD_GATEWAY, "UPSTREAM_UNREACHABLE", "The service cannot be reached."),
+            Self::UpstreamUnreachable => {
+                (S::BAD_GATEWAY, "UPSTREAM_UNREACHABLE", "The service cannot be reached.")
+            }
             Self::Unavailable { .. } => {
                 (S::SERVICE_UNAVAILABLE, "SERVICE_UNAVAILABLE", "The service is not available right now.")
             }
-            Self::UpstreamTimeout => (S::GATEWAY_TIMEOUT, "UPSTREAM_TIMEOUT", "The service took too long to answer."),
+            Self::UpstreamTimeout => {
+                (S::GATEWAY_TIMEOUT, "UPSTREAM_TIMEOUT", "The service took too long to answer.")
+            }
             Self::Misdirected => {
                 (S::MISDIRECTED_REQUEST, "MISDIRECTED_REQUEST", "This host is not served here.")
             }

@@ -14,7 +14,8 @@ pub fn is_local(text: &str) -> bool {
     let (path, _) = text.split_once(['?', '#']).unwrap_or((text, ""));
     text.len() <= LOCAL_TARGET_BYTES_MAX
         && printable
-        && CanonicalPath::parse(path).is_ok_and(|p| p.check_slashes(super::target::EncodedSlashes::Refuse).is_ok())
+        && CanonicalPath::parse(path)
+            .is_ok_and(|p| p.check_slashes(super::target::EncodedSlashes::Refuse).is_ok())
 }
 
 /// The text where it is local, `/` otherwise.
@@ -29,9 +30,25 @@ mod tests {
     #[test]
     fn or_01_and_or_02_nothing_leads_to_another_site() {
         for bad in [
-            "", "//evil.example", "/\\evil.example", "/\t/evil", "/.//evil", "/a/..//evil", "/%5cevil", "https:evil",
-            "https://evil.example/", "//evil%2f@good", "javascript:alert(1)", "/ /evil", "evil", "/a b", "///evil",
-            "/%2e%2e//evil", "/\u{e9}", "/%2fevil.example", "http:/evil",
+            "",
+            "//evil.example",
+            "/\\evil.example",
+            "/\t/evil",
+            "/.//evil",
+            "/a/..//evil",
+            "/%5cevil",
+            "https:evil",
+            "https://evil.example/",
+            "//evil%2f@good",
+            "javascript:alert(1)",
+            "/ /evil",
+            "evil",
+            "/a b",
+            "///evil",
+            "/%2e%2e//evil",
+            "/\u{e9}",
+            "/%2fevil.example",
+            "http:/evil",
         ] {
             assert!(!is_local(bad), "{bad}");
         }

@@ -72,7 +72,9 @@ fn decode_unreserved(raw: &str) -> Result<(String, bool), Ambiguous> {
             b'%' => {
                 let value = escape_at(bytes, i).ok_or("The path holds a bad escape.")?;
                 match value {
-                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(value)),
+                    b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                        out.push(char::from(value));
+                    }
                     0..=0x1f | 0x7f => return Err("The path holds an encoded control character."),
                     b'%' if bytes.get(i + 3..i + 5).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)) => {
                         return Err("The path is encoded twice.");
@@ -188,8 +190,13 @@ impl Host {
             None => {
                 let (name, port) = text.split_once(':').map_or((text, None), |(n, p)| (n, Some(p)));
                 let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-                let clean = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-                if name.is_empty() || name.len() > HOST_BYTES_MAX || !clean || name.split('.').any(str::is_empty) {
+                let clean =
+                    name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
+                if name.is_empty()
+                    || name.len() > HOST_BYTES_MAX
+                    || !clean
+                    || name.split('.').any(str::is_empty)
+                {
                     return Err(BAD);
                 }
                 (name, port)
@@ -238,7 +245,15 @@ mod tests {
 
     #[test]
     fn rt_01_dot_segments_are_refused_in_every_spelling() {
-        for bad in ["/public/../admin", "/public/%2e%2e/admin", "/public/.%2e/admin", "/%2e%2e/", "/./a", "/a/.", "/.."] {
+        for bad in [
+            "/public/../admin",
+            "/public/%2e%2e/admin",
+            "/public/.%2e/admin",
+            "/%2e%2e/",
+            "/./a",
+            "/a/.",
+            "/..",
+        ] {
             assert!(path(bad).is_err(), "{bad}");
         }
     }
@@ -290,7 +305,20 @@ mod tests {
 
     #[test]
     fn rt_13_only_hosts_are_hosts() {
-        for bad in ["", "a b", "a/../", "a:99999", "a:80:80", "[::1%25eth0]", "a:", "a:0", "u@a", ".", "a..b", "[::1"] {
+        for bad in [
+            "",
+            "a b",
+            "a/../",
+            "a:99999",
+            "a:80:80",
+            "[::1%25eth0]",
+            "a:",
+            "a:0",
+            "u@a",
+            ".",
+            "a..b",
+            "[::1",
+        ] {
             assert!(Host::parse(bad).is_err(), "{bad}");
         }
         assert!(Host::parse(&"a".repeat(300)).is_err());

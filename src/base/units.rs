@@ -8,7 +8,8 @@ use std::time::Duration;
 /// A sentence that says which form is expected.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = split(text);
-    let n: u64 = number.parse().map_err(|_| format!("`{text}` is not a duration such as \"30s\" or \"24h\""))?;
+    let n: u64 =
+        number.parse().map_err(|_| format!("`{text}` is not a duration such as \"30s\" or \"24h\""))?;
     let scale_ms: u64 = match unit {
         "ms" => 1,
         "s" => 1_000,
@@ -29,7 +30,8 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
 /// A sentence that says which form is expected.
 pub fn parse_size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
-    let n: u64 = number.parse().map_err(|_| format!("`{text}` is not a size such as \"1 MB\" or \"64 KiB\""))?;
+    let n: u64 =
+        number.parse().map_err(|_| format!("`{text}` is not a size such as \"1 MB\" or \"64 KiB\""))?;
     let scale: u64 = match unit.to_ascii_lowercase().as_str() {
         "" | "b" => 1,
         "kb" => 1_000,
@@ -58,8 +60,14 @@ pub fn show_duration(d: Duration) -> String {
 
 /// Writes a size in the largest unit that divides it.
 pub fn show_size(bytes: u64) -> String {
-    let units: [(u64, &str); 6] =
-        [(1 << 30, "GiB"), (1_000_000_000, "GB"), (1 << 20, "MiB"), (1_000_000, "MB"), (1 << 10, "KiB"), (1_000, "KB")];
+    let units: [(u64, &str); 6] = [
+        (1 << 30, "GiB"),
+        (1_000_000_000, "GB"),
+        (1 << 20, "MiB"),
+        (1_000_000, "MB"),
+        (1 << 10, "KiB"),
+        (1_000, "KB"),
+    ];
     for (scale, unit) in units {
         if bytes >= scale && bytes.is_multiple_of(scale) {
             return format!("{} {unit}", bytes / scale);

@@ -14,7 +14,12 @@ pub fn show(gateway: &Gateway, form: Form) {
     match form {
         Form::Text => render::print(&text(gateway)),
         Form::Json => {
-            tracing::info!(port = ports.0, admin_port = ports.1, generation = snapshot.generation, "listening");
+            tracing::info!(
+                port = ports.0,
+                admin_port = ports.1,
+                generation = snapshot.generation,
+                "listening"
+            );
         }
     }
 }

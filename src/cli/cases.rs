@@ -28,7 +28,8 @@ fn failed(case: &TestCase) -> Problem {
         Some((line.parse().ok()?, why.trim()))
     });
     let (line, why) = numbered.unwrap_or((1, message));
-    let place = Place { file: case.file.as_str().into(), line: line.max(1), column: 1, width: 1, excerpt: None };
+    let place =
+        Place { file: case.file.as_str().into(), line: line.max(1), column: 1, width: 1, excerpt: None };
     Problem::at(place, format!("the case `{}` of `{}` fails: {why}", case.test, case.plugin))
 }
 
@@ -51,6 +52,8 @@ mod tests {
             "plugins/honeypot/tests/a.rhai:7:1: the case `test_x` of `honeypot` fails: expected 403"
         );
         let bare = TestCase { message: Some("it panicked".into()), ..case };
-        assert!(failed(&bare).short().ends_with("a.rhai:1:1: the case `test_x` of `honeypot` fails: it panicked"));
+        assert!(
+            failed(&bare).short().ends_with("a.rhai:1:1: the case `test_x` of `honeypot` fails: it panicked")
+        );
     }
 }

@@ -55,7 +55,8 @@ pub(super) enum NoAnswer {
 /// Asks and waits.
 pub(super) fn ask(address: SocketAddr, question: Question<'_>) -> Result<Answer, NoAnswer> {
     let strange = |why: &dyn std::fmt::Display| NoAnswer::Strange(address, why.to_string());
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| strange(&e))?;
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|e| strange(&e))?;
     runtime.block_on(async {
         let stream = match timeout(CONNECT_MAX, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => stream,
@@ -92,6 +93,9 @@ async fn exchange(stream: TcpStream, address: SocketAddr, question: Question<'_>
     let body = question.body.map(|body| Bytes::from(body.expose().clone())).unwrap_or_default();
     let answer = sender.send_request(request.body(Full::new(body))?).await?;
     let status = answer.status().as_u16();
-    let body = Limited::new(answer.into_body(), BODY_BYTES_MAX).collect().await.map_err(anyhow::Error::from_boxed)?;
+    let body = Limited::new(answer.into_body(), BODY_BYTES_MAX)
+        .collect()
+        .await
+        .map_err(anyhow::Error::from_boxed)?;
     Ok(Answer { status, body: body.to_bytes() })
 }

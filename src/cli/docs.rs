@@ -10,6 +10,8 @@ use crate::config;
 pub(super) fn run(options: &Options, what: Docs) -> Exit {
     let Docs::Config = what;
     let page = config::reference();
-    render::result(options.format, &json!({ "page": "config", "markdown": page }), || page.trim_end().to_owned());
+    render::result(options.format, &json!({ "page": "config", "markdown": page }), || {
+        page.trim_end().to_owned()
+    });
     Exit::Fine
 }

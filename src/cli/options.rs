@@ -27,7 +27,14 @@ pub struct Options {
     #[arg(short, long, global = true, value_name = "FILE", help = CONFIG)]
     pub config: Option<PathBuf>,
     /// How results are printed.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Human,
+        value_name = "human|json",
+        hide_possible_values = true
+    )]
     pub format: Format,
 }
 
@@ -150,7 +157,8 @@ impl Options {
     /// The config file: the one that was named, the one that is there, or none, which means the one in the binary.
     pub fn config_file(&self) -> Option<PathBuf> {
         let named = self.config.clone();
-        let variable = || std::env::var_os("PLUGINMIND_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+        let variable =
+            || std::env::var_os("PLUGINMIND_CONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
         let here = || Some(PathBuf::from("config.toml")).filter(|path| path.symlink_metadata().is_ok());
         named.or_else(variable).or_else(here)
     }

@@ -15,18 +15,18 @@ use crate::config::{self, Environment};
 use crate::live::snapshot::{self, Built, Snapshot};
 use crate::live::watch::Watcher;
 use crate::pipeline::gateway::Gateway;
+use crate::proxy;
 use crate::server::admin::{self, Admin};
 use crate::server::drain::drain;
 use crate::server::listen::listen;
+use crate::server::notify;
 use crate::server::reload::{Attempts, Report};
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
 use crate::server::workers::{Options as WorkerOptions, Workers};
-use crate::server::notify;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::panics;
-use crate::proxy;
 
 /// Longest wait for storage and logs to be written at the end.
 const CLOSE_MAX: Duration = Duration::from_secs(5);
@@ -89,7 +89,7 @@ fn start(
         tracing::warn!(problem = problem.short(), "policy warning");
     }
     let drain_timeout = snapshot.config.server.drain_timeout;
-    let gateway = start::gateway(snapshot, problems, logs.clone(), metrics, clock)?;
+    let gateway = start::gateway(snapshot, problems, logs.clone(), &metrics, clock)?;
     let (listener, workers) = start::public(&gateway)?;
     roots.extend(options.config_file());
     let watcher = watch(options, &gateway, &workers, roots, read_ms)?;

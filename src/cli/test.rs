@@ -27,7 +27,12 @@ fn table(report: &TestReport) -> String {
         .iter()
         .map(|case| {
             let result = if case.ok { "ok" } else { "FAILED" };
-            [case.plugin.to_string(), case.test.clone(), result.to_owned(), format!("{:.1} ms", case.duration_ms)]
+            [
+                case.plugin.to_string(),
+                case.test.clone(),
+                result.to_owned(),
+                format!("{:.1} ms", case.duration_ms),
+            ]
         })
         .collect();
     let mut out = render::table(["PLUGIN", "CASE", "RESULT", "TIME"], &rows, "no cases");

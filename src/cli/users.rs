@@ -14,14 +14,13 @@ pub(super) fn run(options: &Options, what: Users) -> Result<Exit, Failure> {
             render::result(options.format, &users, || table(&users));
             return Ok(Exit::Fine);
         }
-        Users::Add { name, roles } => (Action::AddUser { name, password: password::read()?, roles }, "added:"),
-        Users::Passwd { name } => (
-            Action::SetPassword { user: name, password: password::read()? },
-            "new password, sessions ended:",
-        ),
-        Users::Disable { name } => {
-            (Action::DisableUser { user: name }, "disabled, sessions ended:")
+        Users::Add { name, roles } => {
+            (Action::AddUser { name, password: password::read()?, roles }, "added:")
         }
+        Users::Passwd { name } => {
+            (Action::SetPassword { user: name, password: password::read()? }, "new password, sessions ended:")
+        }
+        Users::Disable { name } => (Action::DisableUser { user: name }, "disabled, sessions ended:"),
     };
     let user = running::change(options, action)?;
     render::result(options.format, &user, || {
@@ -36,7 +35,13 @@ fn table(users: &[UserView]) -> String {
         .iter()
         .map(|user| {
             let state = if user.disabled { "disabled" } else { "active" };
-            [user.name.clone(), user.id.clone(), user.roles.join(", "), state.to_owned(), user.created.clone()]
+            [
+                user.name.clone(),
+                user.id.clone(),
+                user.roles.join(", "),
+                state.to_owned(),
+                user.created.clone(),
+            ]
         })
         .collect();
     render::table(["NAME", "ID", "ROLES", "STATE", "CREATED"], &rows, "no accounts")

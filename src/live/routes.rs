@@ -87,7 +87,8 @@ impl RouteTable {
         }
         let mut end = path.len();
         while let Some(slash) = path[..end].rfind('/') {
-            if let Some(found) = self.prefix.get(&path[..=slash]).and_then(|list| choose(list, host, method)) {
+            if let Some(found) = self.prefix.get(&path[..=slash]).and_then(|list| choose(list, host, method))
+            {
                 return found;
             }
             end = slash;

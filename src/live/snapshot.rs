@@ -68,7 +68,7 @@ pub fn build(inputs: &config::Inputs, generation: u64) -> Built {
     let snapshot = match keyring {
         Some(keyring) if !problems.has_errors() => {
             Some(assemble(config, generation, hash, routes, rules, keyring))
-        },
+        }
         _ => None,
     };
     Built { snapshot, problems, watched }
@@ -88,7 +88,12 @@ fn assemble(
         generation,
         hash,
         session_cookie: Arc::from(session.cookie_name.as_str()),
-        cookie: Shape::new(&session.cookie_name, session.cookie_domain.as_deref(), session.same_site, production),
+        cookie: Shape::new(
+            &session.cookie_name,
+            session.cookie_domain.as_deref(),
+            session.same_site,
+            production,
+        ),
         hardening: Hardening::new(&config.headers, config.environment),
         routes,
         rules,

@@ -22,7 +22,13 @@ pub struct Admitted {
 ///
 /// # Errors
 /// The refusal of this stage.
-pub fn admit(located: Located, config: &Config, limiter: &Limiter, now: Instant, trail: &mut Trail) -> Step<Admitted> {
+pub fn admit(
+    located: Located,
+    config: &Config,
+    limiter: &Limiter,
+    now: Instant,
+    trail: &mut Trail,
+) -> Step<Admitted> {
     let own = Own::find(located.path().as_str(), &config.gateway.prefix);
     trail.probe = own.is_some_and(Own::is_probe);
     if trail.probe {

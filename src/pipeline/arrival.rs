@@ -2,9 +2,9 @@
 
 use std::net::SocketAddr;
 
+use http::Method;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName};
 use http::request::Parts;
-use http::Method;
 
 use super::step::Step;
 use crate::base::ids::CorrelationId;
@@ -41,7 +41,8 @@ pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) 
         return Err(Refusal::UriTooLong.into());
     }
     let size: usize = parts.headers.iter().map(|(n, v)| n.as_str().len() + v.len()).sum();
-    if parts.headers.len() > limits.headers_max || u64::try_from(size).unwrap_or(u64::MAX) > limits.header_max {
+    if parts.headers.len() > limits.headers_max || u64::try_from(size).unwrap_or(u64::MAX) > limits.header_max
+    {
         return Err(Refusal::HeadersTooLarge.into());
     }
     check_request(&parts.headers).map_err(Refusal::BadRequest)?;

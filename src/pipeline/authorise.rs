@@ -18,7 +18,12 @@ pub struct Authorised(Metered);
 ///
 /// # Errors
 /// The refusal of this stage.
-pub fn authorise(who: Metered, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> Step<Authorised> {
+pub fn authorise(
+    who: Metered,
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+) -> Step<Authorised> {
     let needed = who.route().map(|r| r.route.roles.as_slice()).unwrap_or_default();
     if !needed.is_empty() && !who.identity().is_known() {
         return Err(Refusal::Unauthenticated.into());

@@ -27,7 +27,12 @@ pub struct Vetted {
 ///
 /// # Errors
 /// The refusal of this stage.
-pub async fn vet(authorised: Authorised, incoming: Incoming, server: &Server, trail: &mut Trail) -> Step<Vetted> {
+pub async fn vet(
+    authorised: Authorised,
+    incoming: Incoming,
+    server: &Server,
+    trail: &mut Trail,
+) -> Step<Vetted> {
     let route = authorised.route().cloned();
     let limit = match &route {
         Some(route) => route.route.body_max.unwrap_or(server.body_max),
@@ -46,7 +51,8 @@ pub async fn vet(authorised: Authorised, incoming: Incoming, server: &Server, tr
         Some(schema) => {
             let bytes = stream.collect().await.map_err(Fault::refusal)?;
             trail.bytes_in = bytes.len() as u64;
-            schema::check(&bytes, server.json_depth_max).map_err(|why| Refusal::BadRequest(why.sentence()))?;
+            schema::check(&bytes, server.json_depth_max)
+                .map_err(|why| Refusal::BadRequest(why.sentence()))?;
             schema.validate(&bytes).map_err(Refusal::InvalidInput)?;
             RequestBody::buffered(bytes)
         }
@@ -66,7 +72,8 @@ fn check_type(authorised: &Authorised, route: &CompiledRoute) -> Result<(), Refu
     if !authorised.has_body() || (listed.is_empty() && !needs_json) {
         return Ok(());
     }
-    let essence = authorised.text_header(CONTENT_TYPE).and_then(essence).ok_or(Refusal::UnsupportedMediaType)?;
+    let essence =
+        authorised.text_header(CONTENT_TYPE).and_then(essence).ok_or(Refusal::UnsupportedMediaType)?;
     let in_list = listed.is_empty() || listed.iter().any(|pattern| matches(pattern, &essence));
     if !in_list || (needs_json && !is_json(&essence)) || has_encoding(authorised, needs_json) {
         return Err(Refusal::UnsupportedMediaType);
@@ -84,13 +91,14 @@ fn essence(value: &str) -> Option<String> {
     let mut parts = value.split(';');
     let essence = parts.next()?.trim().to_ascii_lowercase();
     let (kind, sub) = essence.split_once('/')?;
-    let token = |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
+    let token =
+        |t: &str| !t.is_empty() && t.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&b));
     if !token(kind) || !token(sub) {
         return None;
     }
-    let foreign_charset = parts
-        .filter_map(|p| p.split_once('='))
-        .any(|(n, v)| n.trim().eq_ignore_ascii_case("charset") && !v.trim().trim_matches('"').eq_ignore_ascii_case("utf-8"));
+    let foreign_charset = parts.filter_map(|p| p.split_once('=')).any(|(n, v)| {
+        n.trim().eq_ignore_ascii_case("charset") && !v.trim().trim_matches('"').eq_ignore_ascii_case("utf-8")
+    });
     (!(foreign_charset && is_json(&essence))).then_some(essence)
 }
 
@@ -127,10 +135,16 @@ mod tests {
 
     #[test]
     fn js_06_no_trick_with_the_type_gets_past_the_schema() {
-        for bad in ["text/json", "application/json,text/html", "", "json", "application/json; charset=utf-7"] {
+        for bad in ["text/json", "application/json,text/html", "", "json", "application/json; charset=utf-7"]
+        {
             assert!(!essence(bad).is_some_and(|e| is_json(&e)), "{bad}");
         }
-        for good in ["application/json", "application/JSON", "application/problem+json", "application/json; charset=UTF-8"] {
+        for good in [
+            "application/json",
+            "application/JSON",
+            "application/problem+json",
+            "application/json; charset=UTF-8",
+        ] {
             assert!(essence(good).is_some_and(|e| is_json(&e)), "{good}");
         }
     }

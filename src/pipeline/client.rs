@@ -105,7 +105,8 @@ fn asterisk(method: &Method) -> Stop {
 fn host_header(arrival: &Arrival) -> Result<Option<Host>, Refusal> {
     match arrival.headers().get(HOST) {
         Some(value) => {
-            let text = value.to_str().map_err(|_| Refusal::BadRequest("The Host header is not a host name."))?;
+            let text =
+                value.to_str().map_err(|_| Refusal::BadRequest("The Host header is not a host name."))?;
             Host::parse(text).map(Some).map_err(Refusal::BadRequest)
         }
         None if arrival.parts().version == Version::HTTP_10 => Ok(None),
@@ -153,11 +154,10 @@ fn walk(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
 
 fn forwarded_address(item: &str) -> Option<IpAddr> {
     let item = item.trim().trim_matches('"');
-    let address = item
-        .parse::<IpAddr>()
-        .ok()
-        .or_else(|| item.parse::<SocketAddr>().ok().map(|s| s.ip()))
-        .or_else(|| item.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok().map(IpAddr::V6))?;
+    let address =
+        item.parse::<IpAddr>().ok().or_else(|| item.parse::<SocketAddr>().ok().map(|s| s.ip())).or_else(
+            || item.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok().map(IpAddr::V6),
+        )?;
     Some(canonical(address))
 }
 

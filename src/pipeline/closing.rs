@@ -37,8 +37,16 @@ impl Closing {
     /// Begins to hold a request.
     pub fn begin(gateway: Arc<Gateway>, snapshot: Arc<Snapshot>, trail: Trail) -> Box<Self> {
         gateway.metrics.in_flight.inc();
-        let closing =
-            Self { gateway, snapshot, trail, status: None, code: None, refused_at: None, bytes_out: 0, cut: false };
+        let closing = Self {
+            gateway,
+            snapshot,
+            trail,
+            status: None,
+            code: None,
+            refused_at: None,
+            bytes_out: 0,
+            cut: false,
+        };
         Box::new(closing)
     }
 
@@ -138,12 +146,17 @@ impl Closing {
     fn decider(&self) -> Option<&Note> {
         let refused = self.refused_at?;
         let rule_stage = matches!(refused, Stage::OnRequest | Stage::Authorise | Stage::OnResponse);
-        let decides = |n: &&Note| n.mode == Mode::Enforce && (n.outcome.refuses() || matches!(n.outcome, Outcome::Fault(_)));
+        let decides = |n: &&Note| {
+            n.mode == Mode::Enforce && (n.outcome.refuses() || matches!(n.outcome, Outcome::Fault(_)))
+        };
         self.trail.ledger.notes().iter().rev().find(decides).filter(|_| rule_stage)
     }
 
     fn ask_on_log(&mut self, duration: Duration) {
-        let Some(facts) = self.trail.facts.clone().filter(|_| self.snapshot.rules.interested(Hook::Log)) else { return };
+        let Some(facts) = self.trail.facts.clone().filter(|_| self.snapshot.rules.interested(Hook::Log))
+        else {
+            return;
+        };
         let mut response = ResponseFacts {
             status: self.status.unwrap_or(StatusCode::BAD_REQUEST),
             headers: http::HeaderMap::new(),

@@ -7,8 +7,8 @@ use std::ops::Deref;
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
-    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD,
-    HeaderMap, HeaderValue, ORIGIN, VARY,
+    ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
+    ACCESS_CONTROL_REQUEST_METHOD, HeaderMap, HeaderValue, ORIGIN, VARY,
 };
 use http::{Method, Response, StatusCode};
 
@@ -115,9 +115,19 @@ mod tests {
     fn co_01_and_co_02_only_the_exact_origin_is_listed() {
         assert!(is_listed(&HeaderValue::from_static("https://app.example"), &cors()));
         for other in [
-            "null", "https://evilapp.example", "https://app.example.evil", "https://app.example:444",
-            "http://app.example", "https://app.exampl e", "https://app.example/", "HTTPS://APP.EXAMPLE",
-            "https://app_example", "https://app.example%60.evil", "https://sub.app.example", "*", "",
+            "null",
+            "https://evilapp.example",
+            "https://app.example.evil",
+            "https://app.example:444",
+            "http://app.example",
+            "https://app.exampl e",
+            "https://app.example/",
+            "HTTPS://APP.EXAMPLE",
+            "https://app_example",
+            "https://app.example%60.evil",
+            "https://sub.app.example",
+            "*",
+            "",
         ] {
             assert!(!is_listed(&HeaderValue::from_static(other), &cors()), "{other}");
         }

@@ -25,8 +25,12 @@ struct Error<'a> {
 /// The answer that a refusal becomes.
 pub fn render(refusal: &Refusal, id: &CorrelationId) -> Response<Body> {
     let message = refusal.message();
-    let error =
-        Error { message: &message, code: refusal.code(), correlation_id: id.as_str(), details: refusal.details() };
+    let error = Error {
+        message: &message,
+        code: refusal.code(),
+        correlation_id: id.as_str(),
+        details: refusal.details(),
+    };
     let bytes = serde_json::to_vec(&Envelope { error }).unwrap_or_default();
     let mut answer = Response::new(Body::full(bytes));
     *answer.status_mut() = refusal.status();
@@ -50,7 +54,8 @@ pub fn render(refusal: &Refusal, id: &CorrelationId) -> Response<Body> {
         _ => {}
     }
     if refusal.status() == StatusCode::UNAUTHORIZED {
-        headers.insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"pluginmind\""));
+        headers
+            .insert(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Cookie realm=\"pluginmind\""));
     }
     answer
 }

@@ -80,7 +80,9 @@ pub fn finish(
 
 /// A request refused before it was metered is charged to its address alone; own probes are free.
 fn charge(gateway: &Gateway, config: &RateLimit, trail: &mut Trail) {
-    let Some(address) = trail.client.filter(|_| trail.stage.charges_address_alone() && !trail.probe) else { return };
+    let Some(address) = trail.client.filter(|_| trail.stage.charges_address_alone() && !trail.probe) else {
+        return;
+    };
     let level = gateway.limiter.charge_ip(address, &Limits::general(config), trail.started);
     trail.level = Some(level);
 }
@@ -101,4 +103,3 @@ fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail:
         }
     }
 }
-

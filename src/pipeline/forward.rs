@@ -100,7 +100,8 @@ fn outgoing(
     };
     let mut outgoing = Request::new(body);
     *outgoing.method_mut() = request.method().clone();
-    *outgoing.uri_mut() = target(request, route).ok_or(Refusal::BadRequest("The request target is not a path."))?;
+    *outgoing.uri_mut() =
+        target(request, route).ok_or(Refusal::BadRequest("The request target is not a path."))?;
     *outgoing.headers_mut() = hops::forward_request(request.headers().clone(), &forward);
     Ok(outgoing)
 }
@@ -108,7 +109,8 @@ fn outgoing(
 /// The canonical path, without the prefix that the route strips, and the query as it came.
 fn target(request: &Cleared, route: &CompiledRoute) -> Option<Uri> {
     let path = request.path().as_str();
-    let stripped = route.route.strip_prefix.as_deref().and_then(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
+    let stripped =
+        route.route.strip_prefix.as_deref().and_then(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
     let slash = if stripped.starts_with('/') { "" } else { "/" };
     let query = request.query().map_or_else(String::new, |q| format!("?{q}"));
     format!("{slash}{stripped}{query}").parse().ok()

@@ -41,7 +41,12 @@ pub struct Identified {
 ///
 /// # Errors
 /// The refusal of this stage.
-pub fn identify(examined: Examined, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> Step<Identified> {
+pub fn identify(
+    examined: Examined,
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+) -> Step<Identified> {
     let cookie = find(examined.headers(), &snapshot.session_cookie);
     let has_session_cookie = !matches!(cookie, CookieFound::Absent);
     let outcome = match cookie {
@@ -49,7 +54,12 @@ pub fn identify(examined: Examined, gateway: &Gateway, snapshot: &Snapshot, trai
         CookieFound::Many | CookieFound::Malformed => Err(Reason::Invalid),
         CookieFound::One(token) => {
             let now = Moment { at: trail.started, unix_ms: trail.unix_ms };
-            gateway.auth.authenticate(&snapshot.keyring, Some(token), lifetimes(&snapshot.config.session), now)
+            gateway.auth.authenticate(
+                &snapshot.keyring,
+                Some(token),
+                lifetimes(&snapshot.config.session),
+                now,
+            )
         }
     };
     trail.auth = state(&outcome);
@@ -67,7 +77,9 @@ pub fn identify(examined: Examined, gateway: &Gateway, snapshot: &Snapshot, trai
 /// 401, or for a browser that asks for a page, and where the route says so, the way to the sign-in page and back.
 fn unknown(examined: &Examined, snapshot: &Snapshot) -> Stop {
     let wants_page = examined.method() == Method::GET
-        && examined.text_header(ACCEPT).is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"));
+        && examined
+            .text_header(ACCEPT)
+            .is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"));
     if !wants_page || !examined.route().is_some_and(|r| r.route.login_redirect) {
         return Refusal::Unauthenticated.into();
     }

@@ -19,7 +19,13 @@ pub struct Metered(SameSite);
 ///
 /// # Errors
 /// The refusal of this stage.
-pub fn meter(who: SameSite, config: &RateLimit, gateway: &Gateway, now: Instant, trail: &mut Trail) -> Step<Metered> {
+pub fn meter(
+    who: SameSite,
+    config: &RateLimit,
+    gateway: &Gateway,
+    now: Instant,
+    trail: &mut Trail,
+) -> Step<Metered> {
     if trail.probe {
         return Ok(Metered(who));
     }

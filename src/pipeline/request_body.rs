@@ -97,7 +97,8 @@ impl RequestBody {
             return (Self::empty(), watch);
         }
         let silence = Box::pin(sleep(silence_max));
-        let stream = Stream { incoming, left: limit, silence_max, silence, waiting: false, watch: watch.clone() };
+        let stream =
+            Stream { incoming, left: limit, silence_max, silence, waiting: false, watch: watch.clone() };
         (Self(Form::Stream(Box::new(stream))), watch)
     }
 
@@ -173,7 +174,10 @@ impl HttpBody for RequestBody {
     type Data = Bytes;
     type Error = Fault;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         match &mut self.0 {
             Form::Empty => Poll::Ready(None),
             Form::Buffered(bytes) => {

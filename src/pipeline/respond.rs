@@ -26,7 +26,9 @@ pub struct Seen<'a> {
 /// Writes the answer.
 pub fn render(respond: &Respond, seen: &Seen<'_>) -> Response<Body> {
     let (bytes, kind) = match (&respond.json, &respond.text) {
-        (Some(json), _) => (serde_json::to_vec(&fill_json(json, seen)).unwrap_or_default(), "application/json"),
+        (Some(json), _) => {
+            (serde_json::to_vec(&fill_json(json, seen)).unwrap_or_default(), "application/json")
+        }
         (None, Some(text)) => (fill(text, seen).into_bytes(), "text/plain; charset=utf-8"),
         (None, None) => (Vec::new(), ""),
     };
@@ -86,12 +88,21 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const SEEN: Seen<'static> =
-        Seen { request_id: "r-1", method: "GET", route: "hello", auth_state: "none", user_id: "", generation: 7 };
+    const SEEN: Seen<'static> = Seen {
+        request_id: "r-1",
+        method: "GET",
+        route: "hello",
+        auth_state: "none",
+        user_id: "",
+        generation: 7,
+    };
 
     #[test]
     fn placeholders_are_filled_once_and_other_braces_stay() {
         assert_eq!(fill("{request.id} {route}{nope} {", &SEEN), "r-1 hello{nope} {");
-        assert_eq!(fill_json(&json!({"g": "{generation}", "t": ["gen {generation}"]}), &SEEN), json!({"g": 7, "t": ["gen 7"]}));
+        assert_eq!(
+            fill_json(&json!({"g": "{generation}", "t": ["gen {generation}"]}), &SEEN),
+            json!({"g": 7, "t": ["gen 7"]})
+        );
     }
 }

@@ -59,7 +59,9 @@ impl Routed {
     pub fn name(&self) -> Arc<str> {
         match (&self.found, self.own_endpoint()) {
             (_, Some(own)) => Arc::from(own.path()),
-            (Outcome::Way(Way::Route(route)) | Outcome::OtherMethods(Some(route), _), None) => Arc::clone(&route.name),
+            (Outcome::Way(Way::Route(route)) | Outcome::OtherMethods(Some(route), _), None) => {
+                Arc::clone(&route.name)
+            }
             _ => Arc::from(""),
         }
     }
@@ -68,7 +70,9 @@ impl Routed {
     pub fn tags(&self) -> Vec<String> {
         match (&self.found, self.own_endpoint()) {
             (_, Some(own)) => own.tags(),
-            (Outcome::Way(Way::Route(route)) | Outcome::OtherMethods(Some(route), _), None) => route.route.tags.clone(),
+            (Outcome::Way(Way::Route(route)) | Outcome::OtherMethods(Some(route), _), None) => {
+                route.route.tags.clone()
+            }
             _ => Vec::new(),
         }
     }
@@ -100,7 +104,9 @@ impl Routed {
 
     fn check_slashes(&self) -> Result<(), Refusal> {
         let policy = match &self.found {
-            Outcome::Way(Way::Route(route)) | Outcome::OtherMethods(Some(route), _) => route.route.encoded_slashes,
+            Outcome::Way(Way::Route(route)) | Outcome::OtherMethods(Some(route), _) => {
+                route.route.encoded_slashes
+            }
             _ => crate::base::target::EncodedSlashes::Refuse,
         };
         self.path().check_slashes(policy).map_err(Refusal::BadRequest)

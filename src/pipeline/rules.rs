@@ -24,7 +24,12 @@ pub struct Examined {
 ///
 /// # Errors
 /// The refusal of this stage.
-pub fn on_request(routed: Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> Step<Examined> {
+pub fn on_request(
+    routed: Routed,
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+) -> Step<Examined> {
     if Hook::ALL.into_iter().any(|hook| snapshot.rules.interested(hook)) {
         trail.facts = Some(Arc::new(facts(&routed, gateway, snapshot, trail)));
     }

@@ -61,7 +61,8 @@ impl Attempts {
         };
         roots.extend(self.config_file.clone());
         let problems = Arc::new(problems);
-        let needs_restart = snapshot.as_ref().map_or_else(Vec::new, |next| restart_keys(&current.config, &next.config));
+        let needs_restart =
+            snapshot.as_ref().map_or_else(Vec::new, |next| restart_keys(&current.config, &next.config));
         let applied = snapshot.is_some();
         let hash = snapshot.as_ref().map(|s| s.hash.clone()).unwrap_or_default();
         match snapshot {
@@ -113,7 +114,10 @@ impl Attempts {
         for problem in problems.iter() {
             tracing::error!(problem = problem.short(), "policy problem");
         }
-        tracing::error!(generation = current.generation, "a bad edit was refused; the last good policy stays in force");
+        tracing::error!(
+            generation = current.generation,
+            "a bad edit was refused; the last good policy stays in force"
+        );
     }
 
     fn record(&self, applied: bool, hash: String, problems: &Problems) {

@@ -59,11 +59,12 @@ pub fn gateway(
     snapshot: Snapshot,
     problems: Problems,
     logs: Logs,
-    metrics: Arc<Metrics>,
+    metrics: &Arc<Metrics>,
     clock: Clock,
 ) -> Result<Arc<Gateway>, StartError> {
     let config = &snapshot.config;
-    let options = store::Options { usage_queue_max: config.storage.usage_queue_max, ..store::Options::default() };
+    let options =
+        store::Options { usage_queue_max: config.storage.usage_queue_max, ..store::Options::default() };
     let store = Store::open(&config.storage.path, options)?;
     let auth = load_auth(&snapshot, &store, &clock)?;
     let upstreams = Arc::new(Upstreams::new(clock.clone()));
@@ -87,11 +88,11 @@ pub fn gateway(
         store,
         upstreams,
         clock,
-        metrics: Arc::clone(&metrics),
+        metrics: Arc::clone(metrics),
         logs,
         draining: Draining::default(),
     });
-    refresh_metrics(&metrics, &gateway);
+    refresh_metrics(metrics, &gateway);
     Ok(gateway)
 }
 
@@ -128,7 +129,8 @@ pub fn public(gateway: &Arc<Gateway>) -> Result<(std::net::TcpListener, Workers)
     let snapshot = gateway.live.current();
     let server = &snapshot.config.server;
     let listener = listen(server.listen)?;
-    let options = Options { name: "worker", workers: server.workers, connections_max: server.connections_max };
+    let options =
+        Options { name: "worker", workers: server.workers, connections_max: server.connections_max };
     let shared = Arc::clone(gateway);
     let state = move |_| {
         let pool = Pool::new(shared.clock.clone());
@@ -165,7 +167,8 @@ pub async fn sweep_for_ever(gateway: Arc<Gateway>) {
         if gateway.auth.sessions.tidy(lifetimes(&config.config.session), now).await.is_err() {
             tracing::warn!("sessions that are over could not be removed from storage");
         }
-        let before = |age: Duration| now.unix_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+        let before =
+            |age: Duration| now.unix_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         let sweep = store::Sweep {
             now_ms: now.unix_ms,
             sessions_seen_before_ms: before(config.config.session.idle),

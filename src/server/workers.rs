@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream as Socket};
 use std::rc::Rc;
-use std::time::Instant;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::time::Instant;
 
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};

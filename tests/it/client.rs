@@ -36,8 +36,11 @@ fn ip_01_a_stranger_cannot_speak_for_another_address() {
 fn ip_02_a_trusted_proxy_is_read_from_the_right() {
     let upstream = Upstream::hello();
     let gateway = setup(&upstream, "trusted_proxies = [\"127.0.0.0/8\"]").start();
-    let headers =
-        [("X-Forwarded-For", "6.6.6.6, 1.2.3.4"), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Host", "App.Example")];
+    let headers = [
+        ("X-Forwarded-For", "6.6.6.6, 1.2.3.4"),
+        ("X-Forwarded-Proto", "https"),
+        ("X-Forwarded-Host", "App.Example"),
+    ];
     assert_eq!(gateway.send("GET /up/a", &headers, b"").status, 200);
     let seen = upstream.only().to_ascii_lowercase();
     assert!(seen.contains("x-forwarded-for: 1.2.3.4\r\n"), "{seen}");
@@ -64,7 +67,8 @@ fn in_production_plain_http_through_a_trusted_proxy_is_sent_to_https() {
         "environment = \"production\"\n[server]\ntrusted_proxies = [\"127.0.0.1\"]\n{}",
         upstream.config()
     );
-    let gateway = Setup::new(&config).env("BACKEND_SESSION_SECRET", "k3Jf9sLq0Zx7Vb2Nm5Ht8Wc1Rd4Yg6Pa").start();
+    let gateway =
+        Setup::new(&config).env("BACKEND_SESSION_SECRET", "k3Jf9sLq0Zx7Vb2Nm5Ht8Wc1Rd4Yg6Pa").start();
     let plain = [("X-Forwarded-Proto", "http")];
     let get = gateway.send("GET /up/a?x=1", &plain, b"");
     assert_eq!(get.status, 308);

@@ -37,13 +37,20 @@ fn co_01_to_co_03_only_listed_origins_get_headers_and_none_is_reflected() {
     assert_eq!(allowed(&answer), Some("https://app.example"));
     assert_eq!(answer.header("access-control-allow-credentials"), Some("true"));
     let exposed = answer.header("access-control-expose-headers").unwrap_or_default();
-    assert!(exposed.contains("X-Request-ID") && exposed.contains("Retry-After") && exposed.contains("RateLimit"));
+    assert!(
+        exposed.contains("X-Request-ID") && exposed.contains("Retry-After") && exposed.contains("RateLimit")
+    );
 }
 
 #[test]
 fn co_04_every_answer_varies_by_origin() {
     let gateway = gateway();
-    for (line, headers) in [("GET /open", vec![]), ("GET /open", vec![LISTED]), ("GET /nothing", vec![]), ("GET /private", vec![])] {
+    for (line, headers) in [
+        ("GET /open", vec![]),
+        ("GET /open", vec![LISTED]),
+        ("GET /nothing", vec![]),
+        ("GET /private", vec![]),
+    ] {
         let answer = gateway.send(line, &headers, b"");
         assert!(answer.all("vary").iter().any(|v| v.contains("Origin")), "{line}");
     }
@@ -53,7 +60,11 @@ fn co_04_every_answer_varies_by_origin() {
 fn co_05_a_preflight_is_answered_here_and_costs_nothing() {
     let upstream = Upstream::hello();
     let gateway = Setup::new(&format!("{CONFIG}{}", upstream.config())).start();
-    let asks = [LISTED, ("Access-Control-Request-Method", "PUT"), ("Access-Control-Request-Headers", "x-evil, content-type")];
+    let asks = [
+        LISTED,
+        ("Access-Control-Request-Method", "PUT"),
+        ("Access-Control-Request-Headers", "x-evil, content-type"),
+    ];
     for path in ["/open", "/private", "/up/x", "/nothing"] {
         let answer = gateway.send(&format!("OPTIONS {path}"), &asks, b"");
         assert_eq!(answer.status, 204, "{path}");
@@ -69,13 +80,18 @@ fn co_05_a_preflight_is_answered_here_and_costs_nothing() {
         &[("Origin", "https://evil.example"), ("Access-Control-Request-Method", "PUT")],
         b"",
     );
-    assert_eq!((refused.status, refused.code().as_str(), allowed(&refused)), (403, "ORIGIN_NOT_ALLOWED", None));
+    assert_eq!(
+        (refused.status, refused.code().as_str(), allowed(&refused)),
+        (403, "ORIGIN_NOT_ALLOWED", None)
+    );
 }
 
 #[test]
 fn co_06_a_listed_page_can_read_its_refusals() {
     let gateway = gateway();
-    for (line, status) in [("GET /private", 401), ("GET /nothing", 404), ("DELETE /auth/me", 405), ("GET /a//b", 400)] {
+    for (line, status) in
+        [("GET /private", 401), ("GET /nothing", 404), ("DELETE /auth/me", 405), ("GET /a//b", 400)]
+    {
         let answer = gateway.send(line, &[LISTED], b"");
         assert_eq!(answer.status, status, "{line}");
         let expected = (status != 400).then_some("https://app.example");
@@ -91,12 +107,18 @@ fn co_07_an_upstreams_cors_headers_are_replaced() {
     );
     let gateway = Setup::new(&format!("{CONFIG}{}", upstream.config())).start();
     assert_eq!(gateway.get("/up/x").header("access-control-allow-origin"), None);
-    assert_eq!(gateway.send("GET /up/x", &[LISTED], b"").all("access-control-allow-origin"), ["https://app.example"]);
+    assert_eq!(
+        gateway.send("GET /up/x", &[LISTED], b"").all("access-control-allow-origin"),
+        ["https://app.example"]
+    );
 }
 
 #[test]
 fn co_08_two_origins_are_refused() {
     let gateway = gateway();
     assert_eq!(gateway.send("GET /open", &[LISTED, LISTED], b"").status, 400);
-    assert_eq!(allowed(&gateway.send("GET /open", &[("Origin", "https://app.example, https://app.example")], b"")), None);
+    assert_eq!(
+        allowed(&gateway.send("GET /open", &[("Origin", "https://app.example, https://app.example")], b"")),
+        None
+    );
 }

@@ -70,7 +70,11 @@ fn every_refusal_of_a_stage_has_its_status_code_and_envelope() {
     check(&not_allowed, 405, "METHOD_NOT_ALLOWED");
     assert_eq!(not_allowed.header("allow"), Some("GET, HEAD, POST"));
     check(&gateway.send("POST /open", &[], &[b'x'; 2_000]), 413, "REQUEST_TOO_LARGE");
-    check(&gateway.send("POST /typed", &[("Content-Type", "image/png")], b"x"), 415, "UNSUPPORTED_MEDIA_TYPE");
+    check(
+        &gateway.send("POST /typed", &[("Content-Type", "image/png")], b"x"),
+        415,
+        "UNSUPPORTED_MEDIA_TYPE",
+    );
     check(&gateway.send("POST /open", &[("Expect", "the unexpected")], b"x"), 417, "EXPECTATION_FAILED");
     check(&gateway.get(&format!("/{}", "a".repeat(2_000))), 414, "URI_TOO_LONG");
     check(&gateway.send("GET /open", &[("X-Long", &"a".repeat(4_090))], b""), 431, "HEADERS_TOO_LARGE");
@@ -135,14 +139,19 @@ fn sm_27_pipelined_requests_are_answered_in_order() {
         (0..50).flat_map(|i| compose("GET /open", &[("X-Request-ID", &format!("n-{i}"))], b"")).collect();
     connection.send(all).unwrap();
     for i in 0..50 {
-        assert_eq!(connection.read().expect("an answer").header("x-request-id"), Some(format!("n-{i}").as_str()));
+        assert_eq!(
+            connection.read().expect("an answer").header("x-request-id"),
+            Some(format!("n-{i}").as_str())
+        );
     }
 }
 
 #[test]
 fn probes_answer_without_naming_an_address() {
     let gateway = gateway();
-    for (path, status) in [("/live", 200), ("/ready", 200), ("/health", 200), ("/version", 200), ("/services", 200)] {
+    for (path, status) in
+        [("/live", 200), ("/ready", 200), ("/health", 200), ("/version", 200), ("/services", 200)]
+    {
         let answer = gateway.get(path);
         assert_eq!(answer.status, status, "{path}");
         assert!(!answer.text().contains("127.0.0.1"), "{path}");

@@ -50,7 +50,11 @@ fn rl_03_and_rl_04_a_bucket_gives_exactly_its_burst_and_then_says_when() {
     assert!((50..=60).contains(&wait), "{wait}");
     assert!(refused.header("ratelimit").is_some_and(|r| r.starts_with("\"ip\";r=0")));
     assert!(refused.header("ratelimit-policy").is_some_and(|r| r.starts_with("\"ip\";q=6")));
-    assert_eq!(from(&gateway, "GET /open", "192.0.2.2", None).status, 200, "another address has its own bucket");
+    assert_eq!(
+        from(&gateway, "GET /open", "192.0.2.2", None).status,
+        200,
+        "another address has its own bucket"
+    );
 }
 
 #[test]
@@ -78,7 +82,10 @@ fn rl_02_a_request_refused_early_is_charged_to_its_address_and_an_empty_one_runs
         assert_eq!(from(&gateway, "GET /private", "192.0.2.9", Some("pm_session=garbage")).status, 401);
     }
     assert_eq!(from(&gateway, "GET /private", "192.0.2.9", Some("pm_session=garbage")).status, 429);
-    assert_eq!(gateway.metric("pluginmind_stage_refusals_total{code=\"RATE_LIMIT_EXCEEDED\",stage=\"bans\"}"), 1.0);
+    assert_eq!(
+        gateway.metric("pluginmind_stage_refusals_total{code=\"RATE_LIMIT_EXCEEDED\",stage=\"bans\"}"),
+        1.0
+    );
 }
 
 #[test]

@@ -54,7 +54,9 @@ fn every_verb_does_what_it_says() {
 
 #[test]
 fn rules_run_for_paths_without_a_route_before_they_are_not_found() {
-    let gateway = setup(r#"fn on_request(req) { if req.route.name == "" { deny(410, "mine.nowhere", "Nowhere."); } }"#).start();
+    let gateway =
+        setup(r#"fn on_request(req) { if req.route.name == "" { deny(410, "mine.nowhere", "Nowhere."); } }"#)
+            .start();
     assert_eq!(gateway.get("/nothing").code(), "mine.nowhere");
     assert_eq!(gateway.get("/open").status, 200);
 }
@@ -77,7 +79,9 @@ fn on_auth_knows_the_user_and_on_request_does_not() {
 
 #[test]
 fn on_response_changes_headers_and_may_refuse() {
-    let upstream = Upstream::answering("HTTP/1.1 200 OK\r\nX-Powered-By: magic\r\nX-Secret: 1\r\nContent-Length: 2\r\n\r\nok");
+    let upstream = Upstream::answering(
+        "HTTP/1.1 200 OK\r\nX-Powered-By: magic\r\nX-Secret: 1\r\nContent-Length: 2\r\n\r\nok",
+    );
     let gateway = Setup::new(&upstream.config())
         .plugin(
             "mine",
@@ -120,7 +124,10 @@ fn rh_01_an_endless_rule_costs_one_request_and_not_the_server() {
 fn a_shadow_plugin_decides_nothing_and_is_counted() {
     let gateway = Setup::new(CONFIG)
         .file("plugins/mine/plugin.toml", &manifest("mine", "shadow"))
-        .file("plugins/mine/main.rhai", r#"fn on_request(req) { score(1000, "mine.much"); deny(403, "mine.no", "No."); }"#)
+        .file(
+            "plugins/mine/main.rhai",
+            r#"fn on_request(req) { score(1000, "mine.much"); deny(403, "mine.no", "No."); }"#,
+        )
         .start();
     assert_eq!(gateway.get("/open").status, 200);
     let denied = "pluginmind_plugin_decisions_total{decision=\"deny\",mode=\"shadow\",plugin=\"mine\"";
@@ -130,10 +137,16 @@ fn a_shadow_plugin_decides_nothing_and_is_counted() {
 #[test]
 fn scripts_are_shared_namespaces_and_settings_obey_the_operator() {
     let config = format!("{CONFIG}\n[plugins.mine]\nsettings = {{ word = \"operator\" }}\n");
-    let toml = format!("{}\n[settings.word]\ntype = \"string\"\ndefault = \"manifest\"\n", manifest("mine", "enforce"));
+    let toml = format!(
+        "{}\n[settings.word]\ntype = \"string\"\ndefault = \"manifest\"\n",
+        manifest("mine", "enforce")
+    );
     let gateway = Setup::new(&config)
         .file("plugins/mine/plugin.toml", &toml)
-        .file("plugins/mine/main.rhai", r#"fn on_request(req) { deny(403, "mine.word", words::shout(settings::word)); }"#)
+        .file(
+            "plugins/mine/main.rhai",
+            r#"fn on_request(req) { deny(403, "mine.word", words::shout(settings::word)); }"#,
+        )
         .file("scripts/words.rhai", r#"fn shout(w) { w + "!" }"#)
         .start();
     assert_eq!(gateway.get("/open").json()["error"]["message"], "operator!");

@@ -181,7 +181,12 @@ impl<'a> Table<'a> {
         self.document.problem(problem);
     }
 
-    pub(super) fn below(&self, path: String, entries: Option<&'a DeTable<'a>>, span: Range<usize>) -> Table<'a> {
+    pub(super) fn below(
+        &self,
+        path: String,
+        entries: Option<&'a DeTable<'a>>,
+        span: Range<usize>,
+    ) -> Table<'a> {
         Table { document: self.document, path, entries, span, asked: BTreeSet::new(), open: false }
     }
 
@@ -193,7 +198,13 @@ impl<'a> Table<'a> {
         self.entries?.get(key).map(|v| (v.get_ref(), v.span()))
     }
 
-    pub(super) fn describe(&mut self, key: &'static str, kind: &'static str, default: String, doc: &'static str) {
+    pub(super) fn describe(
+        &mut self,
+        key: &'static str,
+        kind: &'static str,
+        default: String,
+        doc: &'static str,
+    ) {
         self.asked.insert(key);
         self.document.known.borrow_mut().insert(self.dotted(key));
         if let Some(reference) = &self.document.reference {

@@ -70,7 +70,8 @@ fn complete(
     let missing = |name: &str, value: &Option<String>| {
         value.is_none().then(|| Detail { path: format!("/{name}"), message: "must be a text".to_owned() })
     };
-    let details: Vec<_> = [missing("username", &username), missing("password", &password)].into_iter().flatten().collect();
+    let details: Vec<_> =
+        [missing("username", &username), missing("password", &password)].into_iter().flatten().collect();
     match (username, password) {
         (Some(username), Some(password)) => {
             Ok(Credentials { username, password: Secret::new(password), form_return_to })

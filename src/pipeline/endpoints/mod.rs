@@ -28,7 +28,9 @@ use crate::live::snapshot::Snapshot;
 /// The refusal of this stage.
 pub async fn answer(own: Own, request: Cleared, gateway: &Gateway, snapshot: &Snapshot) -> Step<Answer> {
     let response = match own {
-        Own::Login if request.method() == http::Method::POST => sign_in::post(request, gateway, snapshot).await?,
+        Own::Login if request.method() == http::Method::POST => {
+            sign_in::post(request, gateway, snapshot).await?
+        }
         Own::Login => sign_in::page(&request, snapshot),
         Own::Logout => session::logout(&request, gateway, snapshot).await?,
         Own::LogoutAll => session::logout_all(&request, gateway, snapshot).await?,

@@ -44,8 +44,10 @@ pub fn services(snapshot: &Snapshot) -> Response<Body> {
 /// The services and whether they are up.
 pub fn services_health(gateway: &Gateway) -> Response<Body> {
     let states = gateway.upstreams.status();
-    let services: Vec<_> =
-        states.iter().map(|s| json!({ "name": s.name, "status": word(s.state), "required": s.required })).collect();
+    let services: Vec<_> = states
+        .iter()
+        .map(|s| json!({ "name": s.name, "status": word(s.state), "required": s.required }))
+        .collect();
     json(&json!({ "services": services }))
 }
 

@@ -59,7 +59,7 @@ pub async fn post(mut request: Cleared, gateway: &Gateway, snapshot: &Snapshot) 
     match signed_in {
         Ok(signed_in) => {
             if let Some(old) = token(&request, snapshot) {
-                gateway.auth.sign_out(&snapshot.keyring, old, now).await.map_err(|_| unavailable())?;
+                gateway.auth.sign_out(&snapshot.keyring, old).await.map_err(|_| unavailable())?;
             }
             Ok(welcome(&sent, &signed_in, snapshot))
         }
@@ -92,7 +92,8 @@ fn welcome(sent: &Credentials, signed_in: &SignedIn, snapshot: &Snapshot) -> Res
         Some(wanted) => {
             let mut answer = Response::new(Body::empty());
             *answer.status_mut() = StatusCode::SEE_OTHER;
-            let target = HeaderValue::try_from(local_or_root(wanted)).unwrap_or(HeaderValue::from_static("/"));
+            let target =
+                HeaderValue::try_from(local_or_root(wanted)).unwrap_or(HeaderValue::from_static("/"));
             answer.headers_mut().insert(LOCATION, target);
             answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
             answer

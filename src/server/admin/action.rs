@@ -101,9 +101,10 @@ impl Action {
                 password: Secret::new(fields.text("password")),
                 roles: fields.texts("roles"),
             },
-            Endpoint::SetPassword => {
-                Self::SetPassword { user: fields.text("user"), password: Secret::new(fields.text("password")) }
-            }
+            Endpoint::SetPassword => Self::SetPassword {
+                user: fields.text("user"),
+                password: Secret::new(fields.text("password")),
+            },
             Endpoint::DisableUser => Self::DisableUser { user: fields.text("user") },
             Endpoint::RevokeSessions => Self::RevokeSessions(which(&mut fields)),
             _ => return Err(Refusal::NotFound),
@@ -130,7 +131,9 @@ impl Action {
     /// take it.
     pub async fn perform(self, auth: &Auth, terms: Terms, now: Moment) -> Result<Value, Refusal> {
         match self {
-            Self::AddUser { name, password, roles } => users::add(auth, terms, &name, password, &roles, now).await,
+            Self::AddUser { name, password, roles } => {
+                users::add(auth, terms, &name, password, &roles, now).await
+            }
             Self::SetPassword { user, password } => users::set_password(auth, terms, &user, password).await,
             Self::DisableUser { user } => users::disable(auth, &user).await,
             Self::RevokeSessions(which) => sessions::revoke(auth, &which, terms.lifetimes, now).await,
@@ -159,7 +162,10 @@ mod tests {
     fn what_the_command_line_sends_is_what_the_gateway_reads() {
         let secret = || Secret::new("correct horse".to_owned());
         let actions = [
-            (Endpoint::AddUser, Action::AddUser { name: "a".into(), password: secret(), roles: vec!["staff".into()] }),
+            (
+                Endpoint::AddUser,
+                Action::AddUser { name: "a".into(), password: secret(), roles: vec!["staff".into()] },
+            ),
             (Endpoint::SetPassword, Action::SetPassword { user: "a".into(), password: secret() }),
             (Endpoint::DisableUser, Action::DisableUser { user: "a".into() }),
             (Endpoint::RevokeSessions, Action::RevokeSessions(Which::User("a".into()))),

@@ -66,7 +66,8 @@ pub(super) fn late(hardening: &Hardening) -> Vec<u8> {
     let answer = finish(Err(Refusal::RequestTimeout), &CorrelationId::generate(), hardening);
     let (parts, body) = answer.into_parts();
     let body = body.whole();
-    let head = format!("HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
+    let head =
+        format!("HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
     let mut out = head.into_bytes();
     for (name, value) in &parts.headers {
         for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {

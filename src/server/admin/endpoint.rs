@@ -27,7 +27,10 @@ pub(super) enum Endpoint {
 pub(super) enum Find {
     Endpoint(Endpoint),
     /// The path is known, the method is not.
-    OtherMethod { api: bool, allow: &'static str },
+    OtherMethod {
+        api: bool,
+        allow: &'static str,
+    },
     Nothing,
 }
 

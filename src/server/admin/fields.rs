@@ -81,7 +81,11 @@ impl Fields {
 
     /// Everything must have been taken, and nothing been wrong.
     pub(super) fn finish(mut self) -> Result<(), Refusal> {
-        let unknown = self.object.keys().take(schema::DETAILS_MAX).map(|_| detail("", "holds a field that is not known"));
+        let unknown = self
+            .object
+            .keys()
+            .take(schema::DETAILS_MAX)
+            .map(|_| detail("", "holds a field that is not known"));
         // The name of a field that nobody knows is the client's word, and is not given back.
         self.details.extend(unknown.take(1));
         if self.details.is_empty() { Ok(()) } else { Err(Refusal::InvalidInput(self.details)) }

@@ -43,7 +43,9 @@ pub(super) fn origin(head: &Arrival) -> Result<(), Refusal> {
     // Behind a TLS proxy the page's scheme is https; the name is what was checked.
     let ours = origins.next().is_none()
         && origin.to_str().is_ok_and(|o| {
-            ["http://", "https://"].iter().any(|scheme| o.strip_prefix(scheme).is_some_and(|rest| rest == own))
+            ["http://", "https://"]
+                .iter()
+                .any(|scheme| o.strip_prefix(scheme).is_some_and(|rest| rest == own))
         });
     if ours { Ok(()) } else { Err(Refusal::OriginNotAllowed) }
 }
@@ -63,7 +65,8 @@ pub(super) fn token(head: &Arrival, admin: &Admin) -> Result<(), Refusal> {
     admin.lockout.borrow_mut().check(peer, now)?;
     let mut given = head.headers().get_all(AUTHORIZATION).iter();
     let (Some(given), None) = (given.next(), given.next()) else { return Err(Refusal::Unauthenticated) };
-    let bearer = given.as_bytes().split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
+    let bearer =
+        given.as_bytes().split_at_checked(7).filter(|(scheme, _)| scheme.eq_ignore_ascii_case(b"bearer "));
     let Some((_, token)) = bearer else { return Err(Refusal::Unauthenticated) };
     if admin.token.is(token) {
         return Ok(());

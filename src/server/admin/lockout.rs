@@ -44,7 +44,8 @@ impl Lockout {
     pub(super) fn wrong(&mut self, peer: IpAddr, now: Instant) {
         self.windows.retain(|_, window| now < window.began + WINDOW);
         let own = Some(bucket_network(peer));
-        let key = if self.windows.contains_key(&own) || self.windows.len() < NETWORKS_MAX { own } else { None };
+        let key =
+            if self.windows.contains_key(&own) || self.windows.len() < NETWORKS_MAX { own } else { None };
         self.windows.entry(key).or_insert(Window { began: now, wrong: 0 }).wrong += 1;
     }
 }

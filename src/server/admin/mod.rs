@@ -103,17 +103,29 @@ where
     answer::finish(outcome, &id, &snapshot.hardening)
 }
 
-async fn decide<B>(admin: &Admin, head: &Arrival, body: B, id: &CorrelationId) -> Result<Response<Body>, Refusal>
+async fn decide<B>(
+    admin: &Admin,
+    head: &Arrival,
+    body: B,
+    id: &CorrelationId,
+) -> Result<Response<Body>, Refusal>
 where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let gateway = &*admin.gateway;
     let found = endpoint::find(head.method(), head.parts().uri.path());
-    if !guard::is_exempt(&found) {
-        guard::host(head, &gateway.live.current().config.admin.hosts)?;
-        guard::origin(head)?;
+    let hosts = &gateway.live.current().config.admin.hosts;
+    let guarded = match guard::is_exempt(&found) {
+        true => Ok(()),
+        false => guard::host(head, hosts).and_then(|()| guard::origin(head)),
+    };
+    if let (Err(refusal), Find::Endpoint(endpoint)) = (&guarded, found)
+        && let Some(name) = endpoint.writes()
+    {
+        audit::line(name, Err(refusal), None, id);
     }
+    guarded?;
     let endpoint = match found {
         Find::Endpoint(endpoint) => endpoint,
         Find::OtherMethod { allow, .. } => return Err(Refusal::MethodNotAllowed { allow: allow.to_owned() }),
@@ -121,8 +133,9 @@ where
     };
     if let Some(name) = endpoint.writes() {
         let outcome = write(admin, endpoint, head, body).await;
-        let (pseudonym, outcome) = outcome.map_or_else(|(who, why)| (who, Err(why)), |(who, what)| (who, Ok(what)));
-        audit::line(name, &outcome, pseudonym, id);
+        let (pseudonym, outcome) =
+            outcome.map_or_else(|(who, why)| (who, Err(why)), |(who, what)| (who, Ok(what)));
+        audit::line(name, outcome.as_ref().map(drop), pseudonym, id);
         return outcome;
     }
     if endpoint.is_api() && !admin.open {
@@ -141,7 +154,9 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Version => answer::json(&status::version()),
         Endpoint::Services | Endpoint::ServicesHealth => answer::json(&status::services(gateway)),
         Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
-        Endpoint::Sessions => answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?),
+        Endpoint::Sessions => {
+            answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
+        }
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
         // What writes was handled before.
         Endpoint::Status

@@ -69,11 +69,20 @@ pub(super) fn list(gateway: &Gateway, query: &str) -> Result<Vec<SessionView>, R
     let now_ms = gateway.clock.unix_ms();
     let name = |id| auth.accounts.get(id).map(|account| account.name.expose().to_owned());
     let rows = auth.sessions.list(of, LISTED_MAX);
-    Ok(rows.iter().filter(|row| is_current(row, lifetimes, now_ms)).map(|row| SessionView::of(row, name)).collect())
+    Ok(rows
+        .iter()
+        .filter(|row| is_current(row, lifetimes, now_ms))
+        .map(|row| SessionView::of(row, name))
+        .collect())
 }
 
 /// Ends sessions, on disk before it returns.
-pub(super) async fn revoke(auth: &Auth, which: &Which, lifetimes: Lifetimes, now: Moment) -> Result<Value, Refusal> {
+pub(super) async fn revoke(
+    auth: &Auth,
+    which: &Which,
+    lifetimes: Lifetimes,
+    now: Moment,
+) -> Result<Value, Refusal> {
     let unavailable = |_| Refusal::Unavailable { retry_after: None };
     let revoked = match which {
         Which::All => auth.sessions.end_all().await.map_err(unavailable)?,
@@ -82,7 +91,12 @@ pub(super) async fn revoke(auth: &Auth, which: &Which, lifetimes: Lifetimes, now
             auth.sessions.end_all_of(id).await.map_err(unavailable)?
         }
         Which::Id(id) => {
-            let not_an_id = || Refusal::InvalidInput(vec![detail("id", "a session's id is 32 lower-case hexadecimal digits")]);
+            let not_an_id = || {
+                Refusal::InvalidInput(vec![detail(
+                    "id",
+                    "a session's id is 32 lower-case hexadecimal digits",
+                )])
+            };
             let id = SessionId::parse(id).ok_or_else(not_an_id)?;
             let alive = auth.sessions.lookup(id, lifetimes, now).is_ok();
             // One that is dead here may still be on disk: ending it again tells the disk.

@@ -112,7 +112,9 @@ impl Connection {
             match self.stream.read(&mut rest) {
                 Ok(0) => return true,
                 Ok(_) => {}
-                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => return false,
+                Err(e) if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                    return false;
+                }
                 Err(_) => return true,
             }
         }
@@ -140,7 +142,8 @@ impl Connection {
             };
             let size = String::from_utf8_lossy(&self.buffer[..end]).into_owned();
             self.buffer.drain(..end + 2);
-            let size = usize::from_str_radix(size.split(';').next().unwrap_or_default(), 16).expect("a chunk size");
+            let size =
+                usize::from_str_radix(size.split(';').next().unwrap_or_default(), 16).expect("a chunk size");
             body.extend(self.exactly(size));
             self.exactly(2);
             if size == 0 {
@@ -205,7 +208,8 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 
 fn parse(head: &str) -> Answer {
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).expect("a status line");
+    let status =
+        lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).expect("a status line");
     let headers = lines
         .filter_map(|l| l.split_once(':'))
         .map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned()))

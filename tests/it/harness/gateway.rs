@@ -51,7 +51,8 @@ impl Setup {
     /// Adds a plugin that enforces, with `on_error = "deny"`.
     pub fn plugin(self, name: &str, main: &str) -> Self {
         let manifest = manifest(name, "enforce");
-        self.file(&format!("plugins/{name}/plugin.toml"), &manifest).file(&format!("plugins/{name}/main.rhai"), main)
+        self.file(&format!("plugins/{name}/plugin.toml"), &manifest)
+            .file(&format!("plugins/{name}/main.rhai"), main)
     }
 
     /// Sets an environment variable.
@@ -62,7 +63,11 @@ impl Setup {
 
     /// Adds a local account before the start.
     pub fn user(mut self, name: &str, password: &str, roles: &[&str]) -> Self {
-        self.users.push((name.to_owned(), password.to_owned(), roles.iter().map(|r| (*r).to_owned()).collect()));
+        self.users.push((
+            name.to_owned(),
+            password.to_owned(),
+            roles.iter().map(|r| (*r).to_owned()).collect(),
+        ));
         self
     }
 
@@ -132,7 +137,12 @@ fn command(folder: &Path, environment: &[(String, String)]) -> Command {
 }
 
 /// Runs a verb in a folder to its end.
-pub fn verb(folder: &Path, arguments: &[&str], environment: &[(String, String)], input: Option<&str>) -> Output {
+pub fn verb(
+    folder: &Path,
+    arguments: &[&str],
+    environment: &[(String, String)],
+    input: Option<&str>,
+) -> Output {
     let mut child = command(folder, environment)
         .args(arguments)
         .stdin(Stdio::piped())
