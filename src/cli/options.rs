@@ -27,7 +27,14 @@ pub struct Options {
     #[arg(short, long, global = true, value_name = "FILE", help = CONFIG)]
     pub config: Option<PathBuf>,
     /// How results are printed.
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Human,
+        value_name = "human|json",
+        hide_possible_values = true
+    )]
     pub format: Format,
 }
 

@@ -115,10 +115,17 @@ where
 {
     let gateway = &*admin.gateway;
     let found = endpoint::find(head.method(), head.parts().uri.path());
-    if !guard::is_exempt(&found) {
-        guard::host(head, &gateway.live.current().config.admin.hosts)?;
-        guard::origin(head)?;
+    let hosts = &gateway.live.current().config.admin.hosts;
+    let guarded = match guard::is_exempt(&found) {
+        true => Ok(()),
+        false => guard::host(head, hosts).and_then(|()| guard::origin(head)),
+    };
+    if let (Err(refusal), Find::Endpoint(endpoint)) = (&guarded, found)
+        && let Some(name) = endpoint.writes()
+    {
+        audit::line(name, Err(refusal), None, id);
     }
+    guarded?;
     let endpoint = match found {
         Find::Endpoint(endpoint) => endpoint,
         Find::OtherMethod { allow, .. } => return Err(Refusal::MethodNotAllowed { allow: allow.to_owned() }),
@@ -128,7 +135,7 @@ where
         let outcome = write(admin, endpoint, head, body).await;
         let (pseudonym, outcome) =
             outcome.map_or_else(|(who, why)| (who, Err(why)), |(who, what)| (who, Ok(what)));
-        audit::line(name, &outcome, pseudonym, id);
+        audit::line(name, outcome.as_ref().map(drop), pseudonym, id);
         return outcome;
     }
     if endpoint.is_api() && !admin.open {

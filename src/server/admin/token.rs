@@ -80,33 +80,26 @@ pub fn read_token(path: &Path) -> io::Result<Secret<String>> {
     Ok(Secret::new(token.to_owned()))
 }
 
-/// Makes the token file where there is none. Written under another name and linked into place, so that nobody reads half a
-/// token, and of two that start at a time one wins.
+/// Makes the token file where there is none. Written under another name and renamed, so that nobody reads half a token;
+/// whoever holds the database's lock is alone here.
 fn make(folder: &Path) -> io::Result<()> {
     let path = folder.join(TOKEN_FILE);
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(named)?;
-    let token = new_secret()?;
-    let draft = folder.join(format!(".{TOKEN_FILE}.{}", std::process::id()));
-    // One that a killed start left; under process id 1 its name comes again.
-    std::fs::remove_file(&draft).ok();
-    let written = write_new(&draft, &token).and_then(|()| std::fs::hard_link(&draft, &path));
-    // The draft is of no use any more; where it cannot be removed, its token is the one in force or none.
-    std::fs::remove_file(&draft).ok();
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(named(error)),
-        _ => Ok(()),
-    }
-}
-
-fn write_new(path: &Path, token: &Secret<String>) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", token.expose())?;
-    file.sync_all()
+    let draft = folder.join(format!(".{TOKEN_FILE}.draft"));
+    let write = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        // One that a killed start left.
+        std::fs::remove_file(&draft).ok();
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        writeln!(file, "{}", new_secret()?.expose())?;
+        file.sync_all()?;
+        std::fs::rename(&draft, &path)
+    };
+    write().map_err(|error: io::Error| {
+        io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)))
+    })
 }
 
 /// The system's word for an error, without its number.
