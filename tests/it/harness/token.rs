@@ -52,3 +52,11 @@ pub fn sign_raw(header: &str, claims: &str, secret: &str) -> String {
     let tag = hmac::sign(&key, signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(tag.as_ref()))
 }
+
+/// Whether `name=token` was signed with HMAC-SHA256 and that secret.
+pub fn signed_with(cookie: &str, secret: &str) -> bool {
+    let (_, token) = cookie.split_once('=').expect("name=token");
+    let (signed, tag) = token.rsplit_once('.').expect("three parts");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
+    hmac::verify(&key, signed.as_bytes(), &URL_SAFE_NO_PAD.decode(tag).expect("base64url")).is_ok()
+}
