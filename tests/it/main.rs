@@ -2,10 +2,17 @@
 #![expect(clippy::panic, reason = "a panic is how a test fails")]
 #![expect(clippy::needless_raw_string_hashes, reason = "scripts and configurations are quoted alike")]
 
+mod body;
 mod client;
 mod cors;
 mod envelope;
+mod forward;
 mod harness;
+mod origin;
 mod rate_limit;
 mod route;
 mod rules;
+mod session;
+mod session_end;
+mod session_token;
+mod sign_in;

@@ -245,6 +245,11 @@ impl Gateway {
         verb(self.folder.path(), arguments, &self.environment, None)
     }
 
+    /// Runs a verb that reads a line, beside the running gateway.
+    pub fn verb_with(&self, arguments: &[&str], input: &str) -> Output {
+        verb(self.folder.path(), arguments, &self.environment, Some(input))
+    }
+
     /// Every line written so far.
     pub fn log(&self) -> Vec<String> {
         self.lines.lock().expect("no panic").clone()
