@@ -5,14 +5,17 @@
 mod body;
 mod client;
 mod cors;
+mod drain;
 mod envelope;
 mod forward;
 mod harness;
 mod origin;
 mod rate_limit;
+mod reload;
 mod route;
 mod rules;
 mod session;
 mod session_end;
 mod session_token;
 mod sign_in;
+mod storage;
