@@ -73,7 +73,7 @@ fn decode_unreserved(raw: &str) -> Result<(String, bool), Ambiguous> {
                 let value = escape_at(bytes, i).ok_or("The path holds a bad escape.")?;
                 match value {
                     b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-                        out.push(char::from(value))
+                        out.push(char::from(value));
                     }
                     0..=0x1f | 0x7f => return Err("The path holds an encoded control character."),
                     b'%' if bytes.get(i + 3..i + 5).is_some_and(|h| h.iter().all(u8::is_ascii_hexdigit)) => {

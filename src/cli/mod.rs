@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod docs;
 mod failure;
+mod fatal;
 mod findings;
 mod healthcheck;
 mod offline;

@@ -28,7 +28,7 @@ pub struct Report {
 }
 
 /// Reads the inputs anew for each attempt: the config file, and the environment as it was at the start.
-pub type Gather = Box<dyn Fn() -> Result<Inputs, Problem> + Send>;
+pub type Gather = Box<dyn Fn() -> Result<Inputs, Box<Problem>> + Send>;
 
 /// Everything an attempt needs.
 pub struct Attempts {
@@ -56,7 +56,7 @@ impl Attempts {
             }
             Err(problem) => {
                 let mut problems = Problems::default();
-                problems.push(problem);
+                problems.push(*problem);
                 (None, problems, watched_of(&current.config))
             }
         };
@@ -70,7 +70,8 @@ impl Attempts {
             Some(next) if trigger == Trigger::Files && self.is_in_force(&next, &current) => {
                 gateway.metrics.reload(ReloadOutcome::Unchanged);
                 notify::ready();
-                let report = Report { applied: true, generation: current.generation, problems, needs_restart };
+                let report =
+                    Report { applied: true, generation: current.generation, problems, needs_restart };
                 return Built { report, roots };
             }
             Some(next) => self.apply(next, &problems, &needs_restart),

@@ -59,7 +59,7 @@ pub fn gateway(
     snapshot: Snapshot,
     problems: Problems,
     logs: Logs,
-    metrics: Arc<Metrics>,
+    metrics: &Arc<Metrics>,
     clock: Clock,
 ) -> Result<Arc<Gateway>, StartError> {
     let config = &snapshot.config;
@@ -88,11 +88,11 @@ pub fn gateway(
         store,
         upstreams,
         clock,
-        metrics: Arc::clone(&metrics),
+        metrics: Arc::clone(metrics),
         logs,
         draining: Draining::default(),
     });
-    refresh_metrics(&metrics, &gateway);
+    refresh_metrics(metrics, &gateway);
     Ok(gateway)
 }
 

@@ -56,7 +56,11 @@ fn pr_01_sigterm_and_sigint_finish_what_is_in_flight_and_refuse_what_is_new() {
             assert!(connection.closes());
         }
         assert_eq!(gateway.wait(), Some(0));
-        assert_eq!(gateway.log().iter().filter(|l| l.contains("\"request\"")).count(), 21, "every request has its line");
+        assert_eq!(
+            gateway.log().iter().filter(|l| l.contains("\"request\"")).count(),
+            21,
+            "every request has its line"
+        );
         gateway.wait_for_log(|l| l.contains("\"stopped\""));
     }
 }
@@ -88,7 +92,11 @@ fn pr_01_the_grace_ends_and_so_does_the_process() {
     let began = Instant::now();
     gateway.signal("TERM");
     assert_eq!(gateway.wait(), Some(0));
-    assert!((Duration::from_secs(1)..Duration::from_secs(15)).contains(&began.elapsed()), "{:?}", began.elapsed());
+    assert!(
+        (Duration::from_secs(1)..Duration::from_secs(15)).contains(&began.elapsed()),
+        "{:?}",
+        began.elapsed()
+    );
     assert!(busy.iter_mut().all(Connection::closes));
     gateway.wait_for_log(|l| l.contains("\"drained\"") && l.contains("Cut(2)"));
 }
@@ -139,7 +147,8 @@ fn pr_03_without_file_descriptors_it_waits_and_recovers() {
     drop(crowd);
     gateway.until("it accepts again", |g| {
         let mut connection = Connection::open(g.public);
-        connection.send(compose("GET /live", &[], b"")).is_ok() && connection.read().is_some_and(|a| a.status == 200)
+        connection.send(compose("GET /live", &[], b"")).is_ok()
+            && connection.read().is_some_and(|a| a.status == 200)
     });
     assert_eq!(gateway.stop(), Some(0));
 }

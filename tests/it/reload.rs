@@ -80,7 +80,10 @@ fn hr_02_every_way_to_save_the_config_is_seen() {
 fn every_file_of_a_plugin_is_watched() {
     let main = "fn on_request(req) { deny(403, \"mine.word\", `${words::first()} ${greek::second()} ${settings::third}`); }";
     let toml = |third: &str| {
-        format!("{}\n[settings.third]\ntype = \"string\"\ndefault = \"{third}\"\n", manifest("mine", "enforce"))
+        format!(
+            "{}\n[settings.third]\ntype = \"string\"\ndefault = \"{third}\"\n",
+            manifest("mine", "enforce")
+        )
     };
     let gateway = Setup::new(CONFIG)
         .file("plugins/mine/plugin.toml", &toml("c"))
@@ -103,7 +106,8 @@ fn every_file_of_a_plugin_is_watched() {
 
 #[test]
 fn schemas_are_watched_inline_and_as_files() {
-    let schema = |kind: &str| format!("{{\"type\":\"object\",\"properties\":{{\"x\":{{\"type\":\"{kind}\"}}}}}}");
+    let schema =
+        |kind: &str| format!("{{\"type\":\"object\",\"properties\":{{\"x\":{{\"type\":\"{kind}\"}}}}}}");
     let config = format!(
         "{CONFIG}\n[[routes]]\npath = \"/file\"\nauth = \"none\"\nbody_schema = \"schemas/x.json\"\nrespond = {{ status = 200, text = \"ok\" }}\n\
          [[routes]]\npath = \"/inline\"\nauth = \"none\"\nbody_schema = {{ type = \"object\", required = [\"x\"] }}\nrespond = {{ status = 200, text = \"ok\" }}\n"
@@ -128,7 +132,10 @@ fn schemas_are_watched_inline_and_as_files() {
 #[test]
 fn a_secret_file_rotates_and_sessions_live_as_long_as_their_secret() {
     let config = "[session]\nsecret_file = \"secrets\"\n[[routes]]\npath = \"/private\"\nrespond = { status = 200, text = \"ok\" }\n";
-    let (first, second) = ("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c", "4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f");
+    let (first, second) = (
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c",
+        "4e07408562bedb8b60ce05c1decfe3ad16b72230967de01f",
+    );
     let gateway = Setup::new(&format!("{config}{CONFIG}"))
         .file("secrets", &format!("{first}\n"))
         .user("ann", "a long password", &[])
@@ -147,7 +154,8 @@ fn a_secret_file_rotates_and_sessions_live_as_long_as_their_secret() {
 
 #[test]
 fn hr_04_a_folder_that_is_removed_and_made_again_is_watched_again() {
-    let gateway = Setup::new(CONFIG).plugin("mine", &says("one")).file("scripts/x.rhai", "fn x() { 1 }").start();
+    let gateway =
+        Setup::new(CONFIG).plugin("mine", &says("one")).file("scripts/x.rhai", "fn x() { 1 }").start();
     assert_eq!(word(&gateway), "one");
     for round in ["two", "three"] {
         fs::remove_dir_all(gateway.at("plugins")).unwrap();
@@ -199,17 +207,24 @@ fn a_bad_edit_keeps_the_last_good_one_and_says_so_everywhere() {
     assert_eq!((public.status, public.json()["policy"].as_str()), (200, Some("stale")));
     assert_eq!(outcome(&gateway, "rejected"), 1.0);
     assert_eq!(gateway.generation(), generation);
-    gateway.wait_for_log(|l| l.contains("\"ERROR\"") && l.contains("config.toml:4:1") && l.contains("ip_brust"));
+    gateway
+        .wait_for_log(|l| l.contains("\"ERROR\"") && l.contains("config.toml:4:1") && l.contains("ip_brust"));
 
     let status = gateway.verb(&["status"]);
     let text = String::from_utf8_lossy(&status.stdout).into_owned();
     assert_eq!(status.status.code(), Some(0), "{text}");
     assert!(text.contains("config.toml:4:1"), "{text}");
-    assert!(text.contains("ip_brust = 1_000_000") && text.contains("^^^^^^^^") && text.contains("ip_burst"), "{text}");
+    assert!(
+        text.contains("ip_brust = 1_000_000") && text.contains("^^^^^^^^") && text.contains("ip_burst"),
+        "{text}"
+    );
     let json = gateway.verb(&["status", "--format", "json"]);
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("one document");
     assert_eq!(json["policy"], "stale");
-    assert_eq!((json["problems"][0]["line"].as_u64(), json["problems"][0]["column"].as_u64()), (Some(4), Some(1)));
+    assert_eq!(
+        (json["problems"][0]["line"].as_u64(), json["problems"][0]["column"].as_u64()),
+        (Some(4), Some(1))
+    );
 
     gateway.save("config.toml", &good.replace("first", "two"));
     until_open_says(&gateway, "two");
@@ -220,7 +235,8 @@ fn a_bad_edit_keeps_the_last_good_one_and_says_so_everywhere() {
 #[test]
 fn hr_07_good_then_bad_then_good_many_times_ends_with_the_last_good_one() {
     let gateway = Setup::new(CONFIG).plugin("mine", &says("0")).start();
-    let bad = ["fn on_request(req) { ", "let top = 1;", "fn on_request(req) { nobody_wrote_this(1) }", "loop {}"];
+    let bad =
+        ["fn on_request(req) { ", "let top = 1;", "fn on_request(req) { nobody_wrote_this(1) }", "loop {}"];
     for round in 1..=24_usize {
         let rejected = outcome(&gateway, "rejected");
         gateway.save("plugins/mine/main.rhai", bad[round % bad.len()]);
@@ -248,7 +264,10 @@ fn a_plugin_folder_appears_and_vanishes() {
 #[test]
 fn hr_10_config_and_plugin_go_live_together_or_not_at_all() {
     let gateway = Setup::new(CONFIG).start();
-    gateway.save("config.toml", &format!("{}\n[plugins.mine]\nmode = \"enforce\"\n", gateway.config().replace("first", "two")));
+    gateway.save(
+        "config.toml",
+        &format!("{}\n[plugins.mine]\nmode = \"enforce\"\n", gateway.config().replace("first", "two")),
+    );
     gateway.until("a config for a plugin that is not there", |g| policy(g) == "stale");
     assert_eq!(gateway.get("/open").text(), "first");
     gateway.save("plugins/mine/plugin.toml", &manifest("mine", "shadow"));
@@ -295,7 +314,11 @@ fn pr_02_sighup_reloads_and_so_does_the_verb() {
     assert_eq!(reload.status.code(), Some(1));
     let report: serde_json::Value = serde_json::from_slice(&reload.stdout).expect("one document");
     assert_eq!(report["applied"], false);
-    assert_eq!(report["problems"][0]["hint"].as_str().map(|h| h.contains("ip_burst")), Some(true), "{report}");
+    assert_eq!(
+        report["problems"][0]["hint"].as_str().map(|h| h.contains("ip_burst")),
+        Some(true),
+        "{report}"
+    );
     assert_eq!(gateway.get("/open").text(), "two");
 }
 
@@ -335,7 +358,10 @@ fn buckets_and_sessions_outlive_a_reload() {
     fs::write(gateway.at("config.toml"), gateway.config().replace("first", "two")).unwrap();
     assert_eq!(gateway.verb(&["reload"]).status.code(), Some(0));
     let after = private();
-    assert_eq!((after.status, after.text().as_str(), after.header("x-ratelimit-remaining")), (200, "two", Some("0")));
+    assert_eq!(
+        (after.status, after.text().as_str(), after.header("x-ratelimit-remaining")),
+        (200, "two", Some("0"))
+    );
     assert_eq!(private().status, 429);
 }
 
@@ -378,7 +404,10 @@ fn hr_12_what_a_reload_takes_away_is_gone_with_the_acknowledgement() {
          [[routes]]\nname = \"gone\"\npath = \"/gone\"\nauth = \"none\"\nrespond = {{ status = 200, text = \"client {{client.ip}}\" }}\n"
     );
     let gateway = Setup::new(&config.replace("{client.ip}", "x"))
-        .plugin("mine", "fn on_request(req) { if req.path == \"/ip\" { deny(403, \"mine.ip\", req.ip.hash); } }")
+        .plugin(
+            "mine",
+            "fn on_request(req) { if req.path == \"/ip\" { deny(403, \"mine.ip\", req.ip.hash); } }",
+        )
         .start();
     let from = |address: &str| {
         gateway.send("GET /ip", &[("X-Forwarded-For", address)], b"").json()["error"]["message"].to_string()
@@ -408,7 +437,11 @@ fn hr_12_what_a_reload_takes_away_is_gone_with_the_acknowledgement() {
 fn hr_13_a_key_that_needs_a_restart_says_so_and_changes_nothing_by_half() {
     let config = format!("[storage]\npath = \"data/pluginmind.db\"\n{CONFIG}");
     let gateway = Setup::new(&config).user("ann", "a long password", &[]).start();
-    fs::write(gateway.at("config.toml"), gateway.config().replace("pluginmind.db", "other.db").replace("first", "two")).unwrap();
+    fs::write(
+        gateway.at("config.toml"),
+        gateway.config().replace("pluginmind.db", "other.db").replace("first", "two"),
+    )
+    .unwrap();
     let reload = gateway.verb(&["reload"]);
     let said = String::from_utf8_lossy(&reload.stdout).into_owned();
     assert!(said.contains("storage.path"), "{said}");
@@ -430,7 +463,11 @@ fn hr_05_what_is_no_regular_file_is_refused_and_never_blocks() {
         let reload = gateway.change("/admin/api/reload", "").json();
         assert_eq!(reload["applied"], false, "{what}: {reload}");
         assert!(outcome(&gateway, "rejected") > before, "{what}");
-        assert_eq!((word(&gateway).as_str(), gateway.get("/open").text().as_str()), ("good", "first"), "{what}");
+        assert_eq!(
+            (word(&gateway).as_str(), gateway.get("/open").text().as_str()),
+            ("good", "first"),
+            "{what}"
+        );
     };
     for file in [&path, &config] {
         fs::remove_file(file).unwrap();
@@ -463,7 +500,10 @@ fn hr_06_a_config_that_is_no_config_is_refused_with_its_place() {
         ("not UTF-8", [good.as_bytes(), b"\n# \xff\n"].concat()),
         ("NUL", [good.as_bytes(), b"\nx = \"\0\"\n"].concat()),
         ("cut off", good.as_bytes()[..good.len() - 3].to_vec()),
-        ("a key twice", format!("environment = \"development\"\nenvironment = \"development\"\n{good}").into_bytes()),
+        (
+            "a key twice",
+            format!("environment = \"development\"\nenvironment = \"development\"\n{good}").into_bytes(),
+        ),
         ("another kind", good.replace("ip_burst = 1_000_000", "ip_burst = \"canary\"").into_bytes()),
         ("out of range", good.replace("ip_burst = 1_000_000", "ip_burst = -1").into_bytes()),
         ("nested past reason", format!("{good}\nx = {}\n", "[".repeat(100_000)).into_bytes()),
@@ -476,7 +516,11 @@ fn hr_06_a_config_that_is_no_config_is_refused_with_its_place() {
         assert!(problem["message"].as_str().is_some_and(|m| !m.contains("canary")), "{what}: {problem}");
         assert_eq!(gateway.get("/open").text(), "first", "{what}");
     }
-    fs::write(gateway.at("config.toml"), format!("\u{feff}{}", good.replace('\n', "\r\n").replace("first", "two"))).unwrap();
+    fs::write(
+        gateway.at("config.toml"),
+        format!("\u{feff}{}", good.replace('\n', "\r\n").replace("first", "two")),
+    )
+    .unwrap();
     let reload = gateway.change("/admin/api/reload", "").json();
     assert_eq!(reload["applied"], true, "a mark at the start and other line ends are no fault: {reload}");
     assert_eq!(gateway.get("/open").text(), "two");
@@ -530,7 +574,11 @@ fn hr_18_old_generations_are_dropped() {
     };
     let rounds = |count: usize| {
         for round in 0..count {
-            fs::write(gateway.at("plugins/mine/main.rhai"), format!("{}// {}\n", says("x"), "x".repeat(50_000 + round % 7))).unwrap();
+            fs::write(
+                gateway.at("plugins/mine/main.rhai"),
+                format!("{}// {}\n", says("x"), "x".repeat(50_000 + round % 7)),
+            )
+            .unwrap();
             assert_eq!(gateway.change("/admin/api/reload", "").json()["applied"], true);
         }
     };

@@ -173,7 +173,11 @@ struct Acknowledged {
 /// Signs in and out until there is no answer any more; notes only what was acknowledged.
 fn storm(address: SocketAddr, noted: &Mutex<Acknowledged>, count: &AtomicUsize, over: &AtomicBool) {
     let body = format!("{{\"username\":\"ann\",\"password\":\"{PASSWORD}\"}}");
-    let login = compose("POST /auth/login", &[("Content-Type", "application/json"), ("Connection", "close")], body.as_bytes());
+    let login = compose(
+        "POST /auth/login",
+        &[("Content-Type", "application/json"), ("Connection", "close")],
+        body.as_bytes(),
+    );
     while !over.load(Ordering::Relaxed) {
         let Some(answer) = try_ask(address, &login) else { return };
         let cookie = answer.lines().find_map(|l| l.strip_prefix("set-cookie: ")).expect("a session cookie");
@@ -270,7 +274,8 @@ fn pr_07_what_holds_secrets_is_for_its_owner_alone_whatever_the_umask() {
     }
 }
 
-type Row = (String, String, u16, Option<String>, Option<String>, i64, i64, Option<String>, Option<u32>, bool, bool);
+type Row =
+    (String, String, u16, Option<String>, Option<String>, i64, i64, Option<String>, Option<u32>, bool, bool);
 
 fn rows(gateway: &Gateway, wanted: usize) -> Vec<Row> {
     let database = database(gateway);
@@ -318,7 +323,9 @@ fn a_usage_row_tells_what_happened() {
     assert!(rows.iter().all(|row| row.10), "{rows:?}");
     let short: Vec<_> = rows
         .iter()
-        .map(|r| (r.0.as_str(), r.1.as_str(), r.2, r.3.as_deref().unwrap_or(""), r.4.as_deref().unwrap_or("")))
+        .map(|r| {
+            (r.0.as_str(), r.1.as_str(), r.2, r.3.as_deref().unwrap_or(""), r.4.as_deref().unwrap_or(""))
+        })
         .collect();
     assert_eq!(short[1], ("GET", "private", 200, "", ""));
     assert_eq!(short[2], ("POST", "up", 200, "", ""));

@@ -41,7 +41,13 @@ impl Setup {
     /// A configuration without `[server] listen` and `[admin] listen`: the ports are chosen here. Further keys of these
     /// two tables go in [`Setup::server`].
     pub fn new(config: &str) -> Self {
-        Self { config: config.to_owned(), files: Vec::new(), environment: Vec::new(), users: Vec::new(), shell: None }
+        Self {
+            config: config.to_owned(),
+            files: Vec::new(),
+            environment: Vec::new(),
+            users: Vec::new(),
+            shell: None,
+        }
     }
 
     /// Adds a file below the config file's folder.
@@ -264,6 +270,11 @@ impl Gateway {
     /// Runs a verb beside the running gateway.
     pub fn verb(&self, arguments: &[&str]) -> Output {
         verb(self.folder.path(), arguments, &self.environment, None)
+    }
+
+    /// Runs a verb that reads a line, beside the running gateway.
+    pub fn verb_with(&self, arguments: &[&str], input: &str) -> Output {
+        verb(self.folder.path(), arguments, &self.environment, Some(input))
     }
 
     /// The admin token as a header value.
