@@ -255,10 +255,10 @@ fn users_and_sessions_change_in_the_running_gateway_at_once() {
 
 #[test]
 fn sessions_are_revoked_in_the_database_where_no_gateway_runs() {
-    let gateway = Setup::new(CONFIG).user("ann", PASSWORD, &[]).start();
+    let mut gateway = Setup::new(CONFIG).user("ann", PASSWORD, &[]).start();
     let cookie = gateway.sign_in("ann", PASSWORD);
     gateway.signal("KILL");
-    gateway.until("it is gone", |g| std::net::TcpStream::connect(g.admin).is_err());
+    assert_eq!(gateway.wait(), None);
     let list = json(&gateway.verb(&["sessions", "list", "--format", "json"]));
     assert_eq!(list[0]["user"], "ann");
     let revoke = gateway.verb(&["sessions", "revoke", "--user", "ann"]);
@@ -348,7 +348,7 @@ fn production_refuses_each_weakness_by_environment_and_by_file() {
         if !about_secret(name) {
             environment.push(("BACKEND_SESSION_SECRET", SECRET));
         }
-        let mut look = |text: &str, extra: Option<(&'static str, &str)>| {
+        let look = |text: &str, extra: Option<(&'static str, &str)>| {
             fs::write(&config, text).unwrap();
             let mut environment: Vec<(&str, &str)> = environment.clone();
             environment.extend(extra);
