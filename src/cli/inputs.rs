@@ -13,7 +13,6 @@ use crate::config::{self, Config, FileError, Inputs};
 ///
 /// # Errors
 /// The file that was named, or the one that is there, cannot be read.
-#[expect(clippy::result_large_err, reason = "made once a start or a reload, where its size costs nothing")]
 pub fn gather(options: &Options) -> Result<Inputs, Problem> {
     let environment = environment();
     let Some(file) = options.config_file() else { return Ok(Inputs::embedded(Path::new("."), environment)) };
