@@ -142,7 +142,7 @@ fn lg_04_no_client_makes_a_series() {
     let series = |g: &Gateway| text(g).lines().filter(|l| !l.starts_with('#')).count();
     let send = |n: usize| {
         let method = ["GET", "BREW", "M1", "FOO", "post", "PROPFIND"][n % 6];
-        let method = if n % 7 == 0 { format!("X{n}") } else { method.to_owned() };
+        let method = if n.is_multiple_of(7) { format!("X{n}") } else { method.to_owned() };
         let line = format!("{method} /canary-{n}/{n}?q=canary{n}");
         let (host, agent, key) = (format!("canary-{n}.example"), format!("canary/{n}"), format!("canary-{n}"));
         let headers = [

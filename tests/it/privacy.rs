@@ -130,6 +130,9 @@ const PERSONAL: [(&str, &str); 10] = [
     ("traceparent", "00-canary-canary-00"),
 ];
 
+/// Line, headers, body, and the statuses that may come.
+type Visit<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a [u8], &'a [u16]);
+
 /// Sends every kind of request and gives how many there were. Each refusal is looked at by the way.
 fn visit(gateway: &Gateway) -> usize {
     let json = ("Content-Type", "application/json");
@@ -143,7 +146,7 @@ fn visit(gateway: &Gateway) -> usize {
     let login_form = format!("username={NAME}&password=canary-wrong-password&return_to=/");
     let long = "canary-body".repeat(200);
     let long_path = format!("GET /open/{}", "canary-segment/".repeat(1_000));
-    let requests: Vec<(&str, Vec<(&str, &str)>, &[u8], &[u16])> = vec![
+    let requests: Vec<Visit<'_>> = vec![
         ("GET /open/canary-segment?token=canary-query&mail=other.canary@example.net", plain.clone(), b"", &[200]),
         ("GET /open/203.0.113.77/other.canary@example.net", plain.clone(), b"", &[200]),
         ("GET /private?code=canary-query&state=canary-state", plain.clone(), b"", &[401]),
@@ -306,7 +309,7 @@ fn lg_02_lg_03_and_lg_08_no_canary_is_written_anywhere_and_every_request_has_one
     assert!(lines.iter().any(|l| l.contains("[e-mail]") && l.contains("mine")), "the rule's own line is there");
 
     let metrics = gateway.ask_admin("GET /metrics", &[], b"").text();
-    assert!(!metrics.to_ascii_lowercase().contains("canary") && !metrics.contains("203.0.113") && !metrics.contains("@"));
+    assert!(!metrics.to_ascii_lowercase().contains("canary") && !metrics.contains("203.0.113") && !metrics.contains('@'));
 
     let count = |g: &Gateway| everything_kept(g).iter().filter(|(name, _)| name == "query_logs.correlation_id").count();
     gateway.until("every row is there", |g| count(g) >= sent);

@@ -208,7 +208,7 @@ impl Gateway {
         // A log level above `info` hides the line that says so; then the admin listener, opened last, is asked.
         let quiet = |(name, value): &(String, String)| name == "LOG_LEVEL" && !value.eq_ignore_ascii_case("info");
         if gateway.environment.iter().any(quiet) {
-            gateway.until("it listens", |g| g.listens());
+            gateway.until("it listens", Self::listens);
         } else {
             gateway.wait_for_log(|line| line.contains("\"listening\""));
         }
