@@ -105,6 +105,23 @@ impl Connection {
         }
     }
 
+    /// Reads until these bytes have come, and takes them and all before them out; an answer's head, part of a body, a 100.
+    pub fn read_until(&mut self, wanted: &str) -> String {
+        loop {
+            if let Some(at) = find(&self.buffer, wanted.as_bytes()) {
+                let taken: Vec<u8> = self.buffer.drain(..at + wanted.len()).collect();
+                return String::from_utf8_lossy(&taken).into_owned();
+            }
+            assert!(self.fill(), "closed before {wanted:?} came: {}", String::from_utf8_lossy(&self.buffer));
+        }
+    }
+
+    /// Everything up to the end of the connection, as it came.
+    pub fn read_rest(&mut self) -> String {
+        while self.fill() {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
+    }
+
     /// Reads to the end of the connection; `true` when it ended in time.
     pub fn closes(&mut self) -> bool {
         let mut rest = [0; 4096];
