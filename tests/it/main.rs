@@ -16,3 +16,4 @@ mod session;
 mod session_end;
 mod session_token;
 mod sign_in;
+mod stream;
