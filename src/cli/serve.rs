@@ -100,6 +100,9 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tracing::warn!(problem = problem.short(), "policy warning");
     }
     let drain_timeout = snapshot.config.server.drain_timeout;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before anybody can know that the gateway runs: a SIGHUP that comes early must not end it.
+    let mut signals = runtime.block_on(async { Signals::install() })?;
     let gateway = start::gateway(snapshot, problems, logs.clone(), &metrics, clock)?;
     let (listener, workers) = start::public(&gateway)?;
     roots.extend(options.config_file());
@@ -107,10 +110,8 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     let (admin_listener, admin_workers) = admin(&gateway, &watcher)?;
     banner::show(&gateway, logs.form());
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     let result = local.block_on(&runtime, async {
-        let mut signals = Signals::install()?;
         tokio::task::spawn_local(proxy::watch(Arc::clone(&gateway.upstreams)));
         tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
         let stop = Rc::new(tokio::sync::Notify::new());
@@ -157,7 +158,7 @@ fn watch(
         gate: workers.gate(),
         config_file: options.config_file(),
     };
-    Watcher::start(roots, read_ms, Arc::clone(&gateway.metrics), move |_| attempts.attempt())
+    Watcher::start(roots, read_ms, Arc::clone(&gateway.metrics), move |trigger| attempts.attempt(trigger))
         .map_err(|source| StartError::Io { what: "cannot start watching the files", source })
 }
 

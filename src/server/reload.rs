@@ -8,7 +8,7 @@ use super::workers::Gate;
 use crate::base::problems::{Problem, Problems, Severity};
 use crate::config::{Config, Inputs};
 use crate::live::policy::Policy;
-use crate::live::reloader::Built;
+use crate::live::reloader::{Built, Trigger};
 use crate::live::snapshot::{self, Snapshot};
 use crate::pipeline::gateway::Gateway;
 use crate::store::ReloadRow;
@@ -43,8 +43,9 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    /// One attempt. Runs on the watcher's thread.
-    pub fn attempt(&mut self) -> Built<Report> {
+    /// One attempt. Runs on the watcher's thread. What the watcher saw as a change and is the policy in force, such as a file
+    /// that was written again, makes no generation; who asks for a reload gets one.
+    pub fn attempt(&mut self, trigger: Trigger) -> Built<Report> {
         notify::reloading();
         let gateway = &self.gateway;
         let current = gateway.live.current();
@@ -66,6 +67,13 @@ impl Attempts {
         let applied = snapshot.is_some();
         let hash = snapshot.as_ref().map(|s| s.hash.clone()).unwrap_or_default();
         match snapshot {
+            Some(next) if trigger == Trigger::Files && self.is_in_force(&next, &current) => {
+                gateway.metrics.reload(ReloadOutcome::Unchanged);
+                notify::ready();
+                let report =
+                    Report { applied: true, generation: current.generation, problems, needs_restart };
+                return Built { report, roots };
+            }
             Some(next) => self.apply(next, &problems, &needs_restart),
             None => self.keep(&current, &problems),
         }
@@ -73,6 +81,18 @@ impl Attempts {
         notify::ready();
         let generation = gateway.live.current().generation;
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
+    }
+
+    /// Whether the files hold what is in force; secrets and schemas are not part of the hash.
+    fn is_in_force(&self, next: &Snapshot, current: &Snapshot) -> bool {
+        let schemas = |snapshot: &Snapshot| -> Vec<_> {
+            let schemas = snapshot.config.routes.iter().filter_map(|route| route.body_schema.as_ref());
+            schemas.map(|schema| Arc::clone(&schema.document)).collect()
+        };
+        next.hash == current.hash
+            && next.keyring.fingerprint() == current.keyring.fingerprint()
+            && schemas(next) == schemas(current)
+            && !self.gateway.policy.read().is_stale()
     }
 
     fn apply(&self, next: Snapshot, problems: &Arc<Problems>, needs_restart: &[&'static str]) {

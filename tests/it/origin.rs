@@ -41,13 +41,18 @@ fn of(config: &str) -> Site {
 impl Site {
     /// Sends with the session cookie.
     fn send(&self, line: &str, headers: &[(&str, &str)]) -> Answer {
-        let all: Vec<_> = [("Cookie", self.cookie.as_str())].into_iter().chain(headers.iter().copied()).collect();
+        let all: Vec<_> =
+            [("Cookie", self.cookie.as_str())].into_iter().chain(headers.iter().copied()).collect();
         self.gateway.send(line, &all, b"")
     }
 
     fn refuses(&self, line: &str, headers: &[(&str, &str)]) {
         let answer = self.send(line, headers);
-        assert_eq!((answer.status, answer.code().as_str()), (403, "ORIGIN_NOT_ALLOWED"), "{line} {headers:?}");
+        assert_eq!(
+            (answer.status, answer.code().as_str()),
+            (403, "ORIGIN_NOT_ALLOWED"),
+            "{line} {headers:?}"
+        );
     }
 
     fn takes(&self, line: &str, headers: &[(&str, &str)]) {
@@ -96,7 +101,10 @@ fn co_10_the_origin_decides_where_there_is_one() {
         "http://listed.example",
     ] {
         site.refuses("POST /own", &[("Origin", foreign)]);
-        site.refuses("POST /own", &[("Origin", foreign), ("Sec-Fetch-Site", "same-origin"), ("Referer", "http://localhost/")]);
+        site.refuses(
+            "POST /own",
+            &[("Origin", foreign), ("Sec-Fetch-Site", "same-origin"), ("Referer", "http://localhost/")],
+        );
     }
 }
 
@@ -109,7 +117,12 @@ fn cs_02_else_the_fetch_metadata_and_else_the_referer_decide() {
         site.refuses("POST /own", &[("Sec-Fetch-Site", other)]);
         site.refuses("POST /own", &[("Sec-Fetch-Site", other), ("Referer", "http://localhost/app")]);
     }
-    for ours in ["http://localhost/app?x=1", "http://localhost", "https://listed.example/x#y", "http://localhost:3000/"] {
+    for ours in [
+        "http://localhost/app?x=1",
+        "http://localhost",
+        "https://listed.example/x#y",
+        "http://localhost:3000/",
+    ] {
         site.takes("POST /own", &[("Referer", ours)]);
     }
     for foreign in [
@@ -163,7 +176,8 @@ fn an_upgrade_with_a_cookie_is_judged_although_it_is_a_get() {
 #[test]
 fn a_request_without_the_session_cookie_is_not_judged() {
     let site = site();
-    for headers in [vec![], vec![("Origin", "https://evil.example")], vec![("Sec-Fetch-Site", "cross-site")]] {
+    for headers in [vec![], vec![("Origin", "https://evil.example")], vec![("Sec-Fetch-Site", "cross-site")]]
+    {
         assert_eq!(site.gateway.send("POST /open", &headers, b"").status, 200, "{headers:?}");
         let other = [headers.as_slice(), &[("Cookie", "a=1")]].concat();
         assert_eq!(site.gateway.send("POST /open", &other, b"").status, 200, "{headers:?}");
@@ -189,12 +203,19 @@ fn cs_03_another_site_cannot_sign_a_browser_in() {
         let answer = site.gateway.send("POST /auth/login", &headers, body);
         (answer.status, answer.header("set-cookie").is_some())
     };
-    for foreign in
-        [("Origin", "https://evil.example"), ("Origin", "null"), ("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Site", "same-site")]
-    {
+    for foreign in [
+        ("Origin", "https://evil.example"),
+        ("Origin", "null"),
+        ("Sec-Fetch-Site", "cross-site"),
+        ("Sec-Fetch-Site", "same-site"),
+    ] {
         assert_eq!(sign_in(&[foreign]), (403, false), "{foreign:?}");
     }
-    for own in [("Origin", "http://localhost"), ("Origin", "https://listed.example"), ("Sec-Fetch-Site", "same-origin")] {
+    for own in [
+        ("Origin", "http://localhost"),
+        ("Origin", "https://listed.example"),
+        ("Sec-Fetch-Site", "same-origin"),
+    ] {
         assert_eq!(sign_in(&[own]), (200, true), "{own:?}");
     }
     assert_eq!(sign_in(&[]), (200, true), "a program sends neither");

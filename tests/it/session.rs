@@ -34,7 +34,10 @@ respond = { status = 200, text = "staff" }
 const SAME: (&str, &str) = ("Sec-Fetch-Site", "same-origin");
 
 fn gateway() -> Gateway {
-    Setup::new(CONFIG).user("ada@example.org", "password one", &["staff"]).user("bob", "password two", &[]).start()
+    Setup::new(CONFIG)
+        .user("ada@example.org", "password one", &["staff"])
+        .user("bob", "password two", &[])
+        .start()
 }
 
 fn with(gateway: &Gateway, line: &str, cookie: &str) -> crate::harness::Answer {
@@ -122,7 +125,9 @@ fn cs_07_a_sign_in_gives_a_new_session_and_ends_the_one_before() {
 fn cs_07_the_sign_in_page_clears_a_cookie_that_is_no_session_any_more() {
     let gateway = gateway();
     let stale = with(&gateway, "GET /auth/login", "pm_session=stale");
-    assert!(stale.header("set-cookie").is_some_and(|c| c.starts_with("pm_session=;") && c.ends_with("Max-Age=0")));
+    assert!(
+        stale.header("set-cookie").is_some_and(|c| c.starts_with("pm_session=;") && c.ends_with("Max-Age=0"))
+    );
     assert_eq!(gateway.get("/auth/login").header("set-cookie"), None);
     let cookie = gateway.sign_in("bob", "password two");
     assert_eq!(with(&gateway, "GET /auth/login", &cookie).header("set-cookie"), None);
@@ -194,7 +199,8 @@ fn cs_13_a_session_ends_after_its_time_and_after_a_silence() {
 #[test]
 fn cs_14_the_oldest_session_of_a_user_gives_way() {
     let config = CONFIG.replace("[session]", "[session]\nper_user_max = 2");
-    let gateway = Setup::new(&config).user("ada", "password one", &[]).user("bob", "password two", &[]).start();
+    let gateway =
+        Setup::new(&config).user("ada", "password one", &[]).user("bob", "password two", &[]).start();
     let other = gateway.sign_in("ada", "password one");
     let all: Vec<String> = (0..4).map(|_| gateway.sign_in("bob", "password two")).collect();
     let statuses: Vec<u16> = all.iter().map(|c| with(&gateway, "GET /private", c).status).collect();
@@ -209,11 +215,21 @@ fn cs_12_production_refuses_a_secret_that_could_be_guessed() {
         let config = format!("environment = \"{environment}\"\n{config}");
         let folder = Setup::new(&config).file("secrets", secret).folder();
         let output = verb(folder.path(), &["check"], &[], None);
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        let text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(secret.trim().len() < 7 || !text.contains(secret.trim()), "a secret is shown: {text}");
         output.status.code()
     };
-    for bad in ["", "\n", "shortbut", "changeme", "your-64-char-secret", "   \n", &"a".repeat(64), &"secret-".repeat(8)] {
+    for bad in [
+        "",
+        "\n",
+        "shortbut",
+        "changeme",
+        "your-64-char-secret",
+        "   \n",
+        &"a".repeat(64),
+        &"secret-".repeat(8),
+    ] {
         assert_eq!(exit("production", bad), Some(1), "{bad:?}");
     }
     assert_eq!(exit("production", &format!("{SECRET}\n")), Some(0));
@@ -226,7 +242,10 @@ fn cs_12_production_without_a_secret_does_not_start() {
     let config = CONFIG.replace("secret = \"k3Jf9sLq0Zx7Vb2Nm5Ht8Wc1Rd4Yg6Pa\"", "");
     let folder = Setup::new(&format!("environment = \"production\"\n{config}")).folder();
     assert_eq!(verb(folder.path(), &["serve"], &[], None).status.code(), Some(1));
-    let both = [("BACKEND_SESSION_SECRET".to_owned(), SECRET.to_owned()), ("BACKEND_SESSION_SECRET_FILE".to_owned(), "x".to_owned())];
+    let both = [
+        ("BACKEND_SESSION_SECRET".to_owned(), SECRET.to_owned()),
+        ("BACKEND_SESSION_SECRET_FILE".to_owned(), "x".to_owned()),
+    ];
     assert_eq!(verb(folder.path(), &["check"], &both, None).status.code(), Some(1));
     assert_eq!(verb(folder.path(), &["check"], &both[..1], None).status.code(), Some(0));
 }

@@ -190,7 +190,8 @@ fn a_new_password_ends_every_session_of_the_account() {
 #[test]
 fn a_new_account_can_sign_in_to_the_running_gateway() {
     let gateway = gateway();
-    let output = gateway.verb_with(&["users", "add", "eve", "--role", "staff", "--role", "night"], "password four");
+    let output =
+        gateway.verb_with(&["users", "add", "eve", "--role", "staff", "--role", "night"], "password four");
     assert!(output.status.success(), "{output:?}");
     let cookie = gateway.sign_in("eve", "password four");
     assert_eq!(with(&gateway, "GET /staff", &cookie).status, 200);

@@ -20,7 +20,11 @@ respond = { status = 200, text = "secret" }
 "#;
 
 fn setup(secrets: &str) -> Setup {
-    Setup::new(CONFIG).file("secrets", secrets).user("ada", "password one", &[]).user("bob", "password two", &[])
+    Setup::new(CONFIG).file("secrets", secrets).user("ada", "password one", &[]).user(
+        "bob",
+        "password two",
+        &[],
+    )
 }
 
 fn status(gateway: &Gateway, token: &str) -> u16 {

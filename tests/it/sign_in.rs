@@ -31,13 +31,16 @@ fn by_json(gateway: &Gateway, name: &str, password: &str) -> Answer {
 }
 
 fn by_form(gateway: &Gateway, password: &str, return_to: &str) -> Answer {
-    let body = format!("username=ada%40example.org&password={}&return_to={return_to}", password.replace(' ', "+"));
+    let body =
+        format!("username=ada%40example.org&password={}&return_to={return_to}", password.replace(' ', "+"));
     gateway.send("POST /auth/login", &[FORM], body.as_bytes())
 }
 
 /// Every byte but letters and digits escaped, as a form sends it.
 fn escaped(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") })
+        .collect()
 }
 
 #[test]
@@ -54,7 +57,10 @@ fn cs_01_json_gives_the_person_and_a_cookie_with_every_attribute() {
     let attributes: Vec<&str> = lines[0].split("; ").skip(1).collect();
     assert_eq!(attributes, ["Path=/", "HttpOnly", "SameSite=Lax", "Max-Age=86400"]);
     let cookie = answer.cookie().unwrap();
-    assert!(cookie.starts_with("pm_session=") && !answer.text().contains(&cookie[11..]), "a token is never in a body");
+    assert!(
+        cookie.starts_with("pm_session=") && !answer.text().contains(&cookie[11..]),
+        "a token is never in a body"
+    );
     assert_eq!(gateway.send("GET /private", &[("Cookie", &cookie)], b"").text(), "secret");
 }
 
@@ -69,9 +75,13 @@ fn cs_01_production_and_the_configuration_shape_the_cookie() {
     let line = answer.header("set-cookie").unwrap();
     let attributes: Vec<&str> = line.split("; ").skip(1).collect();
     assert!(line.starts_with("sid="));
-    assert_eq!(attributes, ["Path=/", "HttpOnly", "SameSite=Strict", "Secure", "Domain=example.com", "Max-Age=3600"]);
+    assert_eq!(
+        attributes,
+        ["Path=/", "HttpOnly", "SameSite=Strict", "Secure", "Domain=example.com", "Max-Age=3600"]
+    );
     let cookie = answer.cookie().unwrap();
-    let out = gateway.send("POST /auth/logout", &[("Cookie", &cookie), ("Sec-Fetch-Site", "same-origin")], b"");
+    let out =
+        gateway.send("POST /auth/logout", &[("Cookie", &cookie), ("Sec-Fetch-Site", "same-origin")], b"");
     let cleared: Vec<&str> = out.header("set-cookie").unwrap().split("; ").collect();
     assert_eq!(
         cleared,
@@ -92,7 +102,11 @@ fn the_form_leads_back_to_where_the_browser_wanted_to_go() {
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     let cookie = answer.cookie().unwrap();
     assert_eq!(gateway.send("GET /app", &[("Cookie", &cookie)], b"").text(), "app");
-    assert_eq!(gateway.send("GET /app", &[("Accept", "application/json")], b"").status, 401, "a program gets a 401");
+    assert_eq!(
+        gateway.send("GET /app", &[("Accept", "application/json")], b"").status,
+        401,
+        "a program gets a 401"
+    );
 }
 
 #[test]
@@ -102,7 +116,10 @@ fn a_wrong_form_gets_the_page_again_and_no_cookie() {
     assert_eq!((answer.status, answer.header("set-cookie")), (401, None));
     let page = answer.text();
     assert!(page.contains("role=\"alert\"") && page.contains("<form method=\"post\""), "{page}");
-    assert!(!page.contains("wrong\"") && !page.contains("ada@example.org") && !page.contains("<script"), "{page}");
+    assert!(
+        !page.contains("wrong\"") && !page.contains("ada@example.org") && !page.contains("<script"),
+        "{page}"
+    );
 }
 
 #[test]
@@ -110,9 +127,13 @@ fn the_page_needs_no_script_and_loads_nothing() {
     let gateway = gateway();
     let page = gateway.get("/auth/login?return_to=/app%3Fq=%22%3E%3Cscript%3Ealert(1)%3C/script%3E");
     assert_eq!((page.status, page.header("content-type")), (200, Some("text/html; charset=utf-8")));
-    assert_eq!((page.header("cache-control"), page.header("x-frame-options")), (Some("no-store"), Some("DENY")));
+    assert_eq!(
+        (page.header("cache-control"), page.header("x-frame-options")),
+        (Some("no-store"), Some("DENY"))
+    );
     let policy = page.header("content-security-policy").unwrap();
-    for directive in ["default-src 'none'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"] {
+    for directive in ["default-src 'none'", "form-action 'self'", "base-uri 'none'", "frame-ancestors 'none'"]
+    {
         assert!(policy.contains(directive), "{policy}");
     }
     assert!(!policy.contains("unsafe") && !policy.contains('*'), "{policy}");
@@ -172,7 +193,11 @@ fn or_01_and_or_02_a_sign_in_never_leads_to_another_site() {
     }
     for bad in ["//evil.example", "/\\evil.example", "/\t/evil.example", "/app\r\nX-A: b"] {
         let answer = by_form(&gateway, PASSWORD, &escaped(bad));
-        assert_eq!((answer.status, answer.header("location"), answer.header("x-a")), (303, Some("/"), None), "{bad:?}");
+        assert_eq!(
+            (answer.status, answer.header("location"), answer.header("x-a")),
+            (303, Some("/"), None),
+            "{bad:?}"
+        );
     }
 }
 
@@ -213,7 +238,8 @@ fn en_02_a_stranger_cannot_tell_a_wrong_session_from_none() {
 #[test]
 fn a_body_of_the_wrong_kind_or_shape_is_refused_without_its_values() {
     let gateway = gateway();
-    let send = |kind: &str, body: &str| gateway.send("POST /auth/login", &[("Content-Type", kind)], body.as_bytes());
+    let send =
+        |kind: &str, body: &str| gateway.send("POST /auth/login", &[("Content-Type", kind)], body.as_bytes());
     assert_eq!(send("text/plain", "{}").status, 415);
     assert_eq!(send("application/json", "{").status, 400);
     assert_eq!(send("application/json", r#"{"username":"a","username":"b","password":"c"}"#).status, 400);
