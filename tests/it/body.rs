@@ -80,7 +80,9 @@ fn code(answer: &Answer) -> (u16, String) {
 #[test]
 fn sl_07_a_body_declared_too_long_is_refused_before_it_comes() {
     let site = site();
-    for (path, length) in [("/up/a", 1_001_u64), ("/large", 1_000_001), ("/schema", 100_001), ("/up/a", 1 << 50)] {
+    for (path, length) in
+        [("/up/a", 1_001_u64), ("/large", 1_000_001), ("/schema", 100_001), ("/up/a", 1 << 50)]
+    {
         let mut connection = Connection::open(site.gateway.public);
         let length = length.to_string();
         connection.send(compose(&format!("POST {path}"), &[("Content-Length", &length), JSON], b"")).unwrap();
@@ -104,7 +106,10 @@ fn sl_07_a_streamed_body_that_crosses_the_limit_is_cut_on_both_sides() {
     let answer = connection.read().expect("no answer had begun");
     assert_eq!(code(&answer), (413, "REQUEST_TOO_LARGE".into()));
     let seen = hear.recv_timeout(PATIENCE).expect("the upstream's connection ends");
-    assert!(seen.starts_with("POST /up/a HTTP/1.1") && !seen.contains("0\r\n\r\n"), "never a complete request: {seen}");
+    assert!(
+        seen.starts_with("POST /up/a HTTP/1.1") && !seen.contains("0\r\n\r\n"),
+        "never a complete request: {seen}"
+    );
 }
 
 #[test]
@@ -156,14 +161,26 @@ fn js_09_a_buffered_body_that_stops_coming_is_a_408_and_nothing_is_forwarded() {
 fn sm_19_and_sm_21_a_malformed_chunk_is_a_400_and_never_a_whole_request() {
     let site = site();
     for bad in [
-        "0x1\r\nx\r\n", "+1\r\nx\r\n", "-0x0\r\n", "1_0\r\n", "\r\nx\r\n", "g\r\nx\r\n", "11111111111111111\r\n",
-        "1\r\nxXX0\r\n\r\n", "1;a=\n\r\nx\r\n",
+        "0x1\r\nx\r\n",
+        "+1\r\nx\r\n",
+        "-0x0\r\n",
+        "1_0\r\n",
+        "\r\nx\r\n",
+        "g\r\nx\r\n",
+        "11111111111111111\r\n",
+        "1\r\nxXX0\r\n\r\n",
+        "1;a=\n\r\nx\r\n",
     ] {
         let mut connection = Connection::open(site.gateway.public);
         connection.send(compose("POST /up/a", &[("Transfer-Encoding", "chunked")], b"")).unwrap();
         connection.send(format!("2\r\nok\r\n{bad}0\r\n\r\n")).unwrap();
         let answer = connection.read().unwrap_or_else(|| panic!("no answer to {bad:?}"));
-        assert_eq!((answer.status, answer.header("connection")), (400, Some("close")), "{bad:?}: {}", answer.text());
+        assert_eq!(
+            (answer.status, answer.header("connection")),
+            (400, Some("close")),
+            "{bad:?}: {}",
+            answer.text()
+        );
         assert!(connection.closes(), "{bad:?}");
     }
     let mut connection = Connection::open(site.gateway.public);
@@ -236,7 +253,12 @@ fn js_02_to_js_05_a_body_that_is_no_plain_json_is_a_400() {
         deep(45_000).as_bytes(),
     ] {
         let answer = site.post("/schema", bad);
-        assert_eq!(code(&answer), (400, "BAD_REQUEST".into()), "{:?}", String::from_utf8_lossy(&bad[..bad.len().min(60)]));
+        assert_eq!(
+            code(&answer),
+            (400, "BAD_REQUEST".into()),
+            "{:?}",
+            String::from_utf8_lossy(&bad[..bad.len().min(60)])
+        );
     }
     assert_eq!(site.forwarded(), 0);
     assert_eq!(site.post("/schema", deep(7).as_bytes()).status, 200);
@@ -258,8 +280,16 @@ fn js_06_no_trick_with_the_type_gets_past_the_schema() {
     let site = site();
     let body = br#"{"name":"a"}"#;
     for bad in [
-        "text/json", "text/plain", "application/json; charset=utf-7", "application/json; charset=utf-16",
-        "application/json,text/html", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "json", "", "*/*",
+        "text/json",
+        "text/plain",
+        "application/json; charset=utf-7",
+        "application/json; charset=utf-16",
+        "application/json,text/html",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "json",
+        "",
+        "*/*",
     ] {
         let answer = site.gateway.send("POST /schema", &[("Content-Type", bad)], body);
         assert_eq!(code(&answer), (415, "UNSUPPORTED_MEDIA_TYPE".into()), "{bad:?}");
@@ -267,7 +297,12 @@ fn js_06_no_trick_with_the_type_gets_past_the_schema() {
     assert_eq!(site.gateway.send("POST /schema", &[], body).status, 415, "no type at all");
     assert_eq!(site.gateway.send("POST /schema", &[JSON, JSON], body).status, 400, "two types");
     assert_eq!(site.forwarded(), 0);
-    for good in ["application/json", "application/JSON", "application/json; charset=\"UTF-8\"", "application/problem+json"] {
+    for good in [
+        "application/json",
+        "application/JSON",
+        "application/json; charset=\"UTF-8\"",
+        "application/problem+json",
+    ] {
         assert_eq!(site.gateway.send("POST /schema", &[("Content-Type", good)], body).status, 200, "{good}");
     }
 }
@@ -281,7 +316,8 @@ fn sl_08_a_compressed_body_is_refused_where_it_would_have_to_be_read_and_passed_
         assert_eq!(code(&answer), (415, "UNSUPPORTED_MEDIA_TYPE".into()), "{encoding}");
     }
     assert_eq!(site.forwarded(), 0);
-    let identity = site.gateway.send("POST /schema", &[JSON, ("Content-Encoding", "identity")], br#"{"name":"a"}"#);
+    let identity =
+        site.gateway.send("POST /schema", &[JSON, ("Content-Encoding", "identity")], br#"{"name":"a"}"#);
     assert_eq!(identity.status, 200);
     site.gateway.send("POST /up/a", &[("Content-Encoding", "gzip")], b"\x1f\x8b-not-really");
     let seen = site.upstream.seen()[1].to_ascii_lowercase();
@@ -293,7 +329,10 @@ fn types_are_judged_where_a_route_lists_them() {
     let site = site();
     let send = |kind: &str| site.gateway.send("POST /text", &[("Content-Type", kind)], b"x").status;
     assert_eq!(["text/plain", "TEXT/Html; charset=latin1", "application/xml"].map(send), [200, 200, 200]);
-    assert_eq!(["application/json", "application/xml+x", "image/png", "text", "", "textual/plain"].map(send), [415; 6]);
+    assert_eq!(
+        ["application/json", "application/xml+x", "image/png", "text", "", "textual/plain"].map(send),
+        [415; 6]
+    );
     assert_eq!(site.gateway.send("POST /text", &[], b"x").status, 415);
     assert_eq!(site.gateway.get("/text").status, 200, "no body, no type");
 }
@@ -304,7 +343,11 @@ fn js_10_a_body_is_judged_whatever_the_method_and_no_body_is_no_json() {
     for method in ["GET", "DELETE", "OPTIONS", "PUT", "PATCH"] {
         let line = format!("{method} /schema");
         assert_eq!(site.gateway.send(&line, &[JSON], b"{}").status, 422, "{method}");
-        assert_eq!(site.gateway.send(&line, &[("Content-Type", "text/plain")], b"{}").status, 415, "{method}");
+        assert_eq!(
+            site.gateway.send(&line, &[("Content-Type", "text/plain")], b"{}").status,
+            415,
+            "{method}"
+        );
         assert_eq!(site.gateway.send(&line, &[JSON], br#"{"name":"a"}"#).status, 200, "{method}");
     }
     assert_eq!(site.gateway.send("POST /schema", &[JSON], b"").status, 400);
@@ -326,7 +369,10 @@ fn sm_23_the_body_of_a_get_is_a_body_and_never_a_request() {
     let seen = site.upstream.seen();
     assert_eq!(seen.len(), 6, "{seen:?}");
     for (first, second) in seen.iter().zip(&seen[1..]).step_by(2) {
-        assert!(first.contains("/up/a HTTP/1.1\r\n") && first.ends_with("Host: localhost\r\n\r\n"), "{first}");
+        assert!(
+            first.contains("/up/a HTTP/1.1\r\n") && first.ends_with("Host: localhost\r\n\r\n"),
+            "{first}"
+        );
         let length = format!("content-length: {}\r\n", smuggled.len());
         assert!(first.to_ascii_lowercase().contains(&length), "{first}");
         assert!(second.starts_with("GET /up/next "), "{second}");

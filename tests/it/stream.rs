@@ -35,7 +35,7 @@ fn read_head(stream: &mut TcpStream) -> String {
 
 fn open(gateway: &Gateway, line: &str, headers: &[(&str, &str)]) -> Connection {
     let mut connection = Connection::open(gateway.public);
-    connection.send(compose(line, headers, b"")).unwrap();
+    connection.send(compose(line, headers, b"")).expect("the gateway reads");
     connection
 }
 
@@ -73,7 +73,11 @@ fn a_body_streams_before_it_is_whole() {
     let gateway = gateway(&upstream);
     let mut connection = open(&gateway, "POST /up/a", &[("Transfer-Encoding", "chunked")]);
     connection.send("5\r\nfirst\r\n").unwrap();
-    while !heard.recv_timeout(PATIENCE).expect("the first part goes up before the last came").contains("first") {}
+    while !heard
+        .recv_timeout(PATIENCE)
+        .expect("the first part goes up before the last came")
+        .contains("first")
+    {}
     connection.send("4\r\nlast\r\n0\r\n\r\n").unwrap();
     assert_eq!(connection.read().expect("an answer").text(), "done");
 }
@@ -81,7 +85,9 @@ fn a_body_streams_before_it_is_whole() {
 #[test]
 fn up_01_and_up_05_and_up_08_no_readable_head_is_a_502_that_names_no_address() {
     let refused = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let dead = format!("[[services]]\nname = \"up\"\nurls = [\"http://{refused}\"]\n[[routes]]\npath = \"/up/*\"\nservice = \"up\"\nauth = \"none\"\n");
+    let dead = format!(
+        "[[services]]\nname = \"up\"\nurls = [\"http://{refused}\"]\n[[routes]]\npath = \"/up/*\"\nservice = \"up\"\nauth = \"none\"\n"
+    );
     let dead = Setup::new(&dead).start();
     for line in ["GET /up/a", "POST /up/a"] {
         let answer = dead.send(line, &[], b"");
@@ -89,7 +95,12 @@ fn up_01_and_up_05_and_up_08_no_readable_head_is_a_502_that_names_no_address() {
         assert!(!answer.text().contains("127.0.0.1") && !answer.text().contains(&refused.port().to_string()));
     }
     for bytes in [
-        "", "HTTP/1.1 200 OK\r\nContent-Le", "HTTP/1.1 99 X\r\n\r\n", "HTTP/1.1 1000 X\r\n\r\n", "ICY 200 OK\r\n\r\n", "hello",
+        "",
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        "HTTP/1.1 99 X\r\n\r\n",
+        "HTTP/1.1 1000 X\r\n\r\n",
+        "ICY 200 OK\r\n\r\n",
+        "hello",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
@@ -121,7 +132,7 @@ fn breaks_off(framing: &str, half: &str, more: &'static str) -> (Upstream, Sende
     let upstream = Upstream::raw(move |mut stream| {
         read_head(&mut stream);
         stream.write_all(first.as_bytes()).ok();
-        wait.lock().unwrap().recv_timeout(PATIENCE).ok();
+        wait.lock().expect("no panic").recv_timeout(PATIENCE).ok();
         stream.write_all(more.as_bytes()).ok();
     });
     (upstream, release)
@@ -156,7 +167,10 @@ fn up_05_an_answer_that_breaks_off_at_once_is_no_whole_answer_either() {
     ] {
         let gateway = gateway(&sends_and_closes(bytes));
         let all = open(&gateway, "GET /up/a", &[]).read_rest();
-        assert!(!all.contains("0\r\n\r\n") && all.split("\r\n\r\n").nth(1).is_none_or(|b| b.len() < 10), "{all:?}");
+        assert!(
+            !all.contains("0\r\n\r\n") && all.split("\r\n\r\n").nth(1).is_none_or(|b| b.len() < 10),
+            "{all:?}"
+        );
         assert!(all.is_empty() || all.starts_with("HTTP/1.1 200 "), "{all:?}");
     }
 }
@@ -187,7 +201,8 @@ fn up_10_and_sm_29_interim_answers_are_bounded_and_none_opens_a_tunnel() {
         while stream.write_all(early.as_bytes()).is_ok() {}
     });
     assert!(matches!(gateway(&endless).get("/up/a").status, 502 | 504));
-    let switching = "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\nraw bytes";
+    let switching =
+        "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: foo\r\n\r\nraw bytes";
     let (tell, hear) = channel();
     let tunnel = Upstream::raw(move |mut stream| {
         read_head(&mut stream);
@@ -238,7 +253,11 @@ fn up_11_what_has_no_body_has_none_and_the_next_answer_is_its_own() {
     let gateway = gateway(&upstream);
     let mut connection = Connection::open(gateway.public);
     for (line, status) in [
-        ("GET /up/204", 204), ("GET /up/304", 304), ("HEAD /up/head", 200), ("GET /up/204-body", 204), ("HEAD /up/head-body", 200),
+        ("GET /up/204", 204),
+        ("GET /up/304", 304),
+        ("HEAD /up/head", 200),
+        ("GET /up/204-body", 204),
+        ("HEAD /up/head-body", 200),
     ] {
         connection.send(compose(line, &[], b"")).unwrap();
         let head = connection.read_until("\r\n\r\n");
@@ -297,7 +316,8 @@ fn up_16_a_client_that_does_not_read_stops_the_upstream_and_not_the_gateway() {
 
 #[test]
 fn up_14_an_answer_that_comes_before_the_body_was_read_is_delivered() {
-    let upstream = sends_and_closes("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
+    let upstream =
+        sends_and_closes("HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno");
     let gateway = gateway(&upstream);
     let mut connection = open(&gateway, "POST /up/a", &[("Content-Length", "900000")]);
     connection.send("half").unwrap();
@@ -327,7 +347,8 @@ fn up_02_a_broken_upstream_harms_nobody_else_and_is_used_again_when_it_works() {
 /// Sends the beginning of a request and leaves.
 fn abort(gateway: SocketAddr, cookie: &str, after: usize) {
     let mut connection = Connection::open(gateway);
-    let bytes = compose("POST /up/a", &[("Cookie", cookie), ("Sec-Fetch-Site", "same-origin")], &[b'x'; 2_000]);
+    let bytes =
+        compose("POST /up/a", &[("Cookie", cookie), ("Sec-Fetch-Site", "same-origin")], &[b'x'; 2_000]);
     connection.send(&bytes[..after.min(bytes.len() - 1)]).ok();
 }
 
@@ -335,7 +356,9 @@ fn abort(gateway: SocketAddr, cookie: &str, after: usize) {
 fn sm_34_no_answer_reaches_another_user_whatever_is_broken_off() {
     let upstream = Upstream::with(|request, stream| {
         let user = request.lines().find_map(|l| l.strip_prefix("x-auth-request-user: ")).unwrap_or("nobody");
-        stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{user}", user.len()).as_bytes()).is_ok()
+        stream
+            .write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{user}", user.len()).as_bytes())
+            .is_ok()
     });
     let limits = "[rate_limit]\nuser_burst = 100000\nip_burst = 100000\n";
     let gateway = Setup::new(&format!("{limits}{}", upstream.config()))

@@ -1,5 +1,6 @@
 //! A raw HTTP/1.1 client: it sends exactly the bytes it is given and reads one answer at a time.
 
+use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -60,11 +61,6 @@ impl Connection {
         stream.set_read_timeout(Some(PATIENCE)).expect("a socket option");
         stream.set_nodelay(true).expect("a socket option");
         Self { stream, buffer: Vec::new() }
-    }
-
-    /// The socket itself.
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
     }
 
     /// Sends bytes as they are. An error means that the other end is gone, which some tests expect.
@@ -208,10 +204,10 @@ pub fn compose(line: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
         head.push_str("Host: localhost\r\n");
     }
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     if !body.is_empty() && !has("content-length") && !has("transfer-encoding") {
-        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        let _ = write!(head, "Content-Length: {}\r\n", body.len());
     }
     head.push_str("\r\n");
     let mut bytes = head.into_bytes();
