@@ -24,3 +24,4 @@ mod session_end;
 mod session_token;
 mod sign_in;
 mod storage;
+mod stream;
