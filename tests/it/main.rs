@@ -5,5 +5,6 @@ mod cors;
 mod envelope;
 mod harness;
 mod rate_limit;
+mod review;
 mod route;
 mod rules;
