@@ -1,7 +1,7 @@
-//! Why `serve` does not start: for a person at a terminal with lines and carets, elsewhere as JSON lines like
+//! Why `serve` does not start, on standard error: for a person with lines and carets, elsewhere as JSON lines like
 //! everything that `serve` writes.
 
-use std::io::{IsTerminal as _, stdout};
+use std::io::{IsTerminal as _, stderr};
 
 use serde_json::json;
 
@@ -13,7 +13,7 @@ use crate::telemetry::timestamp::push_rfc3339;
 
 /// Tells one sentence.
 pub fn sentence(text: &str) {
-    if stdout().is_terminal() {
+    if stderr().is_terminal() {
         render::error(text);
     } else {
         line("ERROR", text, None);
@@ -22,7 +22,7 @@ pub fn sentence(text: &str) {
 
 /// Tells why the config file cannot be read, and how the start ends.
 pub fn unread(problem: &Problem) -> Exit {
-    if stdout().is_terminal() {
+    if stderr().is_terminal() {
         return inputs::report(problem);
     }
     tell(problem);
@@ -31,7 +31,7 @@ pub fn unread(problem: &Problem) -> Exit {
 
 /// Tells every problem that keeps the files from going live.
 pub fn problems(problems: &Problems) {
-    if stdout().is_terminal() {
+    if stderr().is_terminal() {
         render::complain(&render::report(problems));
         return;
     }
@@ -50,5 +50,5 @@ fn line(level: &str, message: &str, hint: Option<&str>) {
     if let Some(hint) = hint {
         line["hint"] = hint.into();
     }
-    render::print(&line.to_string());
+    render::complain(&line.to_string());
 }

@@ -20,7 +20,7 @@ use crate::server::admin::{self, Admin};
 use crate::server::drain::drain;
 use crate::server::listen::listen;
 use crate::server::notify;
-use crate::server::reload::{Attempts, Report};
+use crate::server::reload::{Attempts, Report, Started};
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
 use crate::server::workers::{Options as WorkerOptions, Workers};
@@ -100,6 +100,9 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tracing::warn!(problem = problem.short(), "policy warning");
     }
     let drain_timeout = snapshot.config.server.drain_timeout;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before anybody can know that the gateway runs: a SIGHUP that comes early must not end it.
+    let mut signals = runtime.block_on(async { Signals::install() })?;
     let gateway = start::gateway(snapshot, problems, logs.clone(), &metrics, clock)?;
     let (listener, workers) = start::public(&gateway)?;
     roots.extend(options.config_file());
@@ -107,10 +110,8 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     let (admin_listener, admin_workers) = admin(&gateway, &watcher)?;
     banner::show(&gateway, logs.form());
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     let result = local.block_on(&runtime, async {
-        let mut signals = Signals::install()?;
         tokio::task::spawn_local(proxy::watch(Arc::clone(&gateway.upstreams)));
         tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
         let stop = Rc::new(tokio::sync::Notify::new());
@@ -156,8 +157,9 @@ fn watch(
         gateway: Arc::clone(gateway),
         gate: workers.gate(),
         config_file: options.config_file(),
+        started: Started::with(&gateway.live.current().config),
     };
-    Watcher::start(roots, read_ms, Arc::clone(&gateway.metrics), move |_| attempts.attempt())
+    Watcher::start(roots, read_ms, Arc::clone(&gateway.metrics), move |trigger| attempts.attempt(trigger))
         .map_err(|source| StartError::Io { what: "cannot start watching the files", source })
 }
 

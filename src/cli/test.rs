@@ -40,6 +40,9 @@ fn table(report: &TestReport) -> String {
         out.push_str("\n\n");
         out.push_str(message);
     }
+    if report.cases.is_empty() {
+        return out;
+    }
     let failed = report.cases.iter().filter(|case| !case.ok).count();
     let _ = write!(out, "\n\n{} passed, {failed} failed", report.cases.len() - failed);
     out

@@ -1,5 +1,6 @@
 //! What holds across the stages: who pays, what is said of an answer, and what a connection is good for afterwards.
 
+use std::fs;
 use std::io::{Read, Write};
 
 use crate::harness::client::{Connection, compose};
@@ -120,4 +121,40 @@ fn lg_08_an_answer_that_its_client_left_is_logged_once_and_as_cut() {
     drop(connection);
     let line = gateway.wait_for_log(|l| l.contains("left-1"));
     assert!(line.contains("\"code\":\"RESPONSE_CUT\""), "{line}");
+}
+
+#[test]
+fn hr_09_a_request_under_way_still_finds_a_service_that_a_reload_removed() {
+    let upstream = Upstream::hello();
+    let config = format!("{FIXED}\n{}body_schema = \"shape.json\"\n", upstream.config());
+    let gateway = Setup::new(&config).file("shape.json", r#"{"type":"object"}"#).start();
+    let mut connection = Connection::open(gateway.public);
+    let headers = [("Content-Type", "application/json"), ("Content-Length", "2"), ("Expect", "100-continue")];
+    connection.send(compose("POST /up/x", &headers, b"")).expect("the gateway reads");
+    let mut interim = [0; 25];
+    connection.stream().read_exact(&mut interim).expect("the gateway asks for the body");
+    let before = gateway.generation();
+    let without = gateway.config().replace(&config[FIXED.len()..], "");
+    gateway.save("config.toml", &without);
+    gateway.until("the service is gone", |g| g.generation() > before);
+    assert_eq!(gateway.get("/up/x").status, 404);
+    connection.send(b"{}").expect("the gateway reads");
+    assert_eq!(connection.read().expect("an answer").text(), "hello");
+}
+
+#[test]
+fn hr_13_a_key_that_needs_a_restart_says_so_until_the_restart() {
+    let gateway = Setup::new(&format!("{FIXED}\n[storage]\npath = \"data/a.db\"\n")).start();
+    let needs = || gateway.ask_admin("GET /admin/api/status", &[], b"").json()["needs_restart"].clone();
+    let reload = |from: &str, to: &str| {
+        fs::write(gateway.at("config.toml"), gateway.config().replace(from, to)).expect("a file");
+        assert!(gateway.verb(&["reload"]).status.success());
+    };
+    reload("a.db", "b.db");
+    assert_eq!(needs(), serde_json::json!(["storage.path"]));
+    reload("\"fixed\" }", "\"other\" }");
+    assert_eq!(gateway.get("/fixed").text(), "other");
+    assert_eq!(needs(), serde_json::json!(["storage.path"]), "the process still runs with the old one");
+    reload("b.db", "a.db");
+    assert_eq!(needs(), serde_json::json!([]));
 }

@@ -116,9 +116,10 @@ where
     let gateway = &*admin.gateway;
     let found = endpoint::find(head.method(), head.parts().uri.path());
     let hosts = &gateway.live.current().config.admin.hosts;
-    let guarded = match guard::is_exempt(&found) {
-        true => Ok(()),
-        false => guard::host(head, hosts).and_then(|()| guard::origin(head)),
+    let guarded = if guard::is_exempt(&found) {
+        Ok(())
+    } else {
+        guard::host(head, hosts).and_then(|()| guard::origin(head))
     };
     if let (Err(refusal), Find::Endpoint(endpoint)) = (&guarded, found)
         && let Some(name) = endpoint.writes()

@@ -102,9 +102,12 @@ fn make(folder: &Path) -> io::Result<()> {
     })
 }
 
-/// The system's word for an error, without its number.
+/// What the system said, as a reader of the sentence knows it.
 fn plain(error: &io::Error) -> String {
-    error.kind().to_string()
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        kind => kind.to_string(),
+    }
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {

@@ -20,6 +20,7 @@ pub struct Setup {
     files: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     users: Vec<(String, String, Vec<String>)>,
+    shell: Option<String>,
 }
 
 /// A running gateway.
@@ -33,13 +34,20 @@ pub struct Gateway {
     lines: Arc<Mutex<Vec<String>>>,
     news: Receiver<()>,
     environment: Vec<(String, String)>,
+    shell: Option<String>,
 }
 
 impl Setup {
     /// A configuration without `[server] listen` and `[admin] listen`: the ports are chosen here. Further keys of these
     /// two tables go in [`Setup::server`].
     pub fn new(config: &str) -> Self {
-        Self { config: config.to_owned(), files: Vec::new(), environment: Vec::new(), users: Vec::new() }
+        Self {
+            config: config.to_owned(),
+            files: Vec::new(),
+            environment: Vec::new(),
+            users: Vec::new(),
+            shell: None,
+        }
     }
 
     /// Adds a file below the config file's folder.
@@ -71,6 +79,12 @@ impl Setup {
         self
     }
 
+    /// Has a shell do this before it becomes the gateway: `ulimit`, `trap`, `umask`.
+    pub fn shell(mut self, line: &str) -> Self {
+        self.shell = Some(line.to_owned());
+        self
+    }
+
     /// Writes the files and starts the gateway; returns when it listens.
     pub fn start(self) -> Gateway {
         let folder = tempfile::tempdir().expect("a folder");
@@ -84,7 +98,7 @@ impl Setup {
             let output = verb(folder.path(), &arguments, &self.environment, Some(password));
             assert!(output.status.success(), "users add: {output:?}");
         }
-        Gateway::spawn(folder, public, admin, self.environment)
+        Gateway::spawn(folder, public, admin, self.environment, self.shell)
     }
 
     /// Writes the files without starting anything; for verbs that need no gateway.
@@ -129,8 +143,14 @@ fn free_port() -> SocketAddr {
     listener.local_addr().expect("an address")
 }
 
-fn command(folder: &Path, environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pluginmind"));
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_pluginmind");
+
+fn command(folder: &Path, environment: &[(String, String)], shell: Option<&str>) -> Command {
+    let mut command = Command::new(if shell.is_some() { "sh" } else { BINARY });
+    if let Some(line) = shell {
+        command.arg("-c").arg(format!("{line}; exec \"$0\" \"$@\"")).arg(BINARY);
+    }
     command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.envs(environment.iter().map(|(n, v)| (n, v))).arg("-c").arg(folder.join("config.toml"));
     command
@@ -143,7 +163,7 @@ pub fn verb(
     environment: &[(String, String)],
     input: Option<&str>,
 ) -> Output {
-    let mut child = command(folder, environment)
+    let mut child = command(folder, environment, None)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -162,8 +182,9 @@ impl Gateway {
         public: SocketAddr,
         admin: SocketAddr,
         environment: Vec<(String, String)>,
+        shell: Option<String>,
     ) -> Self {
-        let mut child = command(folder.path(), &environment)
+        let mut child = command(folder.path(), &environment, shell.as_deref())
             .arg("serve")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -183,7 +204,7 @@ impl Gateway {
                 }
             });
         }
-        let mut gateway = Self { public, admin, folder, child, lines, news, environment };
+        let mut gateway = Self { public, admin, folder, child, lines, news, environment, shell };
         gateway.wait_for_log(|line| line.contains("\"listening\""));
         gateway
     }
@@ -243,6 +264,28 @@ impl Gateway {
     /// Runs a verb beside the running gateway.
     pub fn verb(&self, arguments: &[&str]) -> Output {
         verb(self.folder.path(), arguments, &self.environment, None)
+    }
+
+    /// Runs a verb that reads a line, beside the running gateway.
+    pub fn verb_with(&self, arguments: &[&str], input: &str) -> Output {
+        verb(self.folder.path(), arguments, &self.environment, Some(input))
+    }
+
+    /// The admin token as a header value.
+    pub fn token(&self) -> String {
+        format!("Bearer {}", fs::read_to_string(self.at("data/admin.token")).expect("readable").trim())
+    }
+
+    /// Posts JSON to the admin API with the token.
+    pub fn change(&self, path: &str, body: &str) -> Answer {
+        let headers = [("Authorization", self.token()), ("Content-Type", "application/json".to_owned())];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        self.ask_admin(&format!("POST {path}"), &headers, body.as_bytes())
+    }
+
+    /// Whether the process has ended, and how.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().expect("it can be asked")
     }
 
     /// Every line written so far.
@@ -307,7 +350,7 @@ impl Gateway {
         self.child.wait().expect("it ends");
         let empty = tempfile::tempdir().expect("a folder");
         let folder = std::mem::replace(&mut self.folder, empty);
-        Self::spawn(folder, self.public, self.admin, std::mem::take(&mut self.environment))
+        Self::spawn(folder, self.public, self.admin, std::mem::take(&mut self.environment), self.shell.take())
     }
 }
 
