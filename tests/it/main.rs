@@ -12,6 +12,7 @@ mod harness;
 mod origin;
 mod rate_limit;
 mod reload;
+mod review;
 mod route;
 mod rules;
 mod session;
