@@ -23,7 +23,8 @@ const WRITES: [&str; 5] = [
 
 const READS: [&str; 3] = ["/admin/api/status", "/admin/api/sessions", "/admin/api/users"];
 
-const PROBES: [&str; 7] = ["/live", "/ready", "/health", "/version", "/services", "/services/health", "/metrics"];
+const PROBES: [&str; 7] =
+    ["/live", "/ready", "/health", "/version", "/services", "/services/health", "/metrics"];
 
 fn start() -> Gateway {
     Setup::new(CONFIG).user("ann@example.org", PASSWORD, &["staff"]).user("bob", PASSWORD, &[]).start()
@@ -48,7 +49,11 @@ fn ad_01_nothing_changes_without_the_token_and_the_token_counts_only_in_its_head
         let refused = post(&gateway, path, &[]);
         assert_eq!((refused.status, refused.code().as_str()), (401, "AUTHENTICATION_REQUIRED"), "{path}");
         assert!(refused.header("www-authenticate").is_some_and(|w| w.starts_with("Bearer")), "{path}");
-        assert_eq!(post(&gateway, &format!("{path}?token={bare}&access_token={bare}"), &[]).status, 401, "{path}");
+        assert_eq!(
+            post(&gateway, &format!("{path}?token={bare}&access_token={bare}"), &[]).status,
+            401,
+            "{path}"
+        );
         assert_eq!(post(&gateway, path, &[("Cookie", &format!("token={bare}"))]).status, 401, "{path}");
         assert_eq!(post(&gateway, path, &[("X-Api-Key", bare)]).status, 401, "{path}");
         let twice = [("Authorization", token.as_str()), ("Authorization", token.as_str())];
@@ -77,10 +82,17 @@ fn ad_01_ten_wrong_tokens_shut_the_door_even_for_the_right_one() {
 #[test]
 fn ad_02_a_host_that_is_not_ours_is_misdirected() {
     let gateway = Setup::new(&format!("[admin]\nhosts = [\"gate.internal\"]\n{CONFIG}")).start();
-    let ask = |path: &str, host: &str| gateway.ask_admin(&format!("GET {path}"), &[("Host", host)], b"").status;
+    let ask =
+        |path: &str, host: &str| gateway.ask_admin(&format!("GET {path}"), &[("Host", host)], b"").status;
     let port = gateway.admin.port();
     for path in READS {
-        for host in ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "0.0.0.0", "gate.internal.evil"] {
+        for host in [
+            "evil.example",
+            "127.0.0.1.evil.example",
+            "localhost.evil.example",
+            "0.0.0.0",
+            "gate.internal.evil",
+        ] {
             assert_eq!(ask(path, host), 421, "{path} {host}");
             assert_eq!(ask(path, &format!("{host}:{port}")), 421, "{path} {host}");
         }
@@ -113,8 +125,14 @@ fn ad_02_a_page_of_another_site_is_refused_with_and_without_the_token() {
         assert!(refused.header("access-control-allow-origin").is_none());
         assert_eq!(gateway.ask_admin("GET /admin/api/users", &[header], b"").status, 403, "{header:?}");
     }
-    for header in [("Origin", "http://localhost"), ("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "none")] {
-        assert_eq!(post(&gateway, "/admin/api/reload", &[("Authorization", &token), header]).status, 200, "{header:?}");
+    for header in
+        [("Origin", "http://localhost"), ("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "none")]
+    {
+        assert_eq!(
+            post(&gateway, "/admin/api/reload", &[("Authorization", &token), header]).status,
+            200,
+            "{header:?}"
+        );
     }
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x"] {
         let headers = [("Authorization", token.as_str()), ("Content-Type", kind)];
@@ -215,8 +233,11 @@ fn ad_06_no_answer_holds_a_secret() {
 #[test]
 fn ad_07_a_revoked_user_is_out_with_the_acknowledgement() {
     let gateway = start();
-    let (ann, second, bob) =
-        (gateway.sign_in("ann@example.org", PASSWORD), gateway.sign_in("ann@example.org", PASSWORD), gateway.sign_in("bob", PASSWORD));
+    let (ann, second, bob) = (
+        gateway.sign_in("ann@example.org", PASSWORD),
+        gateway.sign_in("ann@example.org", PASSWORD),
+        gateway.sign_in("bob", PASSWORD),
+    );
     let list = gateway.ask_admin("GET /admin/api/sessions?user=bob", &[], b"").json();
     assert_eq!(list.as_array().map(Vec::len), Some(1), "{list}");
     assert_eq!(list[0]["user"], "bob");
@@ -224,7 +245,10 @@ fn ad_07_a_revoked_user_is_out_with_the_acknowledgement() {
 
     let done = gateway.change("/admin/api/sessions/revoke", "{\"user\":\"ann@example.org\"}");
     assert_eq!((done.status, done.json()["revoked"].as_u64()), (200, Some(2)));
-    assert_eq!([private(&gateway, &ann), private(&gateway, &second), private(&gateway, &bob)], [401, 401, 200]);
+    assert_eq!(
+        [private(&gateway, &ann), private(&gateway, &second), private(&gateway, &bob)],
+        [401, 401, 200]
+    );
     assert_eq!(gateway.change("/admin/api/sessions/revoke", &format!("{{\"id\":\"{id}\"}}")).status, 200);
     assert_eq!(private(&gateway, &bob), 401);
     assert_eq!(gateway.change("/admin/api/sessions/revoke", &format!("{{\"id\":\"{id}\"}}")).status, 404);
@@ -233,7 +257,8 @@ fn ad_07_a_revoked_user_is_out_with_the_acknowledgement() {
     assert_eq!(gateway.change("/admin/api/users/disable", "{\"user\":\"ann@example.org\"}").status, 200);
     assert_eq!(private(&gateway, &ann), 401);
     let bob = gateway.sign_in("bob", PASSWORD);
-    let changed = gateway.change("/admin/api/users/passwd", "{\"user\":\"bob\",\"password\":\"another long one\"}");
+    let changed =
+        gateway.change("/admin/api/users/passwd", "{\"user\":\"bob\",\"password\":\"another long one\"}");
     assert_eq!(changed.status, 200, "{}", changed.text());
     assert_eq!(private(&gateway, &bob), 401, "a new password ends the sessions");
     let bob = gateway.sign_in("bob", "another long one");
@@ -250,10 +275,15 @@ fn ad_08_every_action_leaves_one_line_that_names_nobody() {
     post(&gateway, "/admin/api/reload", &[("Authorization", "Bearer wrong")]);
     gateway.change("/admin/api/sessions/revoke", "{\"user\":\"nobody@example.org\"}");
     gateway.wait_for_log(|l| l.contains("sessions.revoke"));
-    let lines: Vec<serde_json::Value> =
-        gateway.log().iter().filter(|l| l.contains("admin action")).map(|l| serde_json::from_str(l).unwrap()).collect();
+    let lines: Vec<serde_json::Value> = gateway
+        .log()
+        .iter()
+        .filter(|l| l.contains("admin action"))
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
     assert_eq!(lines.len(), 3, "{lines:?}");
-    let words: Vec<_> = lines.iter().map(|l| (l["action"].as_str().unwrap(), l["outcome"].as_str().unwrap())).collect();
+    let words: Vec<_> =
+        lines.iter().map(|l| (l["action"].as_str().unwrap(), l["outcome"].as_str().unwrap())).collect();
     assert_eq!(
         words,
         [("users.disable", "ok"), ("reload", "AUTHENTICATION_REQUIRED"), ("sessions.revoke", "NOT_FOUND")]
@@ -282,12 +312,18 @@ fn a_body_that_is_wrong_is_told_what_is_wrong_and_does_nothing() {
         let answer = gateway.change(path, body);
         assert_eq!(answer.status, status, "{path} {body}: {}", answer.text());
         if status == 422 {
-            assert!(answer.json()["error"]["details"].as_array().is_some_and(|d| !d.is_empty()), "{path} {body}");
+            assert!(
+                answer.json()["error"]["details"].as_array().is_some_and(|d| !d.is_empty()),
+                "{path} {body}"
+            );
         }
     }
     let long = format!("{{\"user\":\"{}\"}}", "x".repeat(70_000));
     assert_eq!(gateway.change("/admin/api/users/disable", &long).status, 413);
-    let added = gateway.change("/admin/api/users", "{\"name\":\"cat\",\"password\":\"a long password\",\"roles\":[\"staff\"]}");
+    let added = gateway.change(
+        "/admin/api/users",
+        "{\"name\":\"cat\",\"password\":\"a long password\",\"roles\":[\"staff\"]}",
+    );
     assert_eq!((added.status, added.json()["name"].as_str()), (200, Some("cat")));
     gateway.sign_in("cat", PASSWORD);
     let users = gateway.ask_admin("GET /admin/api/users", &[], b"").json();

@@ -45,7 +45,8 @@ fn said(output: &Output) -> String {
 }
 
 fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("not one document ({e}): {}", said(output)))
+    serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|e| panic!("not one document ({e}): {}", said(output)))
 }
 
 #[test]
@@ -54,7 +55,8 @@ fn check_tells_every_problem_at_once_with_its_place_a_caret_and_a_hint() {
         "[rate_limit]\nip_brust = 5\nuser_per_minute = \"many\"\n[cors]\norigins = [\"https://a.example/path\"]\n{CONFIG}\n\
          [[routes]]\npath = \"/x\"\nservice = \"nowhere\"\n"
     );
-    let folder = Setup::new(&config).plugin("mine", "fn on_request(req) { den(403, \"mine.x\", \"X\"); }").folder();
+    let folder =
+        Setup::new(&config).plugin("mine", "fn on_request(req) { den(403, \"mine.x\", \"X\"); }").folder();
     let check = run(folder.path(), &["check"], &[], None);
     let text = said(&check);
     assert_eq!(code(&check), 1, "{text}");
@@ -82,7 +84,8 @@ fn check_tells_every_problem_at_once_with_its_place_a_caret_and_a_hint() {
 #[test]
 fn check_runs_the_cases_and_writes_nothing() {
     let rule = "fn on_request(req) { if req.path == \"/x\" { deny(403, \"mine.x\", \"X\"); } }";
-    let setup = |case: &str| Setup::new(CONFIG).plugin("mine", rule).file("plugins/mine/tests/a.rhai", case).folder();
+    let setup =
+        |case: &str| Setup::new(CONFIG).plugin("mine", rule).file("plugins/mine/tests/a.rhai", case).folder();
     let good = setup("fn test_x() { assert_denied(run(request(\"GET\", \"/x\")), \"mine.x\"); }");
     let check = run(good.path(), &["check"], &[], None);
     assert_eq!((code(&check), said(&check).trim()), (0, "no problems"));
@@ -90,7 +93,11 @@ fn check_runs_the_cases_and_writes_nothing() {
     let bad = setup("fn test_x() {\n    assert_passed(run(request(\"GET\", \"/x\")));\n}");
     let check = run(bad.path(), &["check"], &[], None);
     assert_eq!(code(&check), 1);
-    assert!(said(&check).contains("plugins/mine/tests/a.rhai:2:") && said(&check).contains("test_x"), "{}", said(&check));
+    assert!(
+        said(&check).contains("plugins/mine/tests/a.rhai:2:") && said(&check).contains("test_x"),
+        "{}",
+        said(&check)
+    );
 }
 
 #[test]
@@ -120,7 +127,10 @@ fn test_fails_on_a_broken_case_and_runs_only_what_is_named() {
     let all = run(folder.path(), &["test"], &[], None);
     assert_eq!(code(&all), 1);
     let text = said(&all);
-    assert!(text.contains("test_broken") && text.contains("FAILED") && text.contains("1 passed, 1 failed"), "{text}");
+    assert!(
+        text.contains("test_broken") && text.contains("FAILED") && text.contains("1 passed, 1 failed"),
+        "{text}"
+    );
     assert!(text.contains("plugins/bad/tests/a.rhai:2"), "{text}");
     assert_eq!(code(&run(folder.path(), &["test", "good"], &[], None)), 0);
     assert_eq!(code(&run(folder.path(), &["test", "bad"], &[], None)), 1);
@@ -160,7 +170,11 @@ fn the_config_file_is_the_named_one_the_variables_the_one_here_or_the_embedded_o
     assert_eq!(fs::read_dir(path).unwrap().count(), 0);
     let missing = bare(path, &["-c", "nowhere.toml", "check"], &[]);
     assert_eq!(code(&missing), 2);
-    assert!(said(&missing).contains("nowhere.toml") && said(&missing).lines().count() == 1, "{}", said(&missing));
+    assert!(
+        said(&missing).contains("nowhere.toml") && said(&missing).lines().count() == 1,
+        "{}",
+        said(&missing)
+    );
     assert_eq!(code(&bare(path, &["check"], &[("PLUGINMIND_CONFIG", "nowhere.toml")])), 2);
     assert_eq!(code(&bare(path, &["-c", "nowhere.toml", "serve"], &[])), 2);
 
@@ -171,16 +185,23 @@ fn the_config_file_is_the_named_one_the_variables_the_one_here_or_the_embedded_o
     assert!(said(&bare(path, &["check"], &[])).contains("`here`"));
     assert!(said(&bare(path, &["check"], &variable)).contains("`variable`"));
     for arguments in [&["-c", "named.toml", "check"][..], &["check", "--config", "named.toml"]] {
-        assert!(said(&bare(path, arguments, &variable)).contains("`named`"), "the flag outranks the variable");
+        assert!(
+            said(&bare(path, arguments, &variable)).contains("`named`"),
+            "the flag outranks the variable"
+        );
     }
 }
 
 #[test]
 fn json_is_one_document_before_or_after_the_verb() {
     let gateway = Setup::new(CONFIG).user("ann", PASSWORD, &[]).start();
-    for line in ["check", "test", "users list", "sessions list", "status", "reload", "healthcheck", "secret generate"] {
+    for line in
+        ["check", "test", "users list", "sessions list", "status", "reload", "healthcheck", "secret generate"]
+    {
         let words: Vec<&str> = line.split(' ').collect();
-        for arguments in [[&["--format", "json"], &words[..]].concat(), [&words[..], &["--format", "json"]].concat()] {
+        for arguments in
+            [[&["--format", "json"], &words[..]].concat(), [&words[..], &["--format", "json"]].concat()]
+        {
             let output = gateway.verb(&arguments);
             assert_eq!(code(&output), 0, "{arguments:?}: {}", said(&output));
             let document = json(&output);
@@ -357,7 +378,10 @@ fn production_refuses_each_weakness_by_environment_and_by_file() {
                 let text = said(&output);
                 assert_eq!(code(&output), 1, "{arguments:?} {name}: {text}");
                 assert!(text.contains(words), "`{words}` in {text}");
-                assert!(value.len() < 20 || !about_secret(name) || !text.contains(value), "the secret is shown: {text}");
+                assert!(
+                    value.len() < 20 || !about_secret(name) || !text.contains(value),
+                    "the secret is shown: {text}"
+                );
             }
         };
         look("", Some((name, value)).filter(|(_, value)| !value.is_empty()));
@@ -367,7 +391,12 @@ fn production_refuses_each_weakness_by_environment_and_by_file() {
         let by_file = bare(folder.path(), &["check"], &environment[1..]);
         assert_eq!(code(&by_file), 1, "{}", said(&by_file));
         let development = bare(folder.path(), &["check"], &[("ENVIRONMENT", "development")]);
-        assert_eq!(code(&development), i32::from(value == "*"), "development is lenient: {}", said(&development));
+        assert_eq!(
+            code(&development),
+            i32::from(value == "*"),
+            "development is lenient: {}",
+            said(&development)
+        );
     }
 }
 
@@ -430,7 +459,10 @@ fn a_plugins_own_manifest_problems_have_a_place() {
     let text = said(&check);
     assert_eq!(code(&check), 1);
     assert!(text.contains("plugins/mine/plugin.toml:6:1") && text.contains("`on_error`"), "{text}");
-    assert!(text.contains("plugins/half/plugin.toml"), "rules without a manifest are not passed over: {text}");
+    assert!(
+        text.contains("plugins/half/plugin.toml"),
+        "rules without a manifest are not passed over: {text}"
+    );
     assert!(!text.contains("plugins/notes"), "what is no plugin is not ours: {text}");
 }
 
@@ -451,6 +483,9 @@ fn everything_serve_writes_off_a_terminal_is_json_lines() {
     gateway.until("the request's line", |g| g.log().iter().any(|l| l.contains("\"request\"")));
     for line in gateway.log() {
         let line: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line}"));
-        assert!(line["timestamp"].is_string() && line["level"].is_string() && line["message"].is_string(), "{line}");
+        assert!(
+            line["timestamp"].is_string() && line["level"].is_string() && line["message"].is_string(),
+            "{line}"
+        );
     }
 }

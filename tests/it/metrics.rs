@@ -125,9 +125,14 @@ fn counts_are_exact() {
     assert_eq!(refusals("rate_limit", "RATE_LIMIT_EXCEEDED"), 2.0);
     assert_eq!(refusals("on_request", "mine.tea"), 2.0);
     let decision = |bucket: &str, decision: &str| {
-        gateway.metric(&format!("pluginmind_rate_limit_decisions_total{{bucket=\"{bucket}\",decision=\"{decision}\"}}"))
+        gateway.metric(&format!(
+            "pluginmind_rate_limit_decisions_total{{bucket=\"{bucket}\",decision=\"{decision}\"}}"
+        ))
     };
-    assert_eq!((decision("ip", "deny"), decision("user", "allow"), decision("user", "deny")), (2.0, 1.0, 0.0));
+    assert_eq!(
+        (decision("ip", "deny"), decision("user", "allow"), decision("user", "deny")),
+        (2.0, 1.0, 0.0)
+    );
     let rule = "pluginmind_plugin_decisions_total{decision=\"deny\",mode=\"enforce\",plugin=\"mine\",rule=\"mine.tea\"}";
     assert_eq!(gateway.metric(rule), 2.0);
     assert_eq!(gateway.metric("pluginmind_http_request_duration_seconds_count{route=\"open\"}"), 5.0);
@@ -144,7 +149,8 @@ fn lg_04_no_client_makes_a_series() {
         let method = ["GET", "BREW", "M1", "FOO", "post", "PROPFIND"][n % 6];
         let method = if n.is_multiple_of(7) { format!("X{n}") } else { method.to_owned() };
         let line = format!("{method} /canary-{n}/{n}?q=canary{n}");
-        let (host, agent, key) = (format!("canary-{n}.example"), format!("canary/{n}"), format!("canary-{n}"));
+        let (host, agent, key) =
+            (format!("canary-{n}.example"), format!("canary/{n}"), format!("canary-{n}"));
         let headers = [
             ("Host", host.as_str()),
             ("User-Agent", agent.as_str()),

@@ -125,7 +125,10 @@ const PERSONAL: [(&str, &str); 10] = [
     ("X-Canary-Header-Name", "canary-bearer"),
     ("canary-header-name", "other.canary@example.net"),
     ("X-Api-Key", "canary-key"),
-    ("Cookie", "pm_session=eyJjYW5hcnkiOiJvbmUifQ.eyJjYW5hcnkiOiJvbmUifQ.canary-cookie; canary-cookie=canary-cookie"),
+    (
+        "Cookie",
+        "pm_session=eyJjYW5hcnkiOiJvbmUifQ.eyJjYW5hcnkiOiJvbmUifQ.canary-cookie; canary-cookie=canary-cookie",
+    ),
     ("Authorization", "Bearer eyJjYW5hcnkiOiJvbmUifQ.eyJjYW5hcnkiOiJvbmUifQ.canary-bearer"),
     ("traceparent", "00-canary-canary-00"),
 ];
@@ -147,7 +150,12 @@ fn visit(gateway: &Gateway) -> usize {
     let long = "canary-body".repeat(200);
     let long_path = format!("GET /open/{}", "canary-segment/".repeat(1_000));
     let requests: Vec<Visit<'_>> = vec![
-        ("GET /open/canary-segment?token=canary-query&mail=other.canary@example.net", plain.clone(), b"", &[200]),
+        (
+            "GET /open/canary-segment?token=canary-query&mail=other.canary@example.net",
+            plain.clone(),
+            b"",
+            &[200],
+        ),
         ("GET /open/203.0.113.77/other.canary@example.net", plain.clone(), b"", &[200]),
         ("GET /private?code=canary-query&state=canary-state", plain.clone(), b"", &[401]),
         ("GET /private", with(&[("Authorization", "Basic Y2FuYXJ5LWJhc2lj")]), b"", &[401]),
@@ -159,7 +167,12 @@ fn visit(gateway: &Gateway) -> usize {
         ("POST /typed", with(&[json]), b"{\"canary-body\":1,\"canary-body\":2}", &[400]),
         ("POST /typed", with(&[("Content-Type", "text/canary-body")]), b"canary-body", &[415]),
         ("POST /typed", with(&[json]), long.as_bytes(), &[413]),
-        ("POST /up/canary-segment?token=canary-query", with(&[form]), b"mail=other.canary@example.net&b=canary-body", &[200]),
+        (
+            "POST /up/canary-segment?token=canary-query",
+            with(&[form]),
+            b"mail=other.canary@example.net&b=canary-body",
+            &[200],
+        ),
         ("POST /gone/canary-segment?token=canary-query", with(&[form]), b"canary-body", &[502]),
         ("GET /up/broken?token=canary-query", plain.clone(), b"", &[502]),
         ("GET /rule/fault?q=canary-query", plain.clone(), b"", &[503]),
@@ -171,11 +184,26 @@ fn visit(gateway: &Gateway) -> usize {
         ("GET /tight", with(&[("X-Forwarded-For", "198.51.100.66")]), b"", &[200]),
         ("GET /tight", with(&[("X-Forwarded-For", "198.51.100.66")]), b"", &[429]),
         ("POST /auth/login", with(&[json, ("Cookie", "a=canary-cookie")]), login.as_bytes(), &[401]),
-        ("POST /auth/login", with(&[json, ("Cookie", "a=canary-cookie")]), b"{\"username\":\"other.canary@example.net\",\"canary-body\":1}", &[422]),
-        ("POST /auth/login", with(&[form, ("Cookie", "a=canary-cookie")]), login_form.as_bytes(), &[200, 401, 403]),
+        (
+            "POST /auth/login",
+            with(&[json, ("Cookie", "a=canary-cookie")]),
+            b"{\"username\":\"other.canary@example.net\",\"canary-body\":1}",
+            &[422],
+        ),
+        (
+            "POST /auth/login",
+            with(&[form, ("Cookie", "a=canary-cookie")]),
+            login_form.as_bytes(),
+            &[200, 401, 403],
+        ),
         ("POST /auth/logout", plain.clone(), b"", &[204, 403]),
         ("GET /auth/session", plain.clone(), b"", &[200]),
-        ("GET /open/x", with(&[("X-Forwarded-For", "canary-host, other.canary@example.net")]), b"", &[200, 400]),
+        (
+            "GET /open/x",
+            with(&[("X-Forwarded-For", "canary-host, other.canary@example.net")]),
+            b"",
+            &[200, 400],
+        ),
         ("GET /open/x", with(&[("Host", "canary-host.example")]), b"", &[200]),
         ("GET /open/x", with(&[("Host", "canary-host@other.canary")]), b"", &[400]),
         ("GET http://canary-host.example/open/x", plain.clone(), b"", &[400]),
@@ -183,7 +211,12 @@ fn visit(gateway: &Gateway) -> usize {
         ("GET /open/..%2fcanary-segment", plain.clone(), b"", &[400]),
         ("GET /open/x", with(&[("X-Request-ID", "other.canary@example.net")]), b"", &[200]),
         ("GET /open/x", with(&[("X-Request-ID", "canary-query canary-query")]), b"", &[200]),
-        ("OPTIONS /open/x", with(&[("Origin", "https://canary-referer.example"), ("Access-Control-Request-Method", "GET")]), b"", &[403]),
+        (
+            "OPTIONS /open/x",
+            with(&[("Origin", "https://canary-referer.example"), ("Access-Control-Request-Method", "GET")]),
+            b"",
+            &[403],
+        ),
         (&long_path, plain.clone(), b"", &[414]),
     ];
     for (line, headers, body, statuses) in &requests {
@@ -195,12 +228,18 @@ fn visit(gateway: &Gateway) -> usize {
             for canary in CANARIES {
                 assert!(!all.contains(canary), "{canary} in the answer to {line}: {all}");
             }
-            for word in ["main.rhai", "/tmp/", "127.0.0.1:", ".rs:", "panicked", "SELECT", "hyper", "rusqlite"] {
+            for word in
+                ["main.rhai", "/tmp/", "127.0.0.1:", ".rs:", "panicked", "SELECT", "hyper", "rusqlite"]
+            {
                 assert!(!all.contains(word), "LG-03: {word} in the answer to {line}: {all}");
             }
             // The sign-in page is the one answer that is a page.
             let page = line == "POST /auth/login" && headers.contains(&form);
-            assert!(page || answer.text().is_empty() || answer.header("content-type").is_some_and(|t| !t.contains("html")), "{line}");
+            assert!(
+                page || answer.text().is_empty()
+                    || answer.header("content-type").is_some_and(|t| !t.contains("html")),
+                "{line}"
+            );
         }
     }
     requests.len()
@@ -210,10 +249,13 @@ fn visit(gateway: &Gateway) -> usize {
 fn signed_in(gateway: &Gateway) -> usize {
     let body = format!("{{\"username\":\"{NAME}\",\"password\":\"{PASSWORD}\"}}");
     let from = ("X-Forwarded-For", "203.0.113.77");
-    let login = gateway.send("POST /auth/login", &[from, ("Content-Type", "application/json")], body.as_bytes());
+    let login =
+        gateway.send("POST /auth/login", &[from, ("Content-Type", "application/json")], body.as_bytes());
     assert_eq!(login.status, 200);
     let cookie = login.cookie().expect("a cookie");
-    for (line, status) in [("GET /private", 200), ("GET /staff", 403), ("GET /auth/session", 200), ("GET /auth/me", 200)] {
+    for (line, status) in
+        [("GET /private", 200), ("GET /staff", 403), ("GET /auth/session", 200), ("GET /auth/me", 200)]
+    {
         assert_eq!(gateway.send(line, &[from, ("Cookie", &cookie)], b"").status, status, "{line}");
     }
     let out = [from, ("Cookie", cookie.as_str()), ("Origin", "http://localhost")];
@@ -251,7 +293,8 @@ fn broken_upstream() -> Upstream {
             stream.write_all(b"HTTP/1.1 canary-upstream other.canary@example.net\r\n\r\n").ok();
             return false;
         }
-        let ok = "HTTP/1.1 200 OK\r\nSet-Cookie: a=canary-cookie\r\nContent-Length: 15\r\n\r\ncanary-upstream";
+        let ok =
+            "HTTP/1.1 200 OK\r\nSet-Cookie: a=canary-cookie\r\nContent-Length: 15\r\n\r\ncanary-upstream";
         stream.write_all(ok.as_bytes()).is_ok()
     })
 }
@@ -267,7 +310,9 @@ fn everything_kept(gateway: &Gateway) -> Vec<(String, Vec<u8>)> {
         while let Some(row) = rows.next().unwrap() {
             for (at, name) in names.iter().enumerate() {
                 match row.get_ref(at).unwrap() {
-                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => found.push((name.clone(), bytes.to_vec())),
+                    ValueRef::Text(bytes) | ValueRef::Blob(bytes) => {
+                        found.push((name.clone(), bytes.to_vec()))
+                    }
                     _ => {}
                 }
             }
@@ -300,18 +345,30 @@ fn lg_02_lg_03_and_lg_08_no_canary_is_written_anywhere_and_every_request_has_one
         }
         assert!(!line.to_ascii_lowercase().contains("canary"), "{line}");
         let value: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON: {e}: {line}"));
-        assert!(value["timestamp"].is_string() && value["level"].is_string() && value["message"].is_string(), "{line}");
+        assert!(
+            value["timestamp"].is_string() && value["level"].is_string() && value["message"].is_string(),
+            "{line}"
+        );
     }
     let access = access_lines(&gateway);
     assert_eq!(access.len(), sent, "one line a request");
     let ids: BTreeSet<&str> = access.iter().map(|l| l["correlation.id"].as_str().expect("an id")).collect();
     assert_eq!(ids.len(), sent, "and each has its own id");
-    assert!(lines.iter().any(|l| l.contains("[e-mail]") && l.contains("mine")), "the rule's own line is there");
+    assert!(
+        lines.iter().any(|l| l.contains("[e-mail]") && l.contains("mine")),
+        "the rule's own line is there"
+    );
 
     let metrics = gateway.ask_admin("GET /metrics", &[], b"").text();
-    assert!(!metrics.to_ascii_lowercase().contains("canary") && !metrics.contains("203.0.113") && !metrics.contains('@'));
+    assert!(
+        !metrics.to_ascii_lowercase().contains("canary")
+            && !metrics.contains("203.0.113")
+            && !metrics.contains('@')
+    );
 
-    let count = |g: &Gateway| everything_kept(g).iter().filter(|(name, _)| name == "query_logs.correlation_id").count();
+    let count = |g: &Gateway| {
+        everything_kept(g).iter().filter(|(name, _)| name == "query_logs.correlation_id").count()
+    };
     gateway.until("every row is there", |g| count(g) >= sent);
     assert_eq!(count(&gateway), sent, "one row a request");
     for (column, bytes) in everything_kept(&gateway) {
@@ -319,7 +376,10 @@ fn lg_02_lg_03_and_lg_08_no_canary_is_written_anywhere_and_every_request_has_one
         assert!(!text.contains("canary") && !text.contains('@'), "{column}: {text}");
         assert!(!text.contains("203.0.113.77") && !text.contains("198.51.100.66"), "{column}: {text}");
         for address in [&[203, 0, 113, 77][..], &[198, 51, 100, 66], &[0x20, 0x01, 0x0d, 0xb8, 0, 0x77]] {
-            assert!(!bytes.windows(address.len()).any(|w| w == address), "{column} holds the bytes of an address");
+            assert!(
+                !bytes.windows(address.len()).any(|w| w == address),
+                "{column} holds the bytes of an address"
+            );
         }
     }
 }
@@ -355,7 +415,11 @@ fn an_address_and_a_person_have_the_same_hash_everywhere_and_another_elsewhere()
     };
     gateway.until("the rows", |_| kept("b1").is_some());
     assert_eq!(kept("a1"), kept("a2"));
-    assert_eq!(kept("a1").as_deref(), Some(hash(&gateway, "a1").as_str()), "the log and the table speak of the same one");
+    assert_eq!(
+        kept("a1").as_deref(),
+        Some(hash(&gateway, "a1").as_str()),
+        "the log and the table speak of the same one"
+    );
 
     let first = gateway.sign_in(NAME, PASSWORD);
     let second = gateway.sign_in(NAME, PASSWORD);
@@ -364,7 +428,8 @@ fn an_address_and_a_person_have_the_same_hash_everywhere_and_another_elsewhere()
     }
     gateway.until("their lines", |g| access_lines(g).iter().any(|l| l["correlation.id"] == "u2"));
     let lines = access_lines(&gateway);
-    let user = |id: &str| lines.iter().find(|l| l["correlation.id"] == id).expect("a line")["user.hash"].clone();
+    let user =
+        |id: &str| lines.iter().find(|l| l["correlation.id"] == id).expect("a line")["user.hash"].clone();
     assert!(user("u1").is_string());
     assert_eq!(user("u1"), user("u2"));
     assert_eq!(lines.iter().find(|l| l["correlation.id"] == "u1").unwrap()["auth.state"], "session");
@@ -376,7 +441,15 @@ fn lg_01_no_client_breaks_a_line_or_writes_a_control_byte() {
     let gateway = setup(&upstream).start();
     let nasty = ["\u{1b}[2J", "\u{1b}]0;x\u{7}", "\u{2028}", "\u{202e}", "\u{85}", "\t\"quote\\", "\r"];
     for text in nasty {
-        for header in ["User-Agent", "Referer", "X-Request-ID", "X-Forwarded-For", "Cookie", "Authorization", "X-Api-Key"] {
+        for header in [
+            "User-Agent",
+            "Referer",
+            "X-Request-ID",
+            "X-Forwarded-For",
+            "Cookie",
+            "Authorization",
+            "X-Api-Key",
+        ] {
             let mut connection = Connection::open(gateway.public);
             connection.send(compose("GET /open/x", &[(header, text)], b"")).ok();
             connection.read();
@@ -395,7 +468,10 @@ fn lg_01_no_client_breaks_a_line_or_writes_a_control_byte() {
     for line in gateway.log() {
         let value: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("{e}: {line:?}"));
         assert_ne!(value["level"], "forged");
-        let hazard = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let hazard = |c: char| {
+            c.is_control()
+                || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        };
         assert!(!line.contains(hazard), "{line:?}");
     }
 }

@@ -206,7 +206,8 @@ impl Gateway {
         }
         let mut gateway = Self { public, admin, folder, child, lines, news, environment, shell };
         // A log level above `info` hides the line that says so; then the admin listener, opened last, is asked.
-        let quiet = |(name, value): &(String, String)| name == "LOG_LEVEL" && !value.eq_ignore_ascii_case("info");
+        let quiet =
+            |(name, value): &(String, String)| name == "LOG_LEVEL" && !value.eq_ignore_ascii_case("info");
         if gateway.environment.iter().any(quiet) {
             gateway.until("it listens", Self::listens);
         } else {
