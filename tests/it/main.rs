@@ -17,6 +17,7 @@ mod origin;
 mod privacy;
 mod rate_limit;
 mod reload;
+mod review;
 mod route;
 mod rules;
 mod session;
