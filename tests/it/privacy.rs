@@ -344,6 +344,7 @@ fn lg_02_lg_03_and_lg_08_no_canary_is_written_anywhere_and_every_request_has_one
             assert!(!line.contains(canary), "{canary} in {line}");
         }
         assert!(!line.to_ascii_lowercase().contains("canary"), "{line}");
+        assert!(!line.contains("redacted"), "the last net had something to catch: {line}");
         let value: Value = serde_json::from_str(line).unwrap_or_else(|e| panic!("not JSON: {e}: {line}"));
         assert!(
             value["timestamp"].is_string() && value["level"].is_string() && value["message"].is_string(),
