@@ -63,6 +63,11 @@ impl Connection {
         Self { stream, buffer: Vec::new() }
     }
 
+    /// The socket itself.
+    pub fn stream(&self) -> &TcpStream {
+        &self.stream
+    }
+
     /// Sends bytes as they are. An error means that the other end is gone, which some tests expect.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.write_all(bytes.as_ref())
