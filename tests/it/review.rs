@@ -177,3 +177,15 @@ fn sm_03_sm_04_and_sm_06_a_body_in_an_odd_coding_is_refused_and_the_connection_c
     }
     assert_eq!(gateway.send("POST /fixed", &[("Transfer-Encoding", "Chunked")], b"0\r\n\r\n").status, 200);
 }
+
+#[test]
+fn lg_08_a_request_whose_client_is_gone_at_once_has_its_line_too() {
+    let mut gateway = Setup::new(FIXED).start();
+    for n in 0..20 {
+        let mut connection = Connection::open(gateway.public);
+        let id = format!("gone-{n}.");
+        connection.send(compose("GET /fixed", &[("X-Request-ID", &id)], b"")).expect("the kernel takes it");
+        drop(connection);
+        gateway.wait_for_log(|l| l.contains(&id));
+    }
+}
