@@ -12,7 +12,7 @@ use crate::auth::{Auth, Moment, UserId};
 use crate::base::clock::Clock;
 use crate::base::refusal::Refusal;
 use crate::config::Config;
-use crate::pipeline::durable::{Durable, account_of, session_of};
+use crate::pipeline::durable::{Durable, account_of, key_of, session_of};
 use crate::server::admin::action::{Action, Terms};
 use crate::server::admin::sessions::{SessionView, is_current};
 use crate::server::admin::users::{self, UserView};
@@ -87,9 +87,11 @@ fn account(names: &HashMap<UserId, String>, text: &str) -> Option<UserId> {
 fn load(store: &Store, terms: Terms, now: Moment) -> Result<Auth, Failure> {
     let reader = store.reader().map_err(|error| unreadable(&error))?;
     let durable = Arc::new(Durable(store.clone()));
-    let auth = Auth::new(durable.clone(), durable, 1);
+    let auth = Auth::new(durable.clone(), durable.clone(), durable, 1);
     let accounts = reader.users().map_err(|error| unreadable(&error))?;
     auth.accounts.load(accounts.into_iter().filter_map(account_of).collect());
+    let keys = reader.keys().map_err(|error| unreadable(&error))?;
+    auth.keys.load(keys.into_iter().map(key_of).collect());
     let sessions = reader.sessions(now.unix_ms).map_err(|error| unreadable(&error))?;
     auth.sessions.load(sessions.iter().map(session_of).collect(), terms.lifetimes, now);
     Ok(auth)
