@@ -5,10 +5,8 @@
 //! RFC 9110 section 11.1 (the scheme in any case), RFC 6750 section 2.1; THREATS row JW-14.
 
 use http::HeaderMap;
-use http::header::AUTHORIZATION;
 
 const SCHEME: &str = "bearer";
-const X_API_KEY: &str = "x-api-key";
 
 /// Which header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +15,19 @@ pub enum Header {
     Authorization,
     /// `X-Api-Key`.
     XApiKey,
+}
+
+impl Header {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Authorization, Self::XApiKey];
+
+    /// Its name, in lower case.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Authorization => "authorization",
+            Self::XApiKey => "x-api-key",
+        }
+    }
 }
 
 /// What a header holds.
@@ -32,11 +43,7 @@ pub enum Presented<'a> {
 
 /// What a request presents in one of the two headers.
 pub fn presented(headers: &HeaderMap, header: Header) -> Presented<'_> {
-    let name = match header {
-        Header::Authorization => AUTHORIZATION.as_str(),
-        Header::XApiKey => X_API_KEY,
-    };
-    let mut lines = headers.get_all(name).iter();
+    let mut lines = headers.get_all(header.name()).iter();
     let line = match (lines.next(), lines.next()) {
         (None, _) => return Presented::Absent,
         (Some(line), None) => line.as_bytes(),
@@ -65,6 +72,13 @@ pub fn presented(headers: &HeaderMap, header: Header) -> Presented<'_> {
     }
 }
 
+/// Every word of one of the two headers, however badly it is written: what is looked through so that no key goes further.
+pub fn words(headers: &HeaderMap, header: Header) -> impl Iterator<Item = &str> {
+    let ends = |b: &u8| !b.is_ascii_graphic() || b",;=\"".contains(b);
+    let lines = headers.get_all(header.name()).iter();
+    lines.flat_map(move |line| line.as_bytes().split(ends)).filter_map(|word| std::str::from_utf8(word).ok())
+}
+
 /// Whether a byte belongs to a scheme's name (RFC 9110 section 5.6.2).
 fn is_scheme_byte(b: u8) -> bool {
     b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b)
@@ -72,12 +86,12 @@ fn is_scheme_byte(b: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
 
     fn bearer(lines: &[&'static str]) -> Presented<'static> {
-        let headers = lines.iter().map(|l| (AUTHORIZATION, HeaderValue::from_static(l))).collect();
+        let headers = lines.iter().map(|l| (http::header::AUTHORIZATION, HeaderValue::from_static(l))).collect();
         presented(Box::leak(Box::<HeaderMap>::new(headers)), Header::Authorization)
     }
 
@@ -105,7 +119,7 @@ mod tests {
         let of = |lines: &[&'static str]| {
             let headers: HeaderMap = lines
                 .iter()
-                .map(|l| (http::HeaderName::from_static(X_API_KEY), HeaderValue::from_static(l)))
+                .map(|l| (HeaderName::from_static("x-api-key"), HeaderValue::from_static(l)))
                 .collect();
             format!("{:?}", presented(&headers, Header::XApiKey))
         };

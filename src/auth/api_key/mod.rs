@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 pub use self::form::{KeyId, KeySecret, SecretDigest};
-pub use self::header::{Header, Presented, presented};
+pub use self::header::{Header, Presented, presented, words};
 pub use self::table::{ApiKeys, KEYS_MAX, KeyError};
 
 use super::ids::UserId;
