@@ -14,6 +14,7 @@ use crate::base::refusal::Refusal;
 use crate::config::Config;
 use crate::pipeline::durable::{Durable, account_of, key_of, session_of};
 use crate::server::admin::action::{Action, Terms};
+use crate::server::admin::keys::KeyView;
 use crate::server::admin::sessions::{SessionView, is_current};
 use crate::server::admin::users::{self, UserView};
 use crate::store::{OpenError, Options, Reader, Store};
@@ -55,6 +56,17 @@ pub(super) fn users(config: &Config) -> Result<Vec<UserView>, Failure> {
     let Some(reader) = reader(config)? else { return Ok(Vec::new()) };
     let rows = reader.users().map_err(|error| unreadable(&error))?;
     Ok(rows.into_iter().filter_map(account_of).map(|account| UserView::of(&account)).collect())
+}
+
+/// Every API key, newest first. No database yet is no key.
+pub(super) fn keys(config: &Config) -> Result<Vec<KeyView>, Failure> {
+    let Some(reader) = reader(config)? else { return Ok(Vec::new()) };
+    let accounts = reader.users().map_err(|error| unreadable(&error))?;
+    let names: HashMap<UserId, String> =
+        accounts.into_iter().map(|row| (UserId::from_bytes(row.id), row.name)).collect();
+    let rows = reader.keys().map_err(|error| unreadable(&error))?;
+    let now_ms = Clock::System.unix_ms();
+    Ok(rows.into_iter().map(|row| KeyView::of(&key_of(row), now_ms, |id| names.get(&id).cloned())).collect())
 }
 
 /// The living sessions, of all or of one account, newest first.
