@@ -9,6 +9,7 @@ mod drain;
 mod envelope;
 mod forward;
 mod harness;
+mod keys;
 mod origin;
 mod rate_limit;
 mod reload;

@@ -91,7 +91,8 @@ mod tests {
     use super::*;
 
     fn bearer(lines: &[&'static str]) -> Presented<'static> {
-        let headers = lines.iter().map(|l| (http::header::AUTHORIZATION, HeaderValue::from_static(l))).collect();
+        let headers =
+            lines.iter().map(|l| (http::header::AUTHORIZATION, HeaderValue::from_static(l))).collect();
         presented(Box::leak(Box::<HeaderMap>::new(headers)), Header::Authorization)
     }
 
@@ -100,8 +101,16 @@ mod tests {
         for line in ["Bearer x", "bearer x", "BEARER x"] {
             assert_eq!(bearer(&[line]), Presented::One("x"), "{line}");
         }
-        for line in ["Bearer", "Bearer ", "Bearer  x", "Bearer x y", "Bearer,x", "Bearer x,y", "Bearer\tx", "Bearer x "]
-        {
+        for line in [
+            "Bearer",
+            "Bearer ",
+            "Bearer  x",
+            "Bearer x y",
+            "Bearer,x",
+            "Bearer x,y",
+            "Bearer\tx",
+            "Bearer x ",
+        ] {
             assert_eq!(bearer(&[line]), Presented::Malformed, "{line:?}");
         }
         assert_eq!(bearer(&["Bearer x", "Bearer x"]), Presented::Malformed);

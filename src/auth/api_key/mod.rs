@@ -154,10 +154,7 @@ impl ApiKey {
     fn used(&self, now_ms: i64) -> bool {
         let noted = self.last_used_ms.load(Ordering::Relaxed);
         (noted == NEVER_MS || now_ms.abs_diff(noted) >= NOTE_EVERY_MS)
-            && self
-                .last_used_ms
-                .compare_exchange(noted, now_ms, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok()
+            && self.last_used_ms.compare_exchange(noted, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Ends it; the first moment stands. Returns that moment.

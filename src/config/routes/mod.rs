@@ -215,7 +215,8 @@ impl Route {
             report("accept", "`accept` names no kind of credential: `session`, `api_key` or both".to_owned());
         }
         if self.login_redirect && !self.accept.is_empty() && !self.accept.contains(&Credential::Session) {
-            let message = "`login_redirect` on a route that accepts no session: who signs in is refused again";
+            let message =
+                "`login_redirect` on a route that accepts no session: who signs in is refused again";
             report("login_redirect", message.to_owned());
         }
         if !self.roles.is_empty() && self.auth == AuthNeed::None {

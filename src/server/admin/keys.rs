@@ -150,7 +150,11 @@ fn owner(auth: &Auth, asked: Option<&str>) -> Result<String, &'static str> {
     if is_address || UserId::parse(text).is_some() {
         return Err("there is no such account; an owner is an account or a word");
     }
-    if is_word(text) { Ok(text.to_owned()) } else { Err("an owner is an account, or a word of up to 128 bytes") }
+    if is_word(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("an owner is an account, or a word of up to 128 bytes")
+    }
 }
 
 fn is_word(text: &str) -> bool {
