@@ -80,11 +80,13 @@ fn outgoing(
     let groups: Vec<String> = match request.identity() {
         Identity::Anonymous => Vec::new(),
         Identity::User(user) => user.account.roles.iter().map(ToString::to_string).collect(),
+        Identity::ApiKey(key) => key.scopes().to_vec(),
     };
     let identity = match (request.identity(), &trail.user) {
         (Identity::User(user), Some(id)) => {
             Some(hops::Identity { user: id, email: user.account.name.email(), groups: &groups })
         }
+        (Identity::ApiKey(_), Some(id)) => Some(hops::Identity { user: id, email: None, groups: &groups }),
         _ => None,
     };
     let host = request.host().map(crate::base::target::Host::authority).unwrap_or_default();
@@ -95,7 +97,7 @@ fn outgoing(
         host: &host,
         identity,
         session_cookie: &snapshot.session_cookie,
-        credential: None,
+        credentials: request.withheld(),
         set: &route.route.set_headers,
     };
     let mut outgoing = Request::new(body);

@@ -3,6 +3,7 @@
 
 pub mod admission;
 pub mod answer;
+pub mod api_key;
 pub mod arrival;
 pub mod authorise;
 pub mod body;

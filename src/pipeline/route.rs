@@ -9,7 +9,7 @@ use super::endpoints::Own;
 use super::step::Step;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
-use crate::config::AuthNeed;
+use crate::config::{AuthNeed, Credential};
 use crate::live::routes::{CompiledRoute, Found, RouteTable};
 
 /// Where a request goes, once the rules had their say.
@@ -88,6 +88,11 @@ impl Routed {
     /// Whether the caller must be known; own endpoints look after themselves.
     pub fn auth_need(&self) -> AuthNeed {
         self.route().map_or(AuthNeed::None, |r| r.route.auth)
+    }
+
+    /// Whether a kind of credential counts here. Own endpoints are about sessions.
+    pub fn accepts(&self, kind: Credential) -> bool {
+        self.route().map_or(kind == Credential::Session, |r| r.route.accept.contains(&kind))
     }
 
     /// Where the request goes, or why it goes nowhere: 404, or 405 with `Allow`.

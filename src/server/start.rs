@@ -22,7 +22,7 @@ use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::snapshot::Snapshot;
-use crate::pipeline::durable::{Durable, account_of, session_of};
+use crate::pipeline::durable::{Durable, account_of, key_of, session_of};
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::{handle, unparsed};
@@ -98,10 +98,11 @@ pub fn gateway(
 
 fn load_auth(snapshot: &Snapshot, store: &Store, clock: &Clock) -> Result<Auth, StartError> {
     let durable = Arc::new(Durable(store.clone()));
-    let auth = Auth::new(durable.clone(), durable, snapshot.config.auth.password_checks_max);
+    let auth = Auth::new(durable.clone(), durable.clone(), durable, snapshot.config.auth.password_checks_max);
     let now = Moment::of(clock);
     let reader = store.reader()?;
     auth.accounts.load(reader.users()?.into_iter().filter_map(account_of).collect());
+    auth.keys.load(reader.keys()?.into_iter().map(key_of).collect());
     let sessions = reader.sessions(now.unix_ms)?.iter().map(session_of).collect();
     auth.sessions.load(sessions, lifetimes(&snapshot.config.session), now);
     Ok(auth)

@@ -13,6 +13,7 @@ mod envelope;
 mod forward;
 mod harness;
 mod metrics;
+mod keys;
 mod origin;
 mod privacy;
 mod rate_limit;
