@@ -5,6 +5,7 @@
 //! through the traits of [`durable`].
 
 pub mod accounts;
+pub mod assertion;
 pub mod cookie;
 pub mod durable;
 pub mod ids;

@@ -36,7 +36,8 @@ pub fn screen(admitted: Admitted, cors: &Cors, trail: &mut Trail) -> Step<Screen
     let listed = origin.filter(|o| is_listed(o, cors));
     trail.cors_origin = listed.cloned();
     let asks = admitted.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    if admitted.method() != Method::OPTIONS || origin.is_none() || !asks {
+    // A proxy would take the answer to a preflight for leave to pass.
+    if admitted.method() != Method::OPTIONS || origin.is_none() || !asks || admitted.asked().is_some() {
         return Ok(Screened(admitted));
     }
     if listed.is_none() {

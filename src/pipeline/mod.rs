@@ -4,6 +4,7 @@
 pub mod admission;
 pub mod answer;
 pub mod arrival;
+pub mod assertion;
 pub mod authorise;
 pub mod body;
 pub mod client;
@@ -14,6 +15,7 @@ pub mod endpoints;
 pub mod envelope;
 pub mod finish;
 pub mod forward;
+pub mod forwarded;
 pub mod gateway;
 pub mod identity;
 pub mod origin;
@@ -102,6 +104,7 @@ async fn decide(
     trail.unread = !incoming.is_end_stream();
     let arrival = arrival::receive(parts, trail.unread, peer, &config.server)?;
     trail.stage = Stage::Client;
+    let arrival = forwarded::adopt(arrival, config, trail)?;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
     client::require_https(&located, config)?;
     trail.stage = Stage::Bans;
@@ -122,7 +125,7 @@ async fn decide(
     let authorised = authorise::authorise(metered, gateway, snapshot, trail)?;
     trail.stage = Stage::Body;
     let vetted = body::vet(authorised, incoming, &config.server, trail).await?;
-    trail.unread = false;
+    trail.unread &= vetted.asked().is_some();
     trail.stage = Stage::Thresholds;
     let cleared = thresholds::clear(vetted, config.thresholds, trail)?;
     trail.stage = Stage::Upstream;
