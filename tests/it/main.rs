@@ -2,6 +2,7 @@
 #![expect(clippy::panic, reason = "a panic is how a test fails")]
 #![expect(clippy::needless_raw_string_hashes, reason = "scripts and configurations are quoted alike")]
 
+mod assertion;
 mod body;
 mod client;
 mod cors;
@@ -19,3 +20,4 @@ mod session_end;
 mod session_token;
 mod sign_in;
 mod storage;
+mod verify;
