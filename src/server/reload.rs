@@ -105,7 +105,7 @@ impl Attempts {
                     Report { applied: true, generation: current.generation, problems, needs_restart };
                 return Built { report, roots };
             }
-            Some(next) => self.apply(next, &problems, &needs_restart),
+            Some(next) => self.apply(&current, next, &problems, &needs_restart),
             None => self.keep(&current, &problems),
         }
         self.record(applied, hash, &problems);
@@ -135,10 +135,21 @@ impl Attempts {
         key.map_err(|why| problems.push(Problem::of("services.assertion", why.to_string()))).is_ok()
     }
 
-    fn apply(&self, next: Snapshot, problems: &Arc<Problems>, needs_restart: &[&'static str]) {
+    fn apply(
+        &self,
+        current: &Snapshot,
+        next: Snapshot,
+        problems: &Arc<Problems>,
+        needs_restart: &[&'static str],
+    ) {
         let gateway = &self.gateway;
         gateway.logs.reconfigure(&next.config.log);
-        gateway.upstreams.apply(&next.config.services);
+        let services = &next.config.services;
+        gateway.upstreams.apply(services);
+        let stays = |name: &str| services.iter().any(|s| s.name == name);
+        for gone in current.config.services.iter().filter(|s| !stays(&s.name)) {
+            gateway.metrics.forget_service(&gone.name);
+        }
         self.gate.set_connections_max(next.config.server.connections_max);
         let generation = next.generation;
         gateway.live.swap(Arc::new(next));

@@ -138,6 +138,8 @@ fn hr_09_a_request_under_way_still_finds_a_service_that_a_reload_removed() {
     gateway.save("config.toml", &without);
     gateway.until("the service is gone", |g| g.generation() > before);
     assert_eq!(gateway.get("/up/x").status, 404);
+    let metrics = gateway.ask_admin("GET /metrics", &[], b"").text();
+    assert!(!metrics.contains("upstream_up{"), "an alert on it would never end");
     connection.send(b"{}").expect("the gateway reads");
     assert_eq!(connection.read().expect("an answer").text(), "hello");
 }
