@@ -61,12 +61,12 @@ pub(super) fn insert(connection: &Connection, row: &KeyRow) -> rusqlite::Result<
 }
 
 /// The first revocation stands.
-pub(super) fn revoke(connection: &Connection, id: &[u8; 8], revoked_ms: i64) -> rusqlite::Result<()> {
+pub(super) fn revoke(connection: &Connection, id: [u8; 8], revoked_ms: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE api_keys SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms IS NULL";
     connection.prepare_cached(sql)?.execute(params![id, revoked_ms]).map(drop)
 }
 
-pub(super) fn touch(connection: &Connection, id: &[u8; 8], last_used_ms: i64) -> rusqlite::Result<()> {
+pub(super) fn touch(connection: &Connection, id: [u8; 8], last_used_ms: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE api_keys SET last_used_ms = ?2 WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![id, last_used_ms]).map(drop)
 }

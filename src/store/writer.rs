@@ -155,7 +155,7 @@ impl Writer {
             match write {
                 Batched::Usage(row) => usage::insert(&transaction, row)?,
                 Batched::Touch { id, last_seen_ms } => sessions::touch(&transaction, id, *last_seen_ms)?,
-                Batched::TouchKey { id, last_used_ms } => keys::touch(&transaction, id, *last_used_ms)?,
+                Batched::TouchKey { id, last_used_ms } => keys::touch(&transaction, *id, *last_used_ms)?,
             }
         }
         transaction.commit()
@@ -233,7 +233,7 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
         Op::RemoveSessions(which) => sessions::remove(connection, which),
         Op::SaveUser(row) => users::save(connection, row),
         Op::InsertKey(row) => keys::insert(connection, row),
-        Op::RevokeKey { id, revoked_ms } => keys::revoke(connection, id, *revoked_ms),
+        Op::RevokeKey { id, revoked_ms } => keys::revoke(connection, *id, *revoked_ms),
         Op::AddReload(row) => reloads::insert(connection, row),
     }
 }

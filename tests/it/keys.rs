@@ -41,7 +41,7 @@ const SAME: (&str, &str) = ("Sec-Fetch-Site", "same-origin");
 /// Makes a key and gives its id and its text.
 fn create(gateway: &Gateway, arguments: &[&str]) -> (String, String) {
     let made = json_of(gateway, &[&["keys", "create"], arguments].concat());
-    let text = |name: &str| made[name].as_str().unwrap().to_owned();
+    let text = |name: &str| made[name].as_str().expect("a text").to_owned();
     (text("id"), text("key"))
 }
 
@@ -445,7 +445,7 @@ fn no_key_stands_in_any_log_line_or_file_and_the_access_line_has_a_pseudonym() {
     assert!(!log.contains(&key[20..]) && !log.contains(&id), "{log}");
     let files: Vec<_> = std::fs::read_dir(gateway.at("data")).unwrap().map(|e| e.unwrap().path()).collect();
     assert!(files.iter().any(|path| path.ends_with("pluginmind.db")), "{files:?}");
-    let secret = key[20..].as_bytes();
+    let secret = &key.as_bytes()[20..];
     let raw: Vec<u8> =
         (0..32).map(|i| u8::from_str_radix(&key[20 + 2 * i..22 + 2 * i], 16).unwrap()).collect();
     for file in files {
