@@ -74,10 +74,7 @@ pub fn identify(
     trail.user = identity.subject();
     tell_rules(&identity, gateway, trail);
     if examined.auth_need() == AuthNeed::Required && !identity.is_known() {
-        return Err(match examined.asked() {
-            Some(asked) => forwarded::unknown(&examined, asked, snapshot, trail),
-            None => unknown(&examined, snapshot),
-        });
+        return Err(unknown(&examined, snapshot, trail));
     }
     Ok(Identified { examined, identity, has_session_cookie, withheld })
 }
@@ -104,7 +101,10 @@ fn session(
 }
 
 /// 401, or for a browser that asks for a page, and where the route says so, the way to the sign-in page and back.
-fn unknown(examined: &Examined, snapshot: &Snapshot) -> Stop {
+pub fn unknown(examined: &Examined, snapshot: &Snapshot, trail: &mut Trail) -> Stop {
+    if let Some(asked) = examined.asked() {
+        return forwarded::unknown(examined, asked, snapshot, trail);
+    }
     let wants_page = examined.method() == Method::GET
         && examined
             .text_header(ACCEPT)

@@ -41,6 +41,13 @@ auth = "optional"
 respond = { status = 200 }
 
 [[routes]]
+name = "optional-admin"
+path = "/club/*"
+auth = "optional"
+roles = ["admin"]
+respond = { status = 200 }
+
+[[routes]]
 name = "typed"
 path = "/typed"
 auth = "none"
@@ -85,6 +92,7 @@ fn the_route_of_the_forwarded_request_is_what_is_judged() {
     for (uri, nobody, bobs, adas) in [
         ("/app/x?y=1", 401, 204, 204),
         ("/admin/x", 401, 403, 204),
+        ("/club/x", 401, 403, 204),
         ("/open/x", 204, 204, 204),
         ("/nowhere", 401, 204, 204),
         ("/auth/login", 401, 204, 204),
@@ -184,6 +192,8 @@ fn a_redirect_to_sign_in_is_given_only_where_it_is_asked_for() {
     let location = "https://app.example/auth/login?return_to=/app/x%3Fa%3D1%26b%3D2";
     let plain = ask(&gateway, "GET", "/app/x?a=1&b=2", &page);
     assert_eq!((plain.status, plain.header("location")), (401, Some(location)), "nginx makes it itself");
+    let club = ask(&gateway, "GET", "/club/x", &page);
+    assert!(club.status == 401 && club.header("location").is_some());
     let at = |method, accept| {
         ask_at(&gateway, "/auth/verify?redirect=1", method, "/app/x?a=1&b=2", &[("Accept", accept)])
     };
