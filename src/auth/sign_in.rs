@@ -1,5 +1,6 @@
 //! Signing in and out: the whole trade behind one handle.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -7,9 +8,10 @@ use super::accounts::{Account, AccountError, Accounts};
 use super::durable::{AccountLog, SessionLog, Unavailable};
 use super::ids::UserId;
 use super::keyring::Keyring;
+use super::lockout::{self, LockedOut, Lockout};
 use super::moment::Moment;
 use super::name::AccountName;
-use super::password::{Busy, Checks, PasswordDigest};
+use super::password::{self, Busy, Checks, PasswordDigest};
 use super::session::{Lifetimes, Limits, Session, Sessions};
 use super::token;
 use super::verified::{Authenticated, Reason, Verified};
@@ -24,6 +26,8 @@ pub struct Auth {
     pub accounts: Accounts,
     /// The gate in front of password work.
     pub checks: Checks,
+    /// Who guessed wrong too often.
+    pub lockout: Arc<Lockout>,
     /// The tokens known to be genuine.
     pub verified: Verified,
 }
@@ -47,12 +51,24 @@ pub enum SignInError {
     /// Wrong password, no such name, no password, disabled: one and the same to whoever asks.
     #[error("the name or the password is wrong")]
     Wrong,
+    /// Too many wrong passwords, for this name or from this network, whether an account has the name or not.
+    #[error(transparent)]
+    LockedOut(#[from] LockedOut),
     /// Too many passwords are being checked.
     #[error(transparent)]
     Busy(#[from] Busy),
     /// The session could not be made durable.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),
+}
+
+/// What stands between a stranger and the password check.
+#[derive(Clone, Copy, Debug)]
+pub struct Door {
+    /// Where the stranger is.
+    pub address: IpAddr,
+    /// When they are locked out.
+    pub lockout: lockout::Terms,
 }
 
 impl Auth {
@@ -62,6 +78,7 @@ impl Auth {
             sessions: Sessions::new(sessions),
             accounts: Accounts::new(accounts),
             checks: Checks::new(checks_max),
+            lockout: Arc::default(),
             verified: Verified::default(),
         }
     }
@@ -89,13 +106,12 @@ impl Auth {
         ring: &Keyring,
         name: &str,
         password: Secret<String>,
+        door: Door,
         limits: Limits,
         now: Moment,
     ) -> Result<SignedIn, SignInError> {
         let account = AccountName::parse(name).ok().and_then(|name| self.accounts.find(&name));
-        let stored = account.as_ref().and_then(|account| account.password.clone());
-        let right = self.checks.verify(password, stored).await?;
-        let account = account.filter(|account| right && !account.disabled).ok_or(SignInError::Wrong)?;
+        let account = self.checked(account, name, password, door, now).await?.ok_or(SignInError::Wrong)?;
         let session = self.sessions.create(account.id, limits, now).await?;
         // A password that was changed, or an account that was disabled, while this went on: the change wins.
         let current = self.accounts.get(account.id);
@@ -104,6 +120,31 @@ impl Auth {
             return Err(SignInError::Wrong);
         }
         Ok(SignedIn::new(ring, session, account, now))
+    }
+
+    /// The account, where the password is its own and it may act. Whoever is locked out is told so before any work, once
+    /// more when a place is free: those who waited for it cannot all guess before the first is counted. It is counted where
+    /// the work is done, so a client that hangs up has guessed all the same.
+    async fn checked(
+        &self,
+        account: Option<Arc<Account>>,
+        name: &str,
+        password: Secret<String>,
+        door: Door,
+        now: Moment,
+    ) -> Result<Option<Arc<Account>>, SignInError> {
+        let attempt = self.lockout.attempt(name, door.address);
+        self.lockout.check(attempt, now.at)?;
+        let lockout = Arc::clone(&self.lockout);
+        let work = move || {
+            lockout.check(attempt, now.at)?;
+            let stored = account.as_ref().and_then(|account| account.password.clone());
+            let right = password::verify(&password, stored.as_ref());
+            let account = account.filter(|account| right && !account.disabled);
+            lockout.record(attempt, account.is_some(), door.lockout, now.at);
+            Ok::<_, LockedOut>(account)
+        };
+        Ok(self.checks.run(work).await??)
     }
 
     /// Ends the session of a token, also one that is dead here and not on disk yet, and whatever the clock says. A token
@@ -124,6 +165,9 @@ impl Auth {
     /// No such account, or storage refused.
     pub async fn change_password(&self, user: UserId, password: PasswordDigest) -> Result<(), AccountError> {
         self.accounts.set_password(user, password).await?;
+        if let Some(account) = self.accounts.get(user) {
+            self.lockout.forgive(&account.name);
+        }
         self.sessions.end_all_of(user).await?;
         Ok(())
     }
