@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::accounts::{Account, AccountError, Accounts};
 use super::durable::{AccountLog, SessionLog, Unavailable};
-use super::ids::UserId;
+use super::ids::{SessionId, UserId};
 use super::keyring::Keyring;
 use super::lockout::{self, LockedOut, Lockout};
 use super::moment::Moment;
@@ -39,6 +39,15 @@ pub struct SignedIn {
     pub session: Arc<Session>,
     /// Whose it is.
     pub account: Arc<Account>,
+    /// The cookie's value.
+    pub token: Secret<String>,
+    /// The cookie's `Max-Age`.
+    pub max_age: Duration,
+}
+
+/// A session that was renewed.
+#[derive(Debug)]
+pub struct Renewed {
     /// The cookie's value.
     pub token: Secret<String>,
     /// The cookie's `Max-Age`.
@@ -159,6 +168,45 @@ impl Auth {
         }
     }
 
+    /// Renews the session of a token that has less than half of its life left: the same session, a new token, and a later
+    /// end, which is on disk before this returns. `None` where it is not time, where it was just done, and where the session
+    /// ended meanwhile.
+    ///
+    /// # Errors
+    /// [`Unavailable`] when the disk did not take it: the session keeps the time that it had.
+    pub async fn renew(
+        &self,
+        ring: &Keyring,
+        token: &str,
+        session: &Session,
+        lifetimes: Lifetimes,
+        now: Moment,
+    ) -> Result<Option<Renewed>, Unavailable> {
+        let Ok(claims) = self.verified.claims(ring, token, now) else { return Ok(None) };
+        if claims.sid != session.id() {
+            return Ok(None);
+        }
+        let Some(expires_ms) = session.offer(claims.exp, lifetimes, now) else { return Ok(None) };
+        if !self.sessions.extend(session, expires_ms).await? {
+            return Ok(None);
+        }
+        let (token, max_age) = issue(ring, session.user(), session.id(), expires_ms, now);
+        Ok(Some(Renewed { token, max_age }))
+    }
+
+    /// Erases an account and ends its sessions. Its id goes with it, so that what was written about it under a hash of that
+    /// id is nobody's any more. Returns how many sessions were alive.
+    ///
+    /// # Errors
+    /// No such account, or storage refused; it is disabled in this process then.
+    pub async fn forget(&self, user: UserId) -> Result<usize, AccountError> {
+        let ended = self.sessions.count_of(user);
+        self.accounts.forget(user).await?;
+        // The rows went with the account's, so a disk that refuses only this has nothing left to forget.
+        let _ = self.sessions.end_all_of(user).await;
+        Ok(ended)
+    }
+
     /// Changes a password and ends the account's sessions.
     ///
     /// # Errors
@@ -185,11 +233,22 @@ impl Auth {
 
 impl SignedIn {
     fn new(ring: &Keyring, session: Arc<Session>, account: Arc<Account>, now: Moment) -> Self {
-        let exp = u64::try_from(session.expires_ms() / 1_000).unwrap_or(0);
-        let token = token::issue(ring, account.id, session.id(), now.unix_s(), exp);
-        let max_age = Duration::from_secs(exp.saturating_sub(now.unix_s()));
-        Self { session, account, token: Secret::new(token), max_age }
+        let (token, max_age) = issue(ring, account.id, session.id(), session.expires_ms(), now);
+        Self { session, account, token, max_age }
     }
+}
+
+/// A token that begins now and ends with its session, and how long that is.
+fn issue(
+    ring: &Keyring,
+    user: UserId,
+    session: SessionId,
+    expires_ms: i64,
+    now: Moment,
+) -> (Secret<String>, Duration) {
+    let exp = u64::try_from(expires_ms / 1_000).unwrap_or(0);
+    let token = token::issue(ring, user, session, now.unix_s(), exp);
+    (Secret::new(token), Duration::from_secs(exp.saturating_sub(now.unix_s())))
 }
 
 #[cfg(test)]

@@ -109,7 +109,7 @@ fn encode(text: &str) -> String {
 
 /// How long sessions live, by configuration.
 pub fn lifetimes(session: &Session) -> Lifetimes {
-    Lifetimes { ttl: session.ttl, idle: session.idle }
+    Lifetimes::of(session)
 }
 
 fn state(outcome: &Result<Authenticated, Reason>) -> AuthState {

@@ -34,7 +34,9 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(super) enum Op {
     InsertSession { row: SessionRow, gave_way: Vec<[u8; 16]> },
     RemoveSessions(SessionsRemoved),
+    ExtendSession { id: [u8; 16], expires_ms: i64 },
     SaveUser(UserRow),
+    EraseUser([u8; 16]),
     AddReload(ReloadRow),
 }
 

@@ -35,6 +35,11 @@ pub enum Action {
         /// The account's name or id.
         user: String,
     },
+    /// The account is erased; its sessions end.
+    ForgetUser {
+        /// The account's name or id.
+        user: String,
+    },
     /// Sessions end.
     RevokeSessions(Which),
 }
@@ -62,7 +67,7 @@ pub struct Terms {
 impl Terms {
     /// Those of a configuration.
     pub fn of(config: &Config) -> Self {
-        let lifetimes = Lifetimes { ttl: config.session.ttl, idle: config.session.idle };
+        let lifetimes = Lifetimes::of(&config.session);
         Self { password_min: config.auth.password_min, lifetimes }
     }
 }
@@ -74,6 +79,7 @@ impl Action {
             Self::AddUser { .. } => "/admin/api/users",
             Self::SetPassword { .. } => "/admin/api/users/passwd",
             Self::DisableUser { .. } => "/admin/api/users/disable",
+            Self::ForgetUser { .. } => "/admin/api/users/forget",
             Self::RevokeSessions(_) => "/admin/api/sessions/revoke",
         }
     }
@@ -85,7 +91,9 @@ impl Action {
                 json!({ "name": name, "password": password.expose(), "roles": roles })
             }
             Self::SetPassword { user, password } => json!({ "user": user, "password": password.expose() }),
-            Self::DisableUser { user } | Self::RevokeSessions(Which::User(user)) => json!({ "user": user }),
+            Self::DisableUser { user }
+            | Self::ForgetUser { user }
+            | Self::RevokeSessions(Which::User(user)) => json!({ "user": user }),
             Self::RevokeSessions(Which::Id(id)) => json!({ "id": id }),
             Self::RevokeSessions(Which::All) => json!({ "all": true }),
         };
@@ -106,6 +114,7 @@ impl Action {
                 password: Secret::new(fields.text("password")),
             },
             Endpoint::DisableUser => Self::DisableUser { user: fields.text("user") },
+            Endpoint::ForgetUser => Self::ForgetUser { user: fields.text("user") },
             Endpoint::RevokeSessions => Self::RevokeSessions(which(&mut fields)),
             _ => return Err(Refusal::NotFound),
         };
@@ -113,10 +122,11 @@ impl Action {
         Ok(action)
     }
 
-    /// The name or id of the account that it is about, where there is one.
+    /// The name or id of the account that it is about, where there is one and a log line may tell. Not of a person who is
+    /// forgotten: the line's time and the pseudonym together would be the link that is to go.
     pub(super) fn target(&self) -> Option<&str> {
         match self {
-            Self::RevokeSessions(Which::All | Which::Id(_)) => None,
+            Self::RevokeSessions(Which::All | Which::Id(_)) | Self::ForgetUser { .. } => None,
             Self::AddUser { name: user, .. }
             | Self::SetPassword { user, .. }
             | Self::DisableUser { user }
@@ -136,6 +146,7 @@ impl Action {
             }
             Self::SetPassword { user, password } => users::set_password(auth, terms, &user, password).await,
             Self::DisableUser { user } => users::disable(auth, &user).await,
+            Self::ForgetUser { user } => users::forget(auth, &user).await,
             Self::RevokeSessions(which) => sessions::revoke(auth, &which, terms.lifetimes, now).await,
         }
     }
@@ -168,6 +179,7 @@ mod tests {
             ),
             (Endpoint::SetPassword, Action::SetPassword { user: "a".into(), password: secret() }),
             (Endpoint::DisableUser, Action::DisableUser { user: "a".into() }),
+            (Endpoint::ForgetUser, Action::ForgetUser { user: "a".into() }),
             (Endpoint::RevokeSessions, Action::RevokeSessions(Which::User("a".into()))),
             (Endpoint::RevokeSessions, Action::RevokeSessions(Which::Id("a".into()))),
             (Endpoint::RevokeSessions, Action::RevokeSessions(Which::All)),

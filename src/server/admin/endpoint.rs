@@ -20,6 +20,7 @@ pub(super) enum Endpoint {
     AddUser,
     SetPassword,
     DisableUser,
+    ForgetUser,
 }
 
 /// What the table says of a method and a path.
@@ -37,7 +38,7 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 14] = {
+const TABLE: [Row; 15] = {
     use Endpoint as E;
     [
         ("/live", Some(E::Live), None),
@@ -54,6 +55,7 @@ const TABLE: [Row; 14] = {
         ("/admin/api/users", Some(E::Users), Some(E::AddUser)),
         ("/admin/api/users/passwd", None, Some(E::SetPassword)),
         ("/admin/api/users/disable", None, Some(E::DisableUser)),
+        ("/admin/api/users/forget", None, Some(E::ForgetUser)),
     ]
 };
 
@@ -93,6 +95,7 @@ impl Endpoint {
             E::AddUser => Some("users.add"),
             E::SetPassword => Some("users.passwd"),
             E::DisableUser => Some("users.disable"),
+            E::ForgetUser => Some("users.forget"),
             _ => None,
         }
     }

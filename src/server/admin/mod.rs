@@ -165,6 +165,7 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         | Endpoint::AddUser
         | Endpoint::SetPassword
         | Endpoint::DisableUser
+        | Endpoint::ForgetUser
         | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
     })
 }
