@@ -87,7 +87,8 @@ fn words(rotated: &config::Rotated, done: &Done) -> String {
     });
     if done.in_force == Some(false) {
         lines.push(
-            "the running gateway refused the reload and keeps the old secret: see `pluginmind check`".to_owned(),
+            "the running gateway refused the reload and keeps the old secret: see `pluginmind check`"
+                .to_owned(),
         );
     }
     lines.join("\n")

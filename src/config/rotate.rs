@@ -18,7 +18,9 @@ pub enum RotateError {
     #[error("the session secret is set in the environment: restart the gateway with a new value")]
     Environment,
     /// The secret stands in config.toml itself.
-    #[error("the session secret stands in config.toml: replace `session.secret` there, or use `session.secret_file`")]
+    #[error(
+        "the session secret stands in config.toml: replace `session.secret` there, or use `session.secret_file`"
+    )]
     Configuration,
     /// There is no file of secrets.
     #[error("there is no session secret to rotate: set `session.secret_file`")]
@@ -98,8 +100,7 @@ pub fn rotate(file: &Path, keep: bool) -> Result<Rotated, RotateError> {
     };
     let draft = Draft::begin(&target)?;
     // Read once the draft is ours: two rotations, one after the other, lose no secret.
-    let text =
-        read_file(&target).map_err(|why| RotateError::Unreadable { path: file.to_owned(), why })?.text;
+    let text = read_file(&target).map_err(|why| RotateError::Unreadable { path: file.to_owned(), why })?.text;
     let older: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let kept = if keep { &older[..older.len().min(KEYS_MAX - 1)] } else { &[] };
     let secret = new_secret().map_err(unwritable)?;

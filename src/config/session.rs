@@ -190,6 +190,21 @@ mod tests {
     }
 
     #[test]
+    fn without_a_life_beyond_the_ttl_nothing_is_renewed() {
+        use std::time::Duration;
+        let lives = |text: &str| {
+            let session = crate::config::check::config(&format!("[session]\n{text}")).session;
+            (session.ttl, session.absolute)
+        };
+        let hours = |h: u64| Duration::from_secs(h * 3_600);
+        assert_eq!(lives(""), (hours(24), hours(24)));
+        assert_eq!(lives("ttl = \"1h\"\n"), (hours(1), hours(1)));
+        assert_eq!(lives("ttl = \"48h\"\n"), (hours(48), hours(48)));
+        assert_eq!(lives("ttl = \"1h\"\nabsolute = \"7d\"\n"), (hours(1), hours(168)));
+        finds(&dev("[session]\nabsolute = \"1h\"\n"), "`session.absolute` is shorter than `session.ttl`");
+    }
+
+    #[test]
     fn a_host_cookie_with_a_domain_is_refused() {
         let text = "[session]\ncookie_name = \"__Host-s\"\ncookie_domain = \"a.example\"\n";
         finds(

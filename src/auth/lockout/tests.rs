@@ -66,7 +66,11 @@ fn rl_11_a_network_is_locked_whatever_names_it_tries() {
     (0..8).for_each(|i| b.fail(&format!("six-{i}"), &format!("2001:db8::{i}")));
     assert_eq!(b.wait("another", "2001:db8::ffff:1"), Some(TERMS.lock_for));
     assert_eq!(b.wait("another", "2001:db8:0:1::1"), None);
-    assert_eq!(b.wait("another", "::ffff:192.0.2.7"), Some(TERMS.lock_for), "a folded address is no way around");
+    assert_eq!(
+        b.wait("another", "::ffff:192.0.2.7"),
+        Some(TERMS.lock_for),
+        "a folded address is no way around"
+    );
 }
 
 #[test]

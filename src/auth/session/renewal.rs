@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use super::super::durable::Unavailable;
 use super::super::moment::Moment;
-use super::live::{Lifetimes, Session, millis};
 use super::Sessions;
+use super::live::{Lifetimes, Session, millis};
 
 /// A renewal is offered at most this often, so that of many requests at once one is answered with a cookie. Not once and
 /// for all: the answer may be lost.
@@ -29,10 +29,7 @@ impl Session {
         let (elapsed, offered) = (self.elapsed(now), self.offered.load(Ordering::Relaxed));
         let again = elapsed.saturating_sub(offered) >= OFFER_EVERY_MS.min(ttl / 4);
         let claimed = again
-            && self
-                .offered
-                .compare_exchange(offered, elapsed, Ordering::Relaxed, Ordering::Relaxed)
-                .is_ok();
+            && self.offered.compare_exchange(offered, elapsed, Ordering::Relaxed, Ordering::Relaxed).is_ok();
         claimed.then_some(expires_ms)
     }
 }
@@ -49,3 +46,6 @@ impl Sessions {
         Ok(session.is_alive())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -9,8 +9,11 @@ use crate::base::clock::Clock;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
-const LIVES: Lifetimes =
-    Lifetimes { ttl: Duration::from_secs(24 * 3_600), idle: Duration::from_secs(2 * 3_600), absolute: Duration::from_secs(24 * 3_600) };
+const LIVES: Lifetimes = Lifetimes {
+    ttl: Duration::from_secs(24 * 3_600),
+    idle: Duration::from_secs(2 * 3_600),
+    absolute: Duration::from_secs(24 * 3_600),
+};
 const LIMITS: Limits = Limits { lifetimes: LIVES, per_user_max: 3, sessions_max: 5 };
 const START_MS: i64 = 1_800_000_000_000;
 
