@@ -51,6 +51,9 @@ pub trait SessionLog: Send + Sync {
     /// Removes sessions; those that are not there are no error.
     fn remove(&self, which: Ended) -> Written;
 
+    /// Lets a session live longer. One that is not there stays so, and a life is never shortened.
+    fn extend(&self, id: SessionId, expires_ms: i64) -> Written;
+
     /// Notes the last request. It may be late or lost: then a restart sees the session idle for longer.
     fn touch(&self, id: SessionId, last_seen_ms: i64);
 }
@@ -59,6 +62,9 @@ pub trait SessionLog: Send + Sync {
 pub trait AccountLog: Send + Sync {
     /// Adds the account, or replaces the one with its id.
     fn save(&self, account: &Account) -> Written;
+
+    /// Removes the account of that id, and with it its sessions, so that nothing of it can be read again.
+    fn erase(&self, id: UserId) -> Written;
 }
 
 /// Where API keys are kept. Writes take effect in the order of the calls.

@@ -17,6 +17,7 @@ pub(crate) struct FakeLog {
     pub(crate) accounts: Mutex<BTreeMap<UserId, Account>>,
     pub(crate) keys: Mutex<BTreeMap<KeyId, KeyRow>>,
     pub(crate) touches: AtomicUsize,
+    pub(crate) extensions: AtomicUsize,
     pub(crate) full: AtomicBool,
     /// Insertions take effect when they are answered, after removals that were asked for later.
     pub(crate) late_inserts: AtomicBool,
@@ -77,6 +78,15 @@ impl SessionLog for FakeLog {
         })
     }
 
+    fn extend(&self, id: SessionId, expires_ms: i64) -> Written {
+        self.extensions.fetch_add(1, Ordering::SeqCst);
+        self.write(|| {
+            if let Some(row) = self.sessions.lock().get_mut(&id) {
+                row.expires_ms = row.expires_ms.max(expires_ms);
+            }
+        })
+    }
+
     fn touch(&self, id: SessionId, last_seen_ms: i64) {
         self.touches.fetch_add(1, Ordering::SeqCst);
         if let Some(row) = self.sessions.lock().get_mut(&id) {
@@ -89,6 +99,13 @@ impl AccountLog for FakeLog {
     fn save(&self, account: &Account) -> Written {
         self.write(|| {
             self.accounts.lock().insert(account.id, account.clone());
+        })
+    }
+
+    fn erase(&self, id: UserId) -> Written {
+        self.write(|| {
+            self.accounts.lock().remove(&id);
+            self.sessions.lock().retain(|_, row| row.user != id);
         })
     }
 }

@@ -12,6 +12,7 @@ pub mod cookie;
 pub mod durable;
 pub mod ids;
 pub mod keyring;
+pub mod lockout;
 pub mod moment;
 pub mod name;
 pub mod password;

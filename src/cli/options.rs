@@ -115,6 +115,11 @@ pub(super) enum Users {
         /// The account's name or id
         name: String,
     },
+    /// Erase a person: the account, its sessions, and the id that the usage log's hashes are made of
+    Forget {
+        /// The account's name or id
+        name: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
@@ -175,6 +180,12 @@ pub(super) enum Sessions {
 pub(super) enum Secret {
     /// Print a new secret: 32 random bytes in 64 hexadecimal digits
     Generate,
+    /// Put a new secret first into the file of secrets; without `--keep` every session ends
+    Rotate {
+        /// Let old sessions live out their time: the secrets of before still verify
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]

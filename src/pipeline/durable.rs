@@ -27,6 +27,10 @@ impl SessionLog for Durable {
         }))
     }
 
+    fn extend(&self, id: SessionId, expires_ms: i64) -> Written {
+        written(self.0.extend_session(*id.as_bytes(), expires_ms))
+    }
+
     fn touch(&self, id: SessionId, last_seen_ms: i64) {
         self.0.touch_session(*id.as_bytes(), last_seen_ms);
     }
@@ -42,6 +46,10 @@ impl AccountLog for Durable {
             disabled: account.disabled,
             created_ms: account.created_ms,
         }))
+    }
+
+    fn erase(&self, id: UserId) -> Written {
+        written(self.0.erase_user(*id.as_bytes()))
     }
 }
 

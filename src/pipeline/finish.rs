@@ -13,7 +13,7 @@ use super::gateway::Gateway;
 use super::rules::ask;
 use super::step::{Step, Stop};
 use super::trail::Trail;
-use super::{Answer, Dropped, cors, envelope};
+use super::{Answer, Dropped, cors, envelope, renewal};
 use crate::base::refusal::Refusal;
 use crate::config::RateLimit;
 use crate::limiter::Limits;
@@ -97,6 +97,7 @@ fn charge(gateway: &Gateway, config: &RateLimit, trail: &mut Trail) {
 
 fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail: &Trail) {
     snapshot.hardening.apply(headers, author, trail.secure);
+    renewal::decorate(headers, trail.renewed.as_ref());
     cors::decorate(headers, trail.cors_origin.as_ref());
     if author == Author::Gateway && trail.leaves_body() {
         // What is left of the body must not be read as a next request (RFC 9112 section 9.6).

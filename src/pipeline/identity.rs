@@ -139,7 +139,7 @@ fn encode(text: &str) -> String {
 
 /// How long sessions live, by configuration.
 pub fn lifetimes(session: &Session) -> Lifetimes {
-    Lifetimes { ttl: session.ttl, idle: session.idle }
+    Lifetimes::of(session)
 }
 
 /// What the access line says: what identified the request, else what did not hold.

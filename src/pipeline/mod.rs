@@ -23,6 +23,7 @@ pub mod origin;
 pub mod panic_guard;
 pub mod rate_limit;
 pub mod readiness;
+pub mod renewal;
 pub mod request_body;
 pub mod respond;
 pub mod route;
@@ -135,6 +136,7 @@ async fn decide(
     let vetted = body::vet(authorised, incoming, &config.server, trail).await?;
     trail.stage = Stage::Thresholds;
     let cleared = thresholds::clear(vetted, config.thresholds, trail)?;
+    renewal::renew(&cleared, gateway, snapshot, trail).await;
     trail.stage = Stage::Upstream;
     let answer = match cleared.way().clone() {
         Way::Own(own) => endpoints::answer(own, cleared, gateway, snapshot).await?,

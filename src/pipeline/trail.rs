@@ -47,6 +47,8 @@ pub struct Trail {
     pub auth: AuthState,
     /// The opaque id of the user.
     pub user: Option<Arc<str>>,
+    /// The cookie of a session that this request renewed.
+    pub renewed: Option<HeaderValue>,
     /// What rules read.
     pub facts: Option<Arc<RequestFacts>>,
     /// What rules decided.
@@ -78,6 +80,7 @@ impl Trail {
             level: None,
             auth: AuthState::None,
             user: None,
+            renewed: None,
             facts: None,
             ledger: Ledger::default(),
             unread: false,

@@ -132,6 +132,16 @@ impl Store {
         self.urgent(Op::RevokeKey { id, revoked_ms })
     }
 
+    /// Lets a session live longer, never shorter; one that is not there is no error and stays so.
+    pub fn extend_session(&self, id: [u8; 16], expires_ms: i64) -> Pending {
+        self.urgent(Op::ExtendSession { id, expires_ms })
+    }
+
+    /// Removes a user and what belongs to it, and overwrites where it stood, as far as no reader holds on to it.
+    pub fn erase_user(&self, id: [u8; 16]) -> Pending {
+        self.urgent(Op::EraseUser(id))
+    }
+
     /// Notes the outcome of a reload.
     pub fn add_reload(&self, row: ReloadRow) -> Pending {
         self.urgent(Op::AddReload(row))

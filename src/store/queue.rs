@@ -35,9 +35,11 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(super) enum Op {
     InsertSession { row: SessionRow, gave_way: Vec<[u8; 16]> },
     RemoveSessions(SessionsRemoved),
+    ExtendSession { id: [u8; 16], expires_ms: i64 },
     SaveUser(UserRow),
     InsertKey(KeyRow),
     RevokeKey { id: [u8; 8], revoked_ms: i64 },
+    EraseUser([u8; 16]),
     AddReload(ReloadRow),
 }
 

@@ -42,6 +42,16 @@ pub(super) fn save(connection: &Connection, row: &UserRow) -> rusqlite::Result<(
         .map(drop)
 }
 
+/// Removes the row, and its sessions' by the foreign key. What stood there is overwritten with zeros: a row that was merely
+/// unlinked could still be read in the file.
+pub(super) fn erase(connection: &Connection, id: &[u8; 16]) -> rusqlite::Result<()> {
+    let secure = |on: bool| connection.pragma_update_and_check(None, "secure_delete", on, |_| Ok(()));
+    secure(true)?;
+    let erased = connection.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id]).map(drop);
+    secure(false)?;
+    erased
+}
+
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<UserRow>> {
     let sql = "SELECT id, name, password, roles, disabled, created_ms FROM users ORDER BY name";
     let mut statement = connection.prepare(sql)?;

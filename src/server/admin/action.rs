@@ -35,6 +35,11 @@ pub enum Action {
         /// The account's name or id.
         user: String,
     },
+    /// The account is erased; its sessions end.
+    ForgetUser {
+        /// The account's name or id.
+        user: String,
+    },
     /// Sessions end.
     RevokeSessions(Which),
     /// A new API key; what comes of it holds the key, this once.
@@ -86,7 +91,7 @@ pub struct Terms {
 impl Terms {
     /// Those of a configuration.
     pub fn of(config: &Config) -> Self {
-        let lifetimes = Lifetimes { ttl: config.session.ttl, idle: config.session.idle };
+        let lifetimes = Lifetimes::of(&config.session);
         Self { password_min: config.auth.password_min, lifetimes }
     }
 }
@@ -98,6 +103,7 @@ impl Action {
             Self::AddUser { .. } => "/admin/api/users",
             Self::SetPassword { .. } => "/admin/api/users/passwd",
             Self::DisableUser { .. } => "/admin/api/users/disable",
+            Self::ForgetUser { .. } => "/admin/api/users/forget",
             Self::RevokeSessions(_) => "/admin/api/sessions/revoke",
             Self::CreateKey(_) => "/admin/api/keys",
             Self::RevokeKey { .. } => "/admin/api/keys/revoke",
@@ -111,7 +117,9 @@ impl Action {
                 json!({ "name": name, "password": password.expose(), "roles": roles })
             }
             Self::SetPassword { user, password } => json!({ "user": user, "password": password.expose() }),
-            Self::DisableUser { user } | Self::RevokeSessions(Which::User(user)) => json!({ "user": user }),
+            Self::DisableUser { user }
+            | Self::ForgetUser { user }
+            | Self::RevokeSessions(Which::User(user)) => json!({ "user": user }),
             Self::RevokeSessions(Which::Id(id)) | Self::RevokeKey { id } => json!({ "id": id }),
             Self::CreateKey(wanted) => wanted.body(),
             Self::RevokeSessions(Which::All) => json!({ "all": true }),
@@ -133,6 +141,7 @@ impl Action {
                 password: Secret::new(fields.text("password")),
             },
             Endpoint::DisableUser => Self::DisableUser { user: fields.text("user") },
+            Endpoint::ForgetUser => Self::ForgetUser { user: fields.text("user") },
             Endpoint::RevokeSessions => Self::RevokeSessions(which(&mut fields)),
             Endpoint::CreateKey => Self::CreateKey(KeyWanted::read(&mut fields)),
             Endpoint::RevokeKey => Self::RevokeKey { id: fields.text("id") },
@@ -142,10 +151,12 @@ impl Action {
         Ok(action)
     }
 
-    /// The name or id of the account that it is about, where there is one.
+    /// The name or id of the account that it is about, where there is one and a log line may tell. Not of a person who is
+    /// forgotten: the line's time and the pseudonym together would be the link that is to go.
     pub(super) fn target(&self) -> Option<&str> {
         match self {
-            Self::RevokeSessions(Which::All | Which::Id(_)) | Self::CreateKey(_) | Self::RevokeKey { .. } => {
+            Self::ForgetUser { .. }
+            | Self::RevokeSessions(Which::All | Which::Id(_)) | Self::CreateKey(_) | Self::RevokeKey { .. } => {
                 None
             }
             Self::AddUser { name: user, .. }
@@ -167,6 +178,7 @@ impl Action {
             }
             Self::SetPassword { user, password } => users::set_password(auth, terms, &user, password).await,
             Self::DisableUser { user } => users::disable(auth, &user).await,
+            Self::ForgetUser { user } => users::forget(auth, &user).await,
             Self::RevokeSessions(which) => sessions::revoke(auth, &which, terms.lifetimes, now).await,
             Self::CreateKey(wanted) => keys::create(auth, wanted, now).await,
             Self::RevokeKey { id } => keys::revoke(auth, &id, now).await,
@@ -231,6 +243,7 @@ mod tests {
             ),
             (Endpoint::SetPassword, Action::SetPassword { user: "a".into(), password: secret() }),
             (Endpoint::DisableUser, Action::DisableUser { user: "a".into() }),
+            (Endpoint::ForgetUser, Action::ForgetUser { user: "a".into() }),
             (Endpoint::RevokeSessions, Action::RevokeSessions(Which::User("a".into()))),
             (Endpoint::RevokeSessions, Action::RevokeSessions(Which::Id("a".into()))),
             (Endpoint::RevokeSessions, Action::RevokeSessions(Which::All)),

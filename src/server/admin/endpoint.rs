@@ -23,6 +23,7 @@ pub(super) enum Endpoint {
     Keys,
     CreateKey,
     RevokeKey,
+    ForgetUser,
 }
 
 /// What the table says of a method and a path.
@@ -40,7 +41,7 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 16] = {
+const TABLE: [Row; 17] = {
     use Endpoint as E;
     [
         ("/live", Some(E::Live), None),
@@ -59,6 +60,7 @@ const TABLE: [Row; 16] = {
         ("/admin/api/users/disable", None, Some(E::DisableUser)),
         ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
+        ("/admin/api/users/forget", None, Some(E::ForgetUser)),
     ]
 };
 
@@ -100,6 +102,7 @@ impl Endpoint {
             E::DisableUser => Some("users.disable"),
             E::CreateKey => Some("keys.create"),
             E::RevokeKey => Some("keys.revoke"),
+            E::ForgetUser => Some("users.forget"),
             _ => None,
         }
     }

@@ -169,6 +169,7 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         | Endpoint::DisableUser
         | Endpoint::CreateKey
         | Endpoint::RevokeKey
+        | Endpoint::ForgetUser
         | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
     })
 }

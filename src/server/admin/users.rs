@@ -105,6 +105,13 @@ pub(super) async fn disable(auth: &Auth, user: &str) -> Result<Value, Refusal> {
     done(auth, id)
 }
 
+/// Erases an account. The answer holds no id: whoever keeps it could find what was written about the person.
+pub(super) async fn forget(auth: &Auth, user: &str) -> Result<Value, Refusal> {
+    let account = find(auth, user).ok_or(Refusal::NotFound)?;
+    let ended = auth.forget(account.id).await.map_err(refusal)?;
+    Ok(json!({ "name": account.name.expose(), "forgotten": true, "sessions_ended": ended }))
+}
+
 fn done(auth: &Auth, id: UserId) -> Result<Value, Refusal> {
     auth.accounts.get(id).map(|account| json!(UserView::of(&account))).ok_or(Refusal::NotFound)
 }

@@ -195,3 +195,52 @@ fn debug_shows_neither_name_nor_password() {
     let shown = format!("{:?}", user(1));
     assert!(!shown.contains("user1") && !shown.contains("argon2"), "{shown}");
 }
+
+#[test]
+fn a_session_is_extended_and_never_shortened_or_brought_back() {
+    let (_folder, path) = filled();
+    let store = open(&path);
+    let ends = |store: &Store| {
+        store
+            .reader()
+            .unwrap()
+            .sessions(0)
+            .unwrap()
+            .iter()
+            .map(|s| (s.id[0], s.expires_ms))
+            .collect::<Vec<_>>()
+    };
+    store.extend_session([1; 16], 20_000).wait().unwrap();
+    store.extend_session([2; 16], 8_000).wait().unwrap();
+    assert_eq!(ends(&store), [(1, 20_000), (2, 9_000)]);
+    store.remove_sessions(SessionsRemoved::Ids(vec![[1; 16]])).wait().unwrap();
+    store.extend_session([1; 16], 30_000).wait().unwrap();
+    assert_eq!(ends(&store), [(2, 9_000)]);
+}
+
+#[test]
+fn an_erased_user_is_in_no_byte_of_the_files() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let marks = [&b"canary-to-forget"[..], b"$argon2id$canary", &[0xa7; 16], &[0xb9; 16]];
+    let row = UserRow {
+        id: [0xa7; 16],
+        name: "canary-to-forget".to_owned(),
+        password: Some("$argon2id$canary".to_owned()),
+        ..user(1)
+    };
+    store.save_user(user(2)).wait().unwrap();
+    store.save_user(row).wait().unwrap();
+    store.insert_session(SessionRow { user: [0xa7; 16], ..session(0xb9, 1) }, vec![]).wait().unwrap();
+    let found = || {
+        let files = std::fs::read_dir(path.parent().unwrap()).unwrap();
+        let bytes: Vec<u8> = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+        marks.map(|mark| bytes.windows(mark.len()).any(|window| window == mark))
+    };
+    assert_eq!(found(), [true; 4]);
+    store.erase_user([0xa7; 16]).wait().unwrap();
+    assert_eq!(found(), [false; 4]);
+    let reader = store.reader().unwrap();
+    assert_eq!((reader.users().unwrap(), reader.sessions(0).unwrap()), (vec![user(2)], vec![]));
+    store.erase_user([0xa7; 16]).wait().unwrap();
+}
