@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::accounts::{Account, AccountError, Accounts};
-use super::durable::{AccountLog, SessionLog, Unavailable};
+use super::api_key::{ApiKey, ApiKeys};
+use super::durable::{AccountLog, KeyLog, SessionLog, Unavailable};
 use super::ids::UserId;
 use super::keyring::Keyring;
 use super::moment::Moment;
@@ -22,6 +23,8 @@ pub struct Auth {
     pub sessions: Sessions,
     /// The accounts.
     pub accounts: Accounts,
+    /// The machines' keys.
+    pub keys: ApiKeys,
     /// The gate in front of password work.
     pub checks: Checks,
     /// The tokens known to be genuine.
@@ -57,10 +60,16 @@ pub enum SignInError {
 
 impl Auth {
     /// Empty tables over durable logs; `checks_max` passwords are checked at a time.
-    pub fn new(sessions: Arc<dyn SessionLog>, accounts: Arc<dyn AccountLog>, checks_max: usize) -> Self {
+    pub fn new(
+        sessions: Arc<dyn SessionLog>,
+        accounts: Arc<dyn AccountLog>,
+        keys: Arc<dyn KeyLog>,
+        checks_max: usize,
+    ) -> Self {
         Self {
             sessions: Sessions::new(sessions),
             accounts: Accounts::new(accounts),
+            keys: ApiKeys::new(keys),
             checks: Checks::new(checks_max),
             verified: Verified::default(),
         }
@@ -78,6 +87,23 @@ impl Auth {
         now: Moment,
     ) -> Result<Authenticated, Reason> {
         self.verified.authenticate(ring, &self.sessions, &self.accounts, token, lifetimes, now)
+    }
+
+    /// Whether a genuine key is good now: not revoked, in its time, and the account that it belongs to, if there is one,
+    /// may act. A good one counts as used.
+    ///
+    /// # Errors
+    /// [`Reason`] when it is not.
+    pub fn admit_key(&self, key: &ApiKey, now_ms: i64) -> Result<(), Reason> {
+        let account_may_act = |id| self.accounts.get(id).is_some_and(|account| !account.disabled);
+        if key.is_revoked() || !key.account().is_none_or(account_may_act) {
+            return Err(Reason::Revoked);
+        }
+        if key.is_expired(now_ms) {
+            return Err(Reason::Expired);
+        }
+        self.keys.note_use(key, now_ms);
+        Ok(())
     }
 
     /// Signs in with a name and a password. A name that nobody has, or that is none, takes as long as a wrong password.

@@ -42,7 +42,7 @@ pub use log::{Format, Level, Log};
 pub use plugins::{Mode, PluginOverride, Plugins, RouteFilter, SettingValue};
 pub use rate_limit::RateLimit;
 pub use reference::reference;
-pub use routes::{AuthNeed, Destination, Respond, Route, RouteLimits, Schema};
+pub use routes::{AuthNeed, Credential, Destination, Respond, Route, RouteLimits, Schema};
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
 pub use services::Service;

@@ -1,9 +1,11 @@
-//! Floor 5: one request, start to end. The order of the stages is written once, in [`decide`], and each stage takes the
+//! Floor 5: one request, start to end. The order of the stages is written once, in `decide`, and each stage takes the
 //! proof that the stage before it ran: a forgotten stage does not compile.
 
 pub mod admission;
 pub mod answer;
+pub mod api_key;
 pub mod arrival;
+pub mod assertion;
 pub mod authorise;
 pub mod body;
 pub mod client;
@@ -14,6 +16,7 @@ pub mod endpoints;
 pub mod envelope;
 pub mod finish;
 pub mod forward;
+pub mod forwarded;
 pub mod gateway;
 pub mod identity;
 pub mod origin;
@@ -109,6 +112,7 @@ async fn decide(
     trail.unread = !incoming.is_end_stream();
     let arrival = arrival::receive(parts, trail.unread, peer, &config.server)?;
     trail.stage = Stage::Client;
+    let arrival = forwarded::adopt(arrival, config, trail)?;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
     client::require_https(&located, config)?;
     trail.stage = Stage::Bans;

@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::notify;
+use super::start::wants_assertions;
 use super::workers::Gate;
 use crate::base::problems::{Problem, Problems, Severity};
 use crate::config::{Config, Inputs};
 use crate::live::policy::Policy;
 use crate::live::reloader::{Built, Trigger};
-use crate::live::snapshot::{self, Snapshot};
+use crate::live::snapshot::{self, Built as Snapshots, Snapshot};
 use crate::pipeline::gateway::Gateway;
 use crate::store::ReloadRow;
 use crate::telemetry::metrics::ReloadOutcome;
@@ -79,8 +80,10 @@ impl Attempts {
         let current = gateway.live.current();
         let (snapshot, problems, mut roots) = match (self.gather)() {
             Ok(inputs) => {
-                let built = snapshot::build(&inputs, current.generation + 1);
-                (built.snapshot, built.problems, built.watched)
+                let Snapshots { snapshot, mut problems, watched } =
+                    snapshot::build(&inputs, current.generation + 1);
+                let snapshot = snapshot.filter(|next| self.can_sign(next, &mut problems));
+                (snapshot, problems, watched)
             }
             Err(problem) => {
                 let mut problems = Problems::default();
@@ -121,6 +124,15 @@ impl Attempts {
             && next.keyring.fingerprint() == current.keyring.fingerprint()
             && schemas(next) == schemas(current)
             && !self.gateway.policy.read().is_stale()
+    }
+
+    /// Assertions that nobody can sign would leave their services without requests.
+    fn can_sign(&self, next: &Snapshot, problems: &mut Problems) -> bool {
+        if !wants_assertions(&next.config) {
+            return true;
+        }
+        let key = self.gateway.assertions.prepare();
+        key.map_err(|why| problems.push(Problem::of("services.assertion", why.to_string()))).is_ok()
     }
 
     fn apply(

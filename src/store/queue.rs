@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::error::{CloseError, WriteError};
+use super::keys::KeyRow;
 use super::reloads::ReloadRow;
 use super::sessions::{SessionRow, SessionsRemoved};
 use super::sweep::Sweep;
@@ -35,6 +36,8 @@ pub(super) enum Op {
     InsertSession { row: SessionRow, gave_way: Vec<[u8; 16]> },
     RemoveSessions(SessionsRemoved),
     SaveUser(UserRow),
+    InsertKey(KeyRow),
+    RevokeKey { id: [u8; 8], revoked_ms: i64 },
     AddReload(ReloadRow),
 }
 
@@ -43,6 +46,7 @@ pub(super) enum Op {
 pub(super) enum Batched {
     Usage(UsageRow),
     Touch { id: [u8; 16], last_seen_ms: i64 },
+    TouchKey { id: [u8; 8], last_used_ms: i64 },
 }
 
 pub(super) type Reply = oneshot::Sender<Result<(), WriteError>>;

@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::sweep::{Progress, Sweep};
-use super::{Shared, reloads, sessions, sweep, usage, users};
+use super::{Shared, keys, reloads, sessions, sweep, usage, users};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
@@ -155,6 +155,7 @@ impl Writer {
             match write {
                 Batched::Usage(row) => usage::insert(&transaction, row)?,
                 Batched::Touch { id, last_seen_ms } => sessions::touch(&transaction, id, *last_seen_ms)?,
+                Batched::TouchKey { id, last_used_ms } => keys::touch(&transaction, *id, *last_used_ms)?,
             }
         }
         transaction.commit()
@@ -231,6 +232,8 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
         Op::InsertSession { row, gave_way } => sessions::insert(connection, row, gave_way),
         Op::RemoveSessions(which) => sessions::remove(connection, which),
         Op::SaveUser(row) => users::save(connection, row),
+        Op::InsertKey(row) => keys::insert(connection, row),
+        Op::RevokeKey { id, revoked_ms } => keys::revoke(connection, *id, *revoked_ms),
         Op::AddReload(row) => reloads::insert(connection, row),
     }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "scripts and configurations are quoted alike")]
 
 mod admin;
+mod assertion;
 mod body;
 mod cli;
 mod client;
@@ -13,6 +14,7 @@ mod envelope;
 mod forward;
 mod harness;
 mod metrics;
+mod keys;
 mod origin;
 mod privacy;
 mod rate_limit;
@@ -26,3 +28,4 @@ mod session_token;
 mod sign_in;
 mod storage;
 mod stream;
+mod verify;
