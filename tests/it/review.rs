@@ -191,3 +191,21 @@ fn lg_08_a_request_whose_client_is_gone_at_once_has_its_line_too() {
         gateway.wait_for_log(|l| l.contains(&id));
     }
 }
+
+#[test]
+fn rt_10_an_absolute_target_names_this_host_over_what_the_client_came_over() {
+    let gateway =
+        Setup::new(&FIXED.replace("[server]", "[server]\ntrusted_proxies = [\"127.0.0.1\"]")).start();
+    let plain = ("X-Forwarded-Proto", "http");
+    let https = ("X-Forwarded-Proto", "https");
+    for (target, came, status) in [
+        ("http://localhost/fixed", plain, 200),
+        ("https://localhost/fixed", https, 200),
+        ("https://localhost/fixed", plain, 400),
+        ("ftp://localhost/fixed", plain, 400),
+        ("http://other/fixed", plain, 400),
+        ("http://me@localhost/fixed", plain, 400),
+    ] {
+        assert_eq!(gateway.send(&format!("GET {target}"), &[came], b"").status, status, "{target} {came:?}");
+    }
+}
