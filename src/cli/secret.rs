@@ -33,12 +33,12 @@ struct Done {
 /// secret or one that does not last. Everything that can be refused is asked before anything is changed.
 fn rotate(options: &Options, keep: bool) -> Result<Exit, Failure> {
     let config = inputs::config(options)?;
-    let file = config::secret_file(&config).map_err(failure)?;
+    let file = config::secret_file(&config).map_err(|error| failure(&error))?;
     let gateway = whereabouts::find(options)?;
     let runs = running::runs(&gateway)?;
     let (rotated, done) = if runs {
         running::token(&gateway)?;
-        let rotated = config::rotate(&file, keep).map_err(failure)?;
+        let rotated = config::rotate(&file, keep).map_err(|error| failure(&error))?;
         // Asked for, though the gateway watches the file: when this verb ends, the new secret is in force.
         let report = running::reload(&gateway)?;
         let in_force = report.get("applied").and_then(Value::as_bool).unwrap_or(false);
@@ -47,7 +47,7 @@ fn rotate(options: &Options, keep: bool) -> Result<Exit, Failure> {
     } else {
         // The database first: that nobody holds it proves that no gateway runs.
         let ended = if keep { None } else { end_all_on_disk(&config)? };
-        let rotated = config::rotate(&file, keep).map_err(failure)?;
+        let rotated = config::rotate(&file, keep).map_err(|error| failure(&error))?;
         (rotated, Done { in_force: None, ended })
     };
     let value = json!({
@@ -70,7 +70,7 @@ fn end_all_on_disk(config: &Config) -> Result<Option<u64>, Failure> {
     Ok(ended.get("revoked").and_then(Value::as_u64))
 }
 
-fn failure(error: RotateError) -> Failure {
+fn failure(error: &RotateError) -> Failure {
     if error.is_by_configuration() {
         Failure::problem(error.to_string())
     } else {
