@@ -156,9 +156,9 @@ impl Action {
     pub(super) fn target(&self) -> Option<&str> {
         match self {
             Self::ForgetUser { .. }
-            | Self::RevokeSessions(Which::All | Which::Id(_)) | Self::CreateKey(_) | Self::RevokeKey { .. } => {
-                None
-            }
+            | Self::RevokeSessions(Which::All | Which::Id(_))
+            | Self::CreateKey(_)
+            | Self::RevokeKey { .. } => None,
             Self::AddUser { name: user, .. }
             | Self::SetPassword { user, .. }
             | Self::DisableUser { user }
