@@ -11,6 +11,7 @@ pub mod ids;
 pub mod keyring;
 pub mod moment;
 pub mod name;
+pub mod oidc;
 pub mod password;
 pub mod session;
 pub mod sign_in;
