@@ -7,6 +7,7 @@
 pub mod accounts;
 pub mod cookie;
 pub mod durable;
+pub mod federated;
 pub mod ids;
 pub mod keyring;
 pub mod moment;

@@ -2,7 +2,9 @@
 
 use crate::base::document::Table;
 
+use super::context::Context;
 use super::count;
+use super::providers::{self, Provider};
 
 /// Ways to sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,11 +15,15 @@ pub struct Auth {
     pub password_min: usize,
     /// Most password checks at a time; each takes 19 MiB.
     pub password_checks_max: usize,
+    /// `[auth.providers.NAME]`: OpenID Connect providers, by name.
+    pub providers: Vec<Provider>,
+    /// A file of further certificate authorities that providers are believed under, in PEM.
+    pub provider_ca: Option<String>,
 }
 
 impl Auth {
     /// Reads the table.
-    pub(super) fn read(mut table: Table<'_>) -> Self {
+    pub(super) fn read(mut table: Table<'_>, context: &mut Context) -> Self {
         let mut local = table.table("local");
         let local_enabled = local.flag("enabled", true, "Whether local accounts may sign in.");
         let password_min = local.integer(
@@ -33,11 +39,15 @@ impl Auth {
             "Most password checks at a time; each takes 19 MiB.",
         );
         local.finish();
+        let provider_ca = providers::read_authorities(&mut table, context);
+        let providers = providers::read_all(table.table("providers"), context);
         table.finish();
         Self {
             local_enabled,
             password_min: count(password_min),
             password_checks_max: count(password_checks_max),
+            providers,
+            provider_ca,
         }
     }
 }

@@ -29,7 +29,7 @@ pub fn admit(
     now: Instant,
     trail: &mut Trail,
 ) -> Step<Admitted> {
-    let own = Own::find(located.path().as_str(), &config.gateway.prefix);
+    let own = Own::find(located.path().as_str(), &config.gateway.prefix, &config.auth.providers);
     trail.probe = own.is_some_and(Own::is_probe);
     if trail.probe {
         return Ok(Admitted { located, own });

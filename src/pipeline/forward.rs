@@ -4,7 +4,7 @@
 use http::{Request, Response, Uri};
 
 use super::answer::Body;
-use super::gateway::Worker;
+use super::gateway::{Gateway, Worker};
 use super::identity::Identity;
 use super::request_body::{Fault, Watch};
 use super::step::Step;
@@ -59,7 +59,7 @@ async fn upstream(
     let gateway = &worker.gateway;
     let service = gateway.upstreams.get(name).ok_or(Refusal::Unavailable { retry_after: None })?;
     let (body, watch) = request.take_body();
-    let outgoing = outgoing(&request, route, snapshot, trail, body.into_upload())?;
+    let outgoing = outgoing(&request, route, gateway, snapshot, trail, body.into_upload())?;
     let began = gateway.clock.now();
     let sent = proxy::send(&worker.pool, &service, outgoing, snapshot.config.server.body_timeout).await;
     let took = gateway.clock.now().saturating_duration_since(began);
@@ -73,6 +73,7 @@ async fn upstream(
 fn outgoing(
     request: &Cleared,
     route: &CompiledRoute,
+    gateway: &Gateway,
     snapshot: &Snapshot,
     trail: &Trail,
     body: Upload,
@@ -81,9 +82,13 @@ fn outgoing(
         Identity::Anonymous => Vec::new(),
         Identity::User(user) => user.account.roles.iter().map(ToString::to_string).collect(),
     };
+    let email = match request.identity() {
+        Identity::Anonymous => None,
+        Identity::User(user) => gateway.email_of(&user.account),
+    };
     let identity = match (request.identity(), &trail.user) {
-        (Identity::User(user), Some(id)) => {
-            Some(hops::Identity { user: id, email: user.account.name.email(), groups: &groups })
+        (Identity::User(_), Some(id)) => {
+            Some(hops::Identity { user: id, email: email.as_deref(), groups: &groups })
         }
         _ => None,
     };

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::auth::Auth;
+use crate::auth::federated::Federated;
+use crate::auth::oidc::Providers;
+use crate::auth::{Account, Auth};
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
 use crate::limiter::Limiter;
@@ -25,6 +27,10 @@ pub struct Gateway {
     pub limiter: Limiter,
     /// Sessions, accounts, and the password gate.
     pub auth: Auth,
+    /// OpenID Connect providers.
+    pub providers: Providers,
+    /// Which accounts belong to people whom a provider vouches for.
+    pub federated: Federated,
     /// The database.
     pub store: Store,
     /// The services' health.
@@ -39,6 +45,19 @@ pub struct Gateway {
     pub pseudonyms: Pseudonymiser,
     /// Whether the process is about to end; `/ready` says so.
     pub draining: Draining,
+}
+
+impl Gateway {
+    /// The verified address of an account's person: the provider's word, else the name where it is one.
+    pub fn email_of(&self, account: &Account) -> Option<String> {
+        let vouched = self.federated.profile(account.id).and_then(|p| p.email.clone());
+        vouched.or_else(|| account.name.email().map(str::to_owned))
+    }
+
+    /// How an account signs in: `local`, or the provider's name.
+    pub fn sign_in_method(&self, account: &Account) -> String {
+        self.federated.profile(account.id).map_or_else(|| "local".to_owned(), |p| p.provider.clone())
+    }
 }
 
 /// Whether the process is about to end.

@@ -1,7 +1,6 @@
 //! Stage 8: whose request it is. Ambient: every request is asked, and only a route that needs a caller refuses one
 //! without a valid credential. Missing, expired, forged and revoked are one and the same to the client.
 
-use std::fmt::Write as _;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use super::trail::Trail;
 use crate::auth::cookie::{CookieFound, find};
 use crate::auth::{Authenticated, Lifetimes, Moment, Reason};
 use crate::base::refusal::Refusal;
+use crate::base::target::percent_encode;
 use crate::config::{AuthNeed, Session};
 use crate::live::snapshot::Snapshot;
 use crate::script::{IdentityFacts, SessionFacts, UserFacts};
@@ -84,7 +84,7 @@ fn unknown(examined: &Examined, snapshot: &Snapshot) -> Stop {
         return Refusal::Unauthenticated.into();
     }
     let query = examined.query().map_or_else(String::new, |q| format!("?{q}"));
-    let back = encode(&format!("{}{query}", examined.path().as_str()));
+    let back = percent_encode(&format!("{}{query}", examined.path().as_str()));
     let target = format!("{}{}?return_to={back}", snapshot.config.gateway.prefix, Own::Login.path());
     let Ok(location) = HeaderValue::try_from(target) else { return Refusal::Unauthenticated.into() };
     let mut answer = Response::new(Body::empty());
@@ -92,19 +92,6 @@ fn unknown(examined: &Examined, snapshot: &Snapshot) -> Stop {
     answer.headers_mut().insert(LOCATION, location);
     answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Stop::Answered(Box::new(answer))
-}
-
-/// Escapes what has a meaning in a query (RFC 3986 section 3.4).
-fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 /// How long sessions live, by configuration.
@@ -131,7 +118,7 @@ fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
                 name: account.name.expose().to_owned(),
                 roles: account.roles.iter().map(ToString::to_string).collect(),
                 groups: Vec::new(),
-                method: "local".to_owned(),
+                method: gateway.sign_in_method(account),
                 hash: gateway.pseudonyms.user(&account.id.text()).to_string(),
             }),
             session: Some(SessionFacts {

@@ -11,6 +11,7 @@ use crate::live::policy::Policy;
 use crate::live::reloader::{Built, Trigger};
 use crate::live::snapshot::{self, Snapshot};
 use crate::pipeline::gateway::Gateway;
+use crate::live::providers::providers_of;
 use crate::store::ReloadRow;
 use crate::telemetry::metrics::ReloadOutcome;
 
@@ -99,6 +100,7 @@ impl Attempts {
         let gateway = &self.gateway;
         gateway.logs.reconfigure(&next.config.log);
         gateway.upstreams.apply(&next.config.services);
+        gateway.providers.apply(&providers_of(&next.config));
         self.gate.set_connections_max(next.config.server.connections_max);
         let generation = next.generation;
         gateway.live.swap(Arc::new(next));
@@ -173,6 +175,7 @@ fn restart_keys(old: &Config, new: &Config) -> Vec<&'static str> {
     check(old.admin.listen != new.admin.listen, "admin.listen");
     check(old.storage.path != new.storage.path, "storage.path");
     check(old.auth.password_checks_max != new.auth.password_checks_max, "auth.local.password_checks_max");
+    check(old.auth.provider_ca != new.auth.provider_ca, "auth.provider_ca");
     check(old.log.format != new.log.format, "log.format");
     check(old.log.queue_max != new.log.queue_max, "log.queue_max");
     keys

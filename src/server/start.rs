@@ -14,17 +14,22 @@ use super::listen::{ListenError, listen};
 use super::phase::Shutdown;
 use super::raw;
 use super::workers::{Options, Workers};
+use crate::auth::federated::Federated;
+use crate::auth::oidc::Providers;
 use crate::auth::{Auth, Moment};
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
 use crate::base::problems::Problems;
+use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::snapshot::Snapshot;
-use crate::pipeline::durable::{Durable, account_of, session_of};
+use crate::outbound::{self, BadTrust, Client, Trust};
+use crate::pipeline::durable::{Durable, account_of, link_of, session_of};
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
+use crate::live::providers::providers_of;
 use crate::pipeline::{handle, unparsed};
 use crate::proxy::{Pool, State, Upstreams};
 use crate::store::{self, OpenError, Store};
@@ -40,6 +45,9 @@ pub enum StartError {
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The operator's certificate authorities.
+    #[error("`auth.provider_ca`: {0}")]
+    Trust(BadTrust),
     /// A thread, a runtime, or a file.
     #[error("{what}: {source}")]
     Io {
@@ -67,6 +75,10 @@ pub fn gateway(
         store::Options { usage_queue_max: config.storage.usage_queue_max, ..store::Options::default() };
     let store = Store::open(&config.storage.path, options)?;
     let auth = load_auth(&snapshot, &store, &clock)?;
+    let federated = Federated::new(Arc::new(Durable(store.clone())));
+    federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
+    let providers = Providers::new(Client::new(trust(config)?, outbound::Limits::default()));
+    providers.apply(&providers_of(config));
     let upstreams = Arc::new(Upstreams::new(clock.clone()));
     upstreams.apply(&config.services);
     let now = clock.unix_ms();
@@ -84,6 +96,8 @@ pub fn gateway(
         policy: PolicyBoard::new(policy),
         limiter: Limiter::new(clock.now()),
         auth,
+        providers,
+        federated,
         pseudonyms: Pseudonymiser::new(store.pseudonym_key().expose()),
         store,
         upstreams,
@@ -94,6 +108,14 @@ pub fn gateway(
     });
     refresh_metrics(metrics, &gateway);
     Ok(gateway)
+}
+
+/// The certificate authorities that providers are believed under.
+fn trust(config: &Config) -> Result<Trust, StartError> {
+    match &config.auth.provider_ca {
+        None => Ok(Trust::built_in()),
+        Some(pem) => Trust::with_own(pem.as_bytes()).map_err(StartError::Trust),
+    }
 }
 
 fn load_auth(snapshot: &Snapshot, store: &Store, clock: &Clock) -> Result<Auth, StartError> {

@@ -4,6 +4,7 @@
 //! is dropped and counted. A worker never waits for the disk: it hands a write over and awaits a [`Pending`], or not.
 
 mod error;
+mod identities;
 mod identity;
 mod label;
 mod lock;
@@ -34,6 +35,7 @@ pub use self::reloads::{REASON_BYTES_MAX, ReloadRow};
 pub use self::sessions::{SessionRow, SessionsRemoved};
 pub use self::sweep::Sweep;
 pub use self::usage::{UsageListed, UsageRow};
+pub use self::identities::IdentityRow;
 pub use self::users::UserRow;
 
 use self::queue::{Batched, Op, Queues};
@@ -118,6 +120,11 @@ impl Store {
     /// Adds a user, or replaces the one with its id.
     pub fn save_user(&self, row: UserRow) -> Pending {
         self.urgent(Op::SaveUser(row))
+    }
+
+    /// Adds an identity at a provider, or replaces the one of that issuer and subject.
+    pub fn save_identity(&self, row: IdentityRow) -> Pending {
+        self.urgent(Op::SaveIdentity(row))
     }
 
     /// Notes the outcome of a reload.

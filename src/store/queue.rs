@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::error::{CloseError, WriteError};
+use super::identities::IdentityRow;
 use super::reloads::ReloadRow;
 use super::sessions::{SessionRow, SessionsRemoved};
 use super::sweep::Sweep;
@@ -35,6 +36,7 @@ pub(super) enum Op {
     InsertSession { row: SessionRow, gave_way: Vec<[u8; 16]> },
     RemoveSessions(SessionsRemoved),
     SaveUser(UserRow),
+    SaveIdentity(IdentityRow),
     AddReload(ReloadRow),
 }
 

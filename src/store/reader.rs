@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::error::{OpenError, reason};
+use super::identities::{self, IdentityRow};
 use super::reloads::{self, ReloadRow};
 use super::sessions::{self, SessionRow};
 use super::usage::{self, UsageListed};
@@ -40,6 +41,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn users(&self) -> Result<Vec<UserRow>, OpenError> {
         self.explain(users::load(&self.connection))
+    }
+
+    /// Every identity at a provider.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn identities(&self) -> Result<Vec<IdentityRow>, OpenError> {
+        self.explain(identities::load(&self.connection))
     }
 
     /// The newest usage rows, newest first.

@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::sweep::{Progress, Sweep};
-use super::{Shared, reloads, sessions, sweep, usage, users};
+use super::{Shared, identities, reloads, sessions, sweep, usage, users};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
@@ -231,6 +231,7 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
         Op::InsertSession { row, gave_way } => sessions::insert(connection, row, gave_way),
         Op::RemoveSessions(which) => sessions::remove(connection, which),
         Op::SaveUser(row) => users::save(connection, row),
+        Op::SaveIdentity(row) => identities::save(connection, row),
         Op::AddReload(row) => reloads::insert(connection, row),
     }
 }
