@@ -1,17 +1,23 @@
 //! The real binary on loopback, one file per stage.
-#![expect(clippy::panic, reason = "a panic is how a test fails")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::float_cmp, reason = "the numbers that are compared are counts")]
 #![expect(clippy::needless_raw_string_hashes, reason = "scripts and configurations are quoted alike")]
 
+mod admin;
 mod body;
+mod cli;
 mod client;
 mod cors;
 mod drain;
 mod envelope;
 mod forward;
 mod harness;
+mod metrics;
 mod origin;
+mod privacy;
 mod rate_limit;
 mod reload;
+mod review;
 mod route;
 mod rules;
 mod session;
@@ -19,3 +25,4 @@ mod session_end;
 mod session_token;
 mod sign_in;
 mod storage;
+mod stream;
