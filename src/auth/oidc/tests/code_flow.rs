@@ -103,7 +103,7 @@ async fn a_confidential_client_proves_itself_in_the_header_and_in_the_form_only_
     ] {
         fake.describes(&[("token_endpoint_auth_methods_supported", methods)]);
         let providers = Providers::new(client());
-        providers.apply(&[confidential.clone()]);
+        providers.apply(std::slice::from_ref(&confidential));
         let started = begin(&providers, "fake", &clock).await;
         issues(&fake, started.get("nonce"));
         assert!(finish(&providers, &started.callback(), &clock).await.is_ok());

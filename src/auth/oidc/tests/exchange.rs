@@ -177,6 +177,27 @@ async fn jk_08_five_hundred_first_requests_make_one_fetch_of_each_document() {
     assert_eq!((fake.count(DISCOVERY), fake.count(KEYS)), (1, 1));
 }
 
+/// The gateway's shape: a runtime a thread, futures that stay on it, one registry for all.
+#[tokio::test]
+async fn workers_with_a_runtime_each_share_one_fetch() {
+    let fake = Fake::start(&RSA).await;
+    let (providers, clock) = (Arc::new(fake.registry()), clock());
+    let token = RSA.token(&claims(&fake.issuer));
+    let worker = || {
+        let (providers, token, clock) = (Arc::clone(&providers), token.clone(), clock.clone());
+        tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            tokio::task::LocalSet::new()
+                .block_on(&runtime, async { exchange(&providers, &token, &clock).await.map(|i| i.subject) })
+        })
+    };
+    let workers = [worker(), worker(), worker(), worker()];
+    for one in workers {
+        assert_eq!(one.await.unwrap().as_deref(), Ok("subject-1"));
+    }
+    assert_eq!((fake.count(DISCOVERY), fake.count(KEYS)), (1, 1));
+}
+
 #[tokio::test]
 async fn oi_12_a_provider_that_describes_another_is_unavailable_and_one_that_was_good_stays() {
     let fake = Fake::start(&RSA).await;
