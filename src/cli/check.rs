@@ -3,12 +3,13 @@
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{Options, cases, inputs, render};
-use crate::base::problems::Problems;
+use crate::base::problems::{Problem, Problems};
 use crate::config::{self, Inputs};
 use crate::live::snapshot;
+use crate::server::admin::token::read_token;
 
 pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
-    let inputs = inputs::gather(options).map_err(Failure::Unread)?;
+    let inputs = inputs::gather(options).map_err(Failure::unread)?;
     let problems = look(inputs)?;
     render::problems(&problems, options.format);
     Ok(if problems.has_errors() { Exit::Problems } else { Exit::Fine })
@@ -23,6 +24,11 @@ fn look(mut inputs: Inputs) -> Result<Problems, Failure> {
     let built = snapshot::build(&inputs, 0);
     let mut problems = built.problems;
     if let Some(snapshot) = built.snapshot {
+        // A token file that was named must be there when `serve` starts.
+        if let Some(why) = snapshot.config.admin.token_file.as_deref().and_then(|file| read_token(file).err())
+        {
+            problems.push(Problem::of("admin.token_file", why.to_string()));
+        }
         cases::append(&snapshot.config, &mut problems);
     }
     Ok(problems)

@@ -80,7 +80,8 @@ async fn exchange(stream: TcpStream, address: SocketAddr, question: Question<'_>
     // Its error is the exchange's error as well.
     tokio::spawn(connection);
     let mut request = Request::builder().method(question.method).uri(question.path);
-    request = request.header(HOST, address.to_string()).header(CONNECTION, "close");
+    // A loopback name is always one that the API answers to, whatever address it listens on.
+    request = request.header(HOST, format!("localhost:{}", address.port())).header(CONNECTION, "close");
     if let Some(token) = question.token {
         let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose()))?;
         value.set_sensitive(true);

@@ -12,7 +12,7 @@ pub(super) enum Failure {
     /// The files hold problems.
     Found(Problems),
     /// The config file cannot be read.
-    Unread(Problem),
+    Unread(Box<Problem>),
 }
 
 impl Failure {
@@ -24,6 +24,11 @@ impl Failure {
     /// What was asked for is not possible as it was asked; one sentence says why.
     pub(super) fn problem(why: impl Into<String>) -> Self {
         Self::Said(Exit::Problems, why.into())
+    }
+
+    /// The config file cannot be read.
+    pub(super) fn unread(problem: Problem) -> Self {
+        Self::Unread(Box::new(problem))
     }
 
     /// Tells it on standard error, and how the verb ends.

@@ -36,7 +36,7 @@ pub fn report(problem: &Problem) -> Exit {
 
 /// The configuration, for a verb that needs it whole.
 pub(super) fn config(options: &Options) -> Result<Config, Failure> {
-    let loaded = config::load(&gather(options).map_err(Failure::Unread)?);
+    let loaded = config::load(&gather(options).map_err(Failure::unread)?);
     loaded.config.ok_or(Failure::Found(loaded.problems))
 }
 

@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod docs;
 mod failure;
+mod fatal;
 mod findings;
 mod healthcheck;
 mod offline;
@@ -35,7 +36,10 @@ pub use self::options::{Format, Options};
 
 /// Reads the command line of the process and does what it asks for.
 pub fn run() -> Exit {
-    run_with(std::env::args_os())
+    match run_with(std::env::args_os()) {
+        Exit::Fine if render::is_lost() => Exit::CannotRun,
+        exit => exit,
+    }
 }
 
 fn run_with(arguments: impl IntoIterator<Item = OsString>) -> Exit {

@@ -15,16 +15,26 @@ struct CommandLine {
     verb: Option<Verb>,
 }
 
+const CONFIG: &str =
+    "The configuration [default: $PLUGINMIND_CONFIG, else ./config.toml, else the one in the binary]";
+
 const EXITS: &str = "Exit codes: 0 fine; 1 problems found; 2 cannot run; 64 wrong command line.";
 
 /// What every verb takes, before it or after it.
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// The configuration [default: $PLUGINMIND_CONFIG, else ./config.toml, else the one in the binary]
-    #[arg(short, long, global = true, value_name = "FILE")]
+    /// The config file.
+    #[arg(short, long, global = true, value_name = "FILE", help = CONFIG)]
     pub config: Option<PathBuf>,
-    /// How results are printed
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human, hide_possible_values = false)]
+    /// How results are printed.
+    #[arg(
+        long,
+        global = true,
+        value_enum,
+        default_value_t = Format::Human,
+        value_name = "human|json",
+        hide_possible_values = true
+    )]
     pub format: Format,
 }
 

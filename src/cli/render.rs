@@ -1,15 +1,28 @@
-//! What the verbs write: results to standard output, complaints to standard error. A reader that has gone away is no error.
+//! What the verbs write: results to standard output, complaints to standard error. A reader that has gone away is no
+//! error; a result that could not be written, to a full disk for one, is.
 
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 
 use super::options::Format;
 use crate::base::problems::{Problems, Severity};
 
+/// Whether a result of this process was lost on its way out.
+static LOST: AtomicBool = AtomicBool::new(false);
+
 /// Writes a text and a line end to standard output.
 pub fn print(text: &str) {
-    write(io::stdout().lock(), text);
+    if let Err(lost) = write(io::stdout().lock(), text) {
+        LOST.store(true, Ordering::Relaxed);
+        error(&format!("the result cannot be written: {}", lost.kind()));
+    }
+}
+
+/// Whether a result could not be written.
+pub fn is_lost() -> bool {
+    LOST.load(Ordering::Relaxed)
 }
 
 /// Writes one sentence about what went wrong to standard error.
@@ -19,7 +32,8 @@ pub fn error(sentence: &str) {
 
 /// Writes a text as it is to standard error.
 pub fn complain(text: &str) {
-    write(io::stderr().lock(), text);
+    // There is nobody else to tell.
+    write(io::stderr().lock(), text).ok();
 }
 
 /// Writes one JSON document to standard output.
@@ -81,9 +95,12 @@ pub fn table<const N: usize>(head: [&str; N], rows: &[[String; N]], none: &str) 
     lines.join("\n")
 }
 
-fn write(mut to: impl Write, text: &str) {
-    // There is nobody to tell when the reader has closed its end, or when the disk under it is full.
-    let _ = writeln!(to, "{text}").and_then(|()| to.flush());
+/// Writes a text and a line end; whoever has closed the other end has read enough.
+fn write(mut to: impl Write, text: &str) -> io::Result<()> {
+    match writeln!(to, "{text}").and_then(|()| to.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 #[cfg(test)]
@@ -113,16 +130,17 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_has_gone_away_is_no_panic() {
-        struct Gone;
-        impl Write for Gone {
+    fn a_reader_that_has_gone_away_is_no_error_and_a_full_disk_is_one() {
+        struct Shut(io::ErrorKind);
+        impl Write for Shut {
             fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::BrokenPipe.into())
+                Err(self.0.into())
             }
             fn flush(&mut self) -> io::Result<()> {
-                Err(io::ErrorKind::BrokenPipe.into())
+                Err(self.0.into())
             }
         }
-        write(Gone, "text");
+        assert!(write(Shut(io::ErrorKind::BrokenPipe), "text").is_ok());
+        assert!(write(Shut(io::ErrorKind::StorageFull), "text").is_err());
     }
 }

@@ -8,10 +8,10 @@ use std::time::Duration;
 use tokio::task::LocalSet;
 
 use super::exit::Exit;
-use super::{Options, banner, inputs, render};
+use super::{Options, banner, fatal, inputs};
 use crate::base::clock::Clock;
 use crate::base::problems::Problems;
-use crate::config::{self, Environment};
+use crate::config::{self, Config, Environment};
 use crate::live::snapshot::{self, Built, Snapshot};
 use crate::live::watch::Watcher;
 use crate::pipeline::gateway::Gateway;
@@ -20,7 +20,7 @@ use crate::server::admin::{self, Admin};
 use crate::server::drain::drain;
 use crate::server::listen::listen;
 use crate::server::notify;
-use crate::server::reload::{Attempts, Report};
+use crate::server::reload::{Attempts, Report, Started};
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
 use crate::server::workers::{Options as WorkerOptions, Workers};
@@ -36,59 +36,73 @@ const ADMIN_CONNECTIONS_MAX: usize = 256;
 
 /// Runs the gateway until it is told to stop.
 pub fn run(options: &Options) -> Exit {
-    let read_ms = Clock::System.unix_ms();
-    let (snapshot, problems, roots) = match first_snapshot(options) {
+    let first = match first(options) {
         Ok(first) => first,
         Err(exit) => return exit,
     };
-    match start(options, snapshot, problems, roots, read_ms) {
+    match start(options, first) {
         Ok(()) => Exit::Fine,
         Err(error) => {
-            render::error(&error.to_string());
+            fatal::sentence(&error.to_string());
             Exit::CannotRun
         }
     }
 }
 
+/// What the start stands on.
+struct First {
+    snapshot: Snapshot,
+    problems: Problems,
+    roots: Vec<PathBuf>,
+    /// What changes from here on is built again once the watch is set.
+    read_ms: i64,
+    made_secret: bool,
+}
+
 /// The snapshot of the start. There is no last good one yet, so any error ends here.
-fn first_snapshot(options: &Options) -> Result<(Snapshot, Problems, Vec<PathBuf>), Exit> {
-    let mut inputs = inputs::gather(options).map_err(|e| inputs::report(&e))?;
-    if let Some(config) = config::load(&inputs).config
-        && config.environment == Environment::Development
-        && config.session.keys.is_empty()
-    {
-        let folder = data_folder(&config.storage.path);
-        config::make_development_secret(&folder).map_err(|e| {
-            render::error(&format!("cannot make a session secret in the data folder: {e}"));
-            Exit::CannotRun
-        })?;
-        inputs = inputs::gather(options).map_err(|e| inputs::report(&e))?;
-    }
+fn first(options: &Options) -> Result<First, Exit> {
+    let made_secret = make_secret(options)?;
+    let read_ms = Clock::System.unix_ms();
+    let inputs = inputs::gather(options).map_err(|e| fatal::unread(&e))?;
     let Built { snapshot, problems, watched } = snapshot::build(&inputs, 1);
     match snapshot {
-        Some(snapshot) => Ok((snapshot, problems, watched)),
+        Some(snapshot) => Ok(First { snapshot, problems, roots: watched, read_ms, made_secret }),
         None => {
-            render::problems(&problems, options.format);
+            fatal::problems(&problems);
             Err(Exit::Problems)
         }
     }
 }
 
-fn start(
-    options: &Options,
-    snapshot: Snapshot,
-    problems: Problems,
-    mut roots: Vec<PathBuf>,
-    read_ms: i64,
-) -> Result<(), anyhow::Error> {
+/// In development a secret is made where there is none, and kept in the data folder.
+fn make_secret(options: &Options) -> Result<bool, Exit> {
+    let inputs = inputs::gather(options).map_err(|e| fatal::unread(&e))?;
+    let needs_one =
+        |config: &Config| config.environment == Environment::Development && config.session.keys.is_empty();
+    let Some(config) = config::load(&inputs).config.filter(needs_one) else { return Ok(false) };
+    config::make_development_secret(&data_folder(&config.storage.path)).map_err(|e| {
+        fatal::sentence(&format!("cannot make a session secret in the data folder: {e}"));
+        Exit::CannotRun
+    })?;
+    Ok(true)
+}
+
+fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
+    let First { snapshot, problems, mut roots, read_ms, made_secret } = first;
     let clock = Clock::System;
     let logs = Logs::start(&snapshot.config.log, clock.clone())?;
     let metrics = Arc::new(Metrics::new(env!("CARGO_PKG_VERSION")));
     panics::install(metrics.panics.clone());
+    if made_secret {
+        tracing::warn!("a session secret was made in the data folder; in production give one yourself");
+    }
     for problem in problems.iter() {
         tracing::warn!(problem = problem.short(), "policy warning");
     }
     let drain_timeout = snapshot.config.server.drain_timeout;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    // Before anybody can know that the gateway runs: a SIGHUP that comes early must not end it.
+    let mut signals = runtime.block_on(async { Signals::install() })?;
     let gateway = start::gateway(snapshot, problems, logs.clone(), &metrics, clock)?;
     let (listener, workers) = start::public(&gateway)?;
     roots.extend(options.config_file());
@@ -96,10 +110,8 @@ fn start(
     let (admin_listener, admin_workers) = admin(&gateway, &watcher)?;
     banner::show(&gateway, logs.form());
 
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let local = LocalSet::new();
     let result = local.block_on(&runtime, async {
-        let mut signals = Signals::install()?;
         tokio::task::spawn_local(proxy::watch(Arc::clone(&gateway.upstreams)));
         tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
         let stop = Rc::new(tokio::sync::Notify::new());
@@ -141,12 +153,13 @@ fn watch(
 ) -> Result<Watcher<Report>, StartError> {
     let again = options.clone();
     let mut attempts = Attempts {
-        gather: Box::new(move || inputs::gather(&again)),
+        gather: Box::new(move || inputs::gather(&again).map_err(Box::new)),
         gateway: Arc::clone(gateway),
         gate: workers.gate(),
         config_file: options.config_file(),
+        started: Started::with(&gateway.live.current().config),
     };
-    Watcher::start(roots, read_ms, Arc::clone(&gateway.metrics), move |_| attempts.attempt())
+    Watcher::start(roots, read_ms, Arc::clone(&gateway.metrics), move |trigger| attempts.attempt(trigger))
         .map_err(|source| StartError::Io { what: "cannot start watching the files", source })
 }
 

@@ -116,7 +116,29 @@ mod tests {
             "plugins": [{ "name": "honeypot", "mode": "enforce", "hooks": ["on_request"] }],
             "services": [{ "name": "app", "status": "down", "required": true }],
         });
-        insta::assert_snapshot!(words(&status), @"");
+        insta::assert_snapshot!(words(&status), @r"
+        PluginMind 1.2.3, up 1h 2m
+
+        ready        yes
+        policy       STALE: the files were refused at 2026-01-01T00:00:00.000Z; generation 3 stays in force
+        storage      healthy
+        sessions     2
+        connections  1
+        rows dropped 0
+
+        error: unknown key `brust`
+         --> config.toml:2:1
+          |
+        2 | brust = 2
+          | ^^^^^
+          = help: did you mean `burst`?
+
+        PLUGIN    MODE     HOOKS
+        honeypot  enforce  on_request
+
+        SERVICE  STATUS
+        app      down    required
+        ");
     }
 
     #[test]

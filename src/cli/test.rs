@@ -1,5 +1,7 @@
 //! `pluginmind test`: the plugins' own cases.
 
+use std::fmt::Write as _;
+
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{Options, cases, inputs, render};
@@ -38,7 +40,10 @@ fn table(report: &TestReport) -> String {
         out.push_str("\n\n");
         out.push_str(message);
     }
+    if report.cases.is_empty() {
+        return out;
+    }
     let failed = report.cases.iter().filter(|case| !case.ok).count();
-    out.push_str(&format!("\n\n{} passed, {failed} failed", report.cases.len() - failed));
+    let _ = write!(out, "\n\n{} passed, {failed} failed", report.cases.len() - failed);
     out
 }

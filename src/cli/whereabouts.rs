@@ -24,7 +24,7 @@ pub(super) struct Whereabouts {
 
 /// Looks where the running gateway is.
 pub(super) fn find(options: &Options) -> Result<Whereabouts, Failure> {
-    let inputs = inputs::gather(options).map_err(Failure::Unread)?;
+    let inputs = inputs::gather(options).map_err(Failure::unread)?;
     let loaded = config::load(&inputs);
     if let Some(config) = loaded.config {
         let token = token_path(config.admin.token_file.as_deref(), config.storage.data_folder());

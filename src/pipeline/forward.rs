@@ -64,7 +64,7 @@ async fn upstream(
     let sent = proxy::send(&worker.pool, &service, outgoing, snapshot.config.server.body_timeout).await;
     let took = gateway.clock.now().saturating_duration_since(began);
     gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
-    trail.bytes_in = watch.bytes().max(trail.bytes_in);
+    trail.unread |= watch.fault().is_some();
     let (mut parts, body) = sent.map_err(|e| refusal(&e, &watch))?.into_parts();
     hops::clean_response(parts.status, &mut parts.headers, &snapshot.session_cookie);
     Ok(Response::from_parts(parts, Body::upstream(body)))

@@ -48,6 +48,7 @@ use stage::Stage;
 use step::{Step, Stop};
 use trail::Trail;
 
+use crate::base::address::canonical;
 use crate::base::refusal::Refusal;
 use crate::live::hardening::Author;
 use crate::live::snapshot::Snapshot;
@@ -73,7 +74,10 @@ pub async fn handle(
     let snapshot = gateway.live.current();
     let (parts, body) = request.into_parts();
     let id = arrival::correlate(&parts.headers);
-    let trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
+    let mut trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
+    // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
+    trail.client = Some(canonical(peer.ip()));
+    trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;
     // The panic hook has counted and logged it.
@@ -105,7 +109,7 @@ async fn decide(
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
     client::require_https(&located, config)?;
     trail.stage = Stage::Bans;
-    let admitted = admission::admit(located, config, &gateway.limiter, now, trail)?;
+    let admitted = admission::admit(located, config, gateway, now, trail)?;
     trail.stage = Stage::Cors;
     let screened = cors::screen(admitted, &config.cors, trail)?;
     trail.stage = Stage::Route;
@@ -122,7 +126,6 @@ async fn decide(
     let authorised = authorise::authorise(metered, gateway, snapshot, trail)?;
     trail.stage = Stage::Body;
     let vetted = body::vet(authorised, incoming, &config.server, trail).await?;
-    trail.unread = false;
     trail.stage = Stage::Thresholds;
     let cleared = thresholds::clear(vetted, config.thresholds, trail)?;
     trail.stage = Stage::Upstream;

@@ -39,6 +39,7 @@ pub(super) fn ask<'a>(
             clock: clock.clone(),
             score_before: ledger.score,
             tags_before: ledger.tags.iter().cloned().collect(),
+            codes: plugin.codes.clone(),
             country: ledger.country.clone(),
             response: answer.shared.clone(),
             said: Mutex::new(Said {

@@ -1,5 +1,6 @@
 //! One call of one hook: what the script can reach, and what it said.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use http::{HeaderMap, StatusCode};
@@ -31,6 +32,8 @@ pub(super) struct Call {
     /// The ledger's score and tags when the call began.
     pub score_before: i64,
     pub tags_before: Vec<String>,
+    /// The codes that stand in the plugin's scripts.
+    pub codes: Arc<BTreeSet<String>>,
     /// ISO 3166-1 code of the client's country; empty where unknown.
     pub country: Arc<str>,
     /// The head of the answer, where the hook has one.

@@ -149,10 +149,6 @@ fn syntax(source: &Source, error: &ParseError) -> Problem {
 }
 
 /// A strict compile fails at the first unknown variable or namespace; the nearest known one is the hint.
-#[expect(
-    clippy::unnecessary_box_returns,
-    reason = "the failure goes straight into a result, which it must not make large"
-)]
 fn unknown_name(
     source: &Source,
     error: &ParseError,

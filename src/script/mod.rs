@@ -10,6 +10,7 @@ mod budget;
 mod call;
 mod check;
 mod compile;
+mod declared;
 mod engine;
 mod facts;
 mod filter;
@@ -35,4 +36,4 @@ pub use facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFac
 pub use hook::Hook;
 pub use ledger::{FaultKind, Ledger, NOTES_MAX, Note, Outcome, SCORE_MAX, TAGS_MAX};
 pub use response::ResponseFacts;
-pub use runner::{TestCase, TestReport, run_tests};
+pub use runner::{TestCase, TestReport, check_tests, run_tests};

@@ -1,6 +1,6 @@
 //! One plugin: a manifest, compiled scripts, and the sandbox that they run in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use serde_json::Value;
 
 use super::check::{self, Checked};
 use super::compile::{self, Constant};
+use super::declared::Setting;
 use super::engine::{Extras, Names, sandbox};
 use super::hook::Hook;
 use super::library::{FILES_MAX, Library};
-use super::manifest::{self, Manifest, Setting};
+use super::manifest::{self, Manifest};
 use super::meter::LogMeter;
 use super::source::{Reader, hex_hash};
 use crate::base::nearest::nearest;
@@ -28,6 +29,8 @@ pub(super) struct Plugin {
     pub manifest: Manifest,
     pub ast: Arc<AST>,
     pub engine: Engine,
+    /// The literal codes of every verb that the plugin can reach.
+    pub codes: Arc<BTreeSet<String>>,
     pub hash: String,
     pub log_meter: Mutex<LogMeter>,
     hooks: [bool; Hook::ALL.len()],
@@ -62,6 +65,7 @@ impl Plugin {
             folder,
             engine: sandbox(&with_settings(&code.around, &settings), Names::Known),
             ast: code.ast,
+            codes: code.codes.into(),
             hooks: code.hooks,
             around: code.around,
             manifest,
@@ -109,6 +113,7 @@ impl Plugin {
 /// What compiling gives.
 struct Code {
     ast: Arc<AST>,
+    codes: BTreeSet<String>,
     hooks: [bool; Hook::ALL.len()],
     around: Extras,
 }
@@ -148,9 +153,11 @@ impl Code {
             spaces: &spaces,
             settings: declared,
         }));
+        let mut codes = check::codes_of(&ast);
+        codes.extend(spaces.iter().flat_map(|s| check::codes_of(&s.ast)));
         let hooks = Hook::ALL
             .map(|h| ast.iter_functions().any(|f| f.name == h.name() && f.params.len() == h.arity()));
-        (Some(Self { ast, hooks, around }), problems)
+        (Some(Self { ast, codes, hooks, around }), problems)
     }
 }
 

@@ -8,7 +8,7 @@ use super::workers::Gate;
 use crate::base::problems::{Problem, Problems, Severity};
 use crate::config::{Config, Inputs};
 use crate::live::policy::Policy;
-use crate::live::reloader::Built;
+use crate::live::reloader::{Built, Trigger};
 use crate::live::snapshot::{self, Snapshot};
 use crate::pipeline::gateway::Gateway;
 use crate::store::ReloadRow;
@@ -28,7 +28,7 @@ pub struct Report {
 }
 
 /// Reads the inputs anew for each attempt: the config file, and the environment as it was at the start.
-pub type Gather = Box<dyn Fn() -> Result<Inputs, Problem> + Send>;
+pub type Gather = Box<dyn Fn() -> Result<Inputs, Box<Problem>> + Send>;
 
 /// Everything an attempt needs.
 pub struct Attempts {
@@ -40,11 +40,40 @@ pub struct Attempts {
     pub gate: Gate,
     /// The config file, watched even while it cannot be read.
     pub config_file: Option<PathBuf>,
+    /// What the process was started with.
+    pub started: Started,
+}
+
+/// Keys that are read at the start only, as they were then: the process runs with these, whatever was edited since.
+pub struct Started(Vec<(&'static str, String)>);
+
+impl Started {
+    /// The values of a configuration.
+    pub fn with(config: &Config) -> Self {
+        Self(vec![
+            ("server.listen", config.server.listen.to_string()),
+            ("server.workers", config.server.workers.to_string()),
+            ("admin.listen", config.admin.listen.to_string()),
+            ("admin.token_file", format!("{:?}", config.admin.token_file)),
+            ("storage.path", config.storage.path.display().to_string()),
+            ("storage.usage_queue_max", config.storage.usage_queue_max.to_string()),
+            ("auth.local.password_checks_max", config.auth.password_checks_max.to_string()),
+            ("log.format", format!("{:?}", config.log.format)),
+            ("log.queue_max", config.log.queue_max.to_string()),
+        ])
+    }
+
+    /// The keys that another configuration would change, if only the process were started anew.
+    fn differ_from(&self, next: &Config) -> Vec<&'static str> {
+        let next = Self::with(next);
+        self.0.iter().zip(&next.0).filter(|(old, new)| old != new).map(|((key, _), _)| *key).collect()
+    }
 }
 
 impl Attempts {
-    /// One attempt. Runs on the watcher's thread.
-    pub fn attempt(&mut self) -> Built<Report> {
+    /// One attempt. Runs on the watcher's thread. What the watcher saw as a change and is the policy in force, such as a file
+    /// that was written again, makes no generation; who asks for a reload gets one.
+    pub fn attempt(&mut self, trigger: Trigger) -> Built<Report> {
         notify::reloading();
         let gateway = &self.gateway;
         let current = gateway.live.current();
@@ -55,17 +84,24 @@ impl Attempts {
             }
             Err(problem) => {
                 let mut problems = Problems::default();
-                problems.push(problem);
+                problems.push(*problem);
                 (None, problems, watched_of(&current.config))
             }
         };
         roots.extend(self.config_file.clone());
         let problems = Arc::new(problems);
         let needs_restart =
-            snapshot.as_ref().map_or_else(Vec::new, |next| restart_keys(&current.config, &next.config));
+            snapshot.as_ref().map_or_else(Vec::new, |next| self.started.differ_from(&next.config));
         let applied = snapshot.is_some();
         let hash = snapshot.as_ref().map(|s| s.hash.clone()).unwrap_or_default();
         match snapshot {
+            Some(next) if trigger == Trigger::Files && self.is_in_force(&next, &current) => {
+                gateway.metrics.reload(ReloadOutcome::Unchanged);
+                notify::ready();
+                let report =
+                    Report { applied: true, generation: current.generation, problems, needs_restart };
+                return Built { report, roots };
+            }
             Some(next) => self.apply(next, &problems, &needs_restart),
             None => self.keep(&current, &problems),
         }
@@ -73,6 +109,18 @@ impl Attempts {
         notify::ready();
         let generation = gateway.live.current().generation;
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
+    }
+
+    /// Whether the files hold what is in force; secrets and schemas are not part of the hash.
+    fn is_in_force(&self, next: &Snapshot, current: &Snapshot) -> bool {
+        let schemas = |snapshot: &Snapshot| -> Vec<_> {
+            let schemas = snapshot.config.routes.iter().filter_map(|route| route.body_schema.as_ref());
+            schemas.map(|schema| Arc::clone(&schema.document)).collect()
+        };
+        next.hash == current.hash
+            && next.keyring.fingerprint() == current.keyring.fingerprint()
+            && schemas(next) == schemas(current)
+            && !self.gateway.policy.read().is_stale()
     }
 
     fn apply(&self, next: Snapshot, problems: &Arc<Problems>, needs_restart: &[&'static str]) {
@@ -138,22 +186,4 @@ fn watched_of(config: &Config) -> Vec<PathBuf> {
     let mut roots = vec![config.plugins.path.clone(), config.plugins.scripts.clone()];
     roots.extend(config.session.secret_file.clone());
     roots
-}
-
-/// Keys that differ and are read at the start only.
-fn restart_keys(old: &Config, new: &Config) -> Vec<&'static str> {
-    let mut keys = Vec::new();
-    let mut check = |differs: bool, key| {
-        if differs {
-            keys.push(key);
-        }
-    };
-    check(old.server.listen != new.server.listen, "server.listen");
-    check(old.server.workers != new.server.workers, "server.workers");
-    check(old.admin.listen != new.admin.listen, "admin.listen");
-    check(old.storage.path != new.storage.path, "storage.path");
-    check(old.auth.password_checks_max != new.auth.password_checks_max, "auth.local.password_checks_max");
-    check(old.log.format != new.log.format, "log.format");
-    check(old.log.queue_max != new.log.queue_max, "log.queue_max");
-    keys
 }

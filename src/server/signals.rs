@@ -13,14 +13,15 @@ pub enum Signal {
     Reload,
 }
 
-/// The signals that are listened to. SIGUSR1 and SIGUSR2 are taken so that they do not end the process; SIGPIPE is ignored by
-/// Rust's start-up.
+/// The signals that are listened to. SIGUSR1 and SIGUSR2 are taken so that they do not end the process, SIGXFSZ so that a
+/// write past a file size limit fails instead (THREATS DB-01); SIGPIPE is ignored by Rust's start-up.
 pub struct Signals {
     term: Stream,
     int: Stream,
     hup: Stream,
     usr1: Stream,
     usr2: Stream,
+    _xfsz: Stream,
 }
 
 impl Signals {
@@ -35,6 +36,7 @@ impl Signals {
             hup: signal(SignalKind::hangup())?,
             usr1: signal(SignalKind::user_defined1())?,
             usr2: signal(SignalKind::user_defined2())?,
+            _xfsz: signal(SignalKind::from_raw(libc::SIGXFSZ))?,
         })
     }
 

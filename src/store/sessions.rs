@@ -82,18 +82,23 @@ pub(super) fn load(connection: &Connection, now_ms: i64) -> rusqlite::Result<Vec
     rows.collect()
 }
 
-/// Removes up to `most` sessions that ended by themselves; how many.
+/// Looks at the `most` sessions that follow the id `after` and removes those that ended by themselves. Returns the id to
+/// go on from, or `None` at the end: a bounded look, for the table may be large and has no index on time.
 pub(super) fn sweep(
     connection: &Connection,
+    after: &[u8],
     now_ms: i64,
     seen_before_ms: i64,
     most: usize,
-) -> rusqlite::Result<usize> {
-    let sql = "DELETE FROM sessions WHERE id IN \
-               (SELECT id FROM sessions WHERE expires_ms <= ?1 OR last_seen_ms < ?2 LIMIT ?3)";
-    connection.prepare_cached(sql)?.execute(params![
-        now_ms,
-        seen_before_ms,
-        i64::try_from(most).unwrap_or(i64::MAX)
-    ])
+) -> rusqlite::Result<Option<[u8; 16]>> {
+    let sql =
+        "SELECT id, expires_ms <= ?2 OR last_seen_ms < ?3 FROM sessions WHERE id > ?1 ORDER BY id LIMIT ?4";
+    let mut statement = connection.prepare_cached(sql)?;
+    let most_sql = i64::try_from(most).unwrap_or(i64::MAX);
+    let looked_at = statement
+        .query_map(params![after, now_ms, seen_before_ms, most_sql], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<Vec<([u8; 16], bool)>>>()?;
+    let over: Vec<[u8; 16]> = looked_at.iter().filter(|(_, over)| *over).map(|(id, _)| *id).collect();
+    remove_ids(connection, &over)?;
+    Ok(looked_at.last().filter(|_| looked_at.len() == most).map(|(id, _)| *id))
 }

@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::{sessions, usage};
 
-/// Most rows of a table that one commit removes.
+/// Most rows of a table that one commit looks at and removes.
 pub(super) const SLICE_ROWS: usize = 500;
 /// Usage rows from further in the future than this are a clock's mistake.
 const FUTURE_MS: i64 = 86_400_000;
@@ -20,12 +20,32 @@ pub struct Sweep {
     pub usage_before_ms: i64,
 }
 
-/// Removes one slice; whether there may be more.
-pub(super) fn slice(connection: &mut Connection, sweep: Sweep) -> rusqlite::Result<bool> {
+/// How far a sweep has come.
+pub(super) struct Progress {
+    pub(super) sweep: Sweep,
+    /// The session to go on from; `None` when all have been looked at.
+    after: Option<Vec<u8>>,
+}
+
+impl Progress {
+    pub(super) fn begin(sweep: Sweep) -> Self {
+        Self { sweep, after: Some(Vec::new()) }
+    }
+}
+
+/// Does one slice; whether there may be more.
+pub(super) fn slice(connection: &mut Connection, progress: &mut Progress) -> rusqlite::Result<bool> {
+    let sweep = progress.sweep;
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let sessions = sessions::sweep(&transaction, sweep.now_ms, sweep.sessions_seen_before_ms, SLICE_ROWS)?;
-    let after_ms = sweep.now_ms.saturating_add(FUTURE_MS);
-    let usage = usage::sweep(&transaction, sweep.usage_before_ms, after_ms, SLICE_ROWS)?;
+    let after = match &progress.after {
+        Some(after) => {
+            sessions::sweep(&transaction, after, sweep.now_ms, sweep.sessions_seen_before_ms, SLICE_ROWS)?
+        }
+        None => None,
+    };
+    let future_ms = sweep.now_ms.saturating_add(FUTURE_MS);
+    let usage = usage::sweep(&transaction, sweep.usage_before_ms, future_ms, SLICE_ROWS)?;
     transaction.commit()?;
-    Ok(sessions > 0 || usage > 0)
+    progress.after = after.map(Vec::from);
+    Ok(progress.after.is_some() || usage > 0)
 }

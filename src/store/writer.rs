@@ -12,6 +12,7 @@ use super::error::{WriteError, is_busy, is_passing, reason};
 use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
+use super::sweep::{Progress, Sweep};
 use super::{Shared, reloads, sessions, sweep, usage, users};
 use crate::base::clock::Clock;
 
@@ -27,7 +28,7 @@ pub(super) fn start(opened: Opened, busy: Duration, shared: Arc<Shared>) -> io::
         let Opened { connection, lock, identity, .. } = opened;
         // Runs last, also if the thread panics: nobody waits for a writer that is gone.
         let gone = Gone(Arc::clone(&shared));
-        let mut writer = Writer { connection, identity, busy, shared, full_sync: true };
+        let mut writer = Writer { connection, identity, busy, shared, full_sync: true, sweeping: None };
         while writer.step() {}
         writer.finish();
         drop(lock);
@@ -52,6 +53,8 @@ struct Writer {
     shared: Arc<Shared>,
     /// Whether a commit waits for the disk.
     full_sync: bool,
+    /// The sweep that goes on between other writes.
+    sweeping: Option<Progress>,
 }
 
 impl Writer {
@@ -157,11 +160,19 @@ impl Writer {
         transaction.commit()
     }
 
-    fn slice(&mut self, sweep: sweep::Sweep) {
+    fn slice(&mut self, sweep: Sweep) {
+        let mut progress = self
+            .sweeping
+            .take()
+            .filter(|going| going.sweep == sweep)
+            .unwrap_or_else(|| Progress::begin(sweep));
         let outcome =
-            self.prepare(BATCH_BUSY, false).and_then(|()| sweep::slice(&mut self.connection, sweep));
+            self.prepare(BATCH_BUSY, false).and_then(|()| sweep::slice(&mut self.connection, &mut progress));
         match outcome {
-            Ok(true) => self.worked(),
+            Ok(true) => {
+                self.worked();
+                self.sweeping = Some(progress);
+            }
             Ok(false) => {
                 self.worked();
                 self.shared.queues.swept(sweep, Ok(()));

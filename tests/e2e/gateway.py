@@ -20,6 +20,10 @@ drain_timeout   = "5s"
 [admin]
 listen = "127.0.0.1:{admin_port}"
 
+# Datasette says `Referrer-Policy: no-referrer`, under which browsers send `Origin: null` with a form of the same site.
+[headers]
+override = true
+
 [cors]
 origins = ["https://listed.example"]
 

@@ -125,9 +125,7 @@ fn sm_24_a_body_that_nobody_read_is_never_a_second_request() {
     let smuggled = b"GET /up/smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n";
     connection.send(compose("POST /private", &[], smuggled)).unwrap();
     assert_eq!(connection.read().expect("an answer").status, 401);
-    while let Some(more) = connection.read() {
-        panic!("a second answer: {more:?}");
-    }
+    assert!(connection.read().is_none(), "there is no second answer");
     assert!(upstream.seen().is_empty());
 }
 

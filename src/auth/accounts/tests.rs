@@ -72,6 +72,8 @@ async fn db_01_when_storage_refuses_the_old_password_holds_and_disabled_stays_di
     let refused = Err(AccountError::Unavailable(Unavailable));
     assert_eq!(accounts.set_password(id, digest("new")).await, refused);
     assert_eq!(accounts.get(id).unwrap().password, Some(digest("old")));
+    assert_eq!(accounts.set_disabled(id, false).await, refused);
+    assert!(!accounts.get(id).unwrap().disabled, "it was not disabled before");
     assert_eq!(accounts.set_disabled(id, true).await, refused);
     assert!(accounts.get(id).unwrap().disabled);
     assert_eq!(accounts.set_disabled(id, false).await, refused);

@@ -47,11 +47,11 @@ async fn a_person_signs_in_is_known_and_signs_out() {
     let signed_in = b.sign_in("Ada@example.org", "lovelace").await.unwrap();
     assert_eq!(b.ask(&signed_in.token), Ok(b.user));
     assert_eq!(signed_in.max_age, LIVES.ttl);
-    b.auth.sign_out(&b.ring, signed_in.token.expose(), b.now).await.unwrap();
+    b.auth.sign_out(&b.ring, signed_in.token.expose()).await.unwrap();
     assert_eq!(b.ask(&signed_in.token), Err(Reason::Revoked));
     assert!(b.log.sessions.lock().is_empty());
-    b.auth.sign_out(&b.ring, signed_in.token.expose(), b.now).await.unwrap();
-    b.auth.sign_out(&b.ring, "x", b.now).await.unwrap();
+    b.auth.sign_out(&b.ring, signed_in.token.expose()).await.unwrap();
+    b.auth.sign_out(&b.ring, "x").await.unwrap();
 }
 
 #[tokio::test]
@@ -81,13 +81,24 @@ async fn db_01_a_sign_out_that_storage_refuses_is_an_error_also_the_second_time(
     let token = b.sign_in("ada@example.org", "lovelace").await.unwrap().token;
     b.log.set_full(true);
     for _ in 0..2 {
-        assert_eq!(b.auth.sign_out(&b.ring, token.expose(), b.now).await, Err(Unavailable));
+        assert_eq!(b.auth.sign_out(&b.ring, token.expose()).await, Err(Unavailable));
         assert_eq!(b.ask(&token), Err(Reason::Revoked));
     }
     assert!(matches!(b.sign_in("ada@example.org", "lovelace").await, Err(SignInError::Unavailable(_))));
     b.log.set_full(false);
-    assert_eq!(b.auth.sign_out(&b.ring, token.expose(), b.now).await, Ok(()));
+    assert_eq!(b.auth.sign_out(&b.ring, token.expose()).await, Ok(()));
     assert!(b.log.sessions.lock().is_empty());
+}
+
+#[tokio::test]
+async fn cs_13_a_sign_out_counts_also_while_the_clock_is_set_back() {
+    let b = Bench::new().await;
+    let token = b.sign_in("ada@example.org", "lovelace").await.unwrap().token;
+    let back = Moment { unix_ms: b.now.unix_ms - 3_600_000, ..b.now };
+    let early = b.auth.authenticate(&b.ring, Some(token.expose()), LIVES, back);
+    assert_eq!(early.unwrap_err(), Reason::Invalid, "made in the future, as this clock sees it");
+    b.auth.sign_out(&b.ring, token.expose()).await.unwrap();
+    assert_eq!(b.ask(&token), Err(Reason::Revoked));
 }
 
 #[tokio::test]

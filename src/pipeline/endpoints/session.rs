@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::json;
 use super::sign_in::unavailable;
 use crate::auth::cookie::{CookieFound, find};
-use crate::auth::{Account, Authenticated, Moment};
+use crate::auth::{Account, Authenticated};
 use crate::base::refusal::Refusal;
 use crate::live::snapshot::Snapshot;
 use crate::pipeline::answer::Body;
@@ -58,8 +58,7 @@ pub fn me(request: &Identified) -> Step<Response<Body>> {
 /// The refusal of this stage.
 pub async fn logout(request: &Identified, gateway: &Gateway, snapshot: &Snapshot) -> Step<Response<Body>> {
     if let Some(token) = token(request, snapshot) {
-        let now = Moment::of(&gateway.clock);
-        gateway.auth.sign_out(&snapshot.keyring, token, now).await.map_err(|_| unavailable())?;
+        gateway.auth.sign_out(&snapshot.keyring, token).await.map_err(|_| unavailable())?;
     }
     Ok(gone(snapshot))
 }

@@ -59,7 +59,7 @@ pub async fn post(mut request: Cleared, gateway: &Gateway, snapshot: &Snapshot) 
     match signed_in {
         Ok(signed_in) => {
             if let Some(old) = token(&request, snapshot) {
-                gateway.auth.sign_out(&snapshot.keyring, old, now).await.map_err(|_| unavailable())?;
+                gateway.auth.sign_out(&snapshot.keyring, old).await.map_err(|_| unavailable())?;
             }
             Ok(welcome(&sent, &signed_in, snapshot))
         }

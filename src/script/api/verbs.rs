@@ -34,13 +34,22 @@ fn decide(ctx: &NativeCallContext<'_>, code: &str, word: impl FnOnce() -> Raised
     if !call.hook.decides() {
         return Err(error(format!("nothing can be decided in {}", call.hook)));
     }
-    let code = checked_code(code)?;
+    let code = checked_code(&call, code)?;
     let verdict = Verdict { word: word()?, code, rule: call.rule(ctx) };
     Err(call.decide(verdict, ctx.call_position()))
 }
 
-fn checked_code(code: &str) -> Raised<Arc<str>> {
-    if is_code(code) { Ok(code.into()) } else { Err(error("a code is `[a-z0-9_.]+`, at most 64 characters")) }
+/// A code that stands in the plugin's scripts. The checker sees to that for plain calls; a verb called through a
+/// function pointer could otherwise say anything, and each new code is a new row in the metrics.
+fn checked_code(call: &Call, code: &str) -> Raised<Arc<str>> {
+    if !is_code(code) {
+        return Err(error("a code is `[a-z0-9_.]+`, at most 64 characters"));
+    }
+    if call.codes.contains(code) {
+        Ok(code.into())
+    } else {
+        Err(error("a code stands in the script as a text in quotes"))
+    }
 }
 
 fn throttle_for(after: Result<Duration, String>, message: &str) -> Raised<Word> {
@@ -110,7 +119,7 @@ mod verbs {
         if !call.hook.scores() {
             return Err(error(format!("the score is settled before {}", call.hook)));
         }
-        let code = checked_code(code)?;
+        let code = checked_code(&call, code)?;
         let rule = call.rule(&ctx);
         let mut said = call.said.lock();
         if said.scores.len() >= SCORES_MAX {

@@ -5,10 +5,13 @@
 
 mod calls;
 mod catalogue;
+mod codes;
 mod functions;
 mod literals;
 mod members;
 mod reach;
+
+pub(super) use self::codes::codes_of;
 
 use std::collections::BTreeMap;
 
@@ -16,8 +19,8 @@ use rhai::AST;
 
 use self::calls::Finding;
 use super::compile::place;
+use super::declared::Setting;
 use super::library::Space;
-use super::manifest::Setting;
 use crate::base::problems::{Problem, Problems, Source};
 
 /// A plugin as the checker sees it.

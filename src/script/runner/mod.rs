@@ -86,6 +86,21 @@ pub fn run_tests(folders: Folders<'_>, names: &[String]) -> (TestReport, Problem
     })
 }
 
+/// Reads and compiles the tests of every plugin without running them: what `check` says about them.
+pub fn check_tests(folders: Folders<'_>) -> Problems {
+    // A plugin that does not load has its own problems, and they are told where it is loaded.
+    let (book, _) = RuleBook::load(folders, &BTreeMap::new());
+    let mut reader = Reader::new(folders.root);
+    for plugin in book.into_plugins() {
+        for (_, source) in reader.scripts(&plugin.folder.join("tests"), FILES_MAX) {
+            if let Err(found) = prepare(&source, &plugin) {
+                reader.problems.append(found);
+            }
+        }
+    }
+    reader.problems
+}
+
 fn run_here(folders: Folders<'_>, names: &[String]) -> (TestReport, Problems) {
     let (book, mut problems) = RuleBook::load(folders, &BTreeMap::new());
     let known: Vec<Arc<str>> = book.plugins().into_iter().map(|p| p.name).collect();

@@ -230,6 +230,8 @@ fn pm041_codes_are_literal() {
         let problems = Ground::with(&hook(&format!("deny(403, {code}, \"\");"))).problems();
         assert!(problems.starts_with("PM041") && problems.contains(wanted), "{problems}");
     }
+    let closure = Ground::with(&hook("[1].map(|x| deny(403, req.path, \"\"));")).problems();
+    assert!(closure.starts_with("PM041"), "{closure}");
 }
 
 #[test]
@@ -416,6 +418,16 @@ fn the_hash_of_a_plugin_and_the_inputs_of_a_book_follow_the_content() {
     assert_eq!(hash(&one), hash(&same));
     assert_ne!(hash(&one), hash(&other));
     assert_eq!(one.inputs().len(), 3);
+}
+
+#[test]
+fn tests_that_do_not_compile_are_found_without_running_them() {
+    let ground =
+        Ground::with(&hook("")).file("plugins/rule/tests/t.rhai", "fn test_a() {\n    assert(tru);\n}\n");
+    let root = ground.0.path();
+    let problems =
+        check_tests(Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root });
+    assert_eq!(short(&problems), "PM020 plugins/rule/tests/t.rhai:2:12: unknown variable `tru`");
 }
 
 #[test]

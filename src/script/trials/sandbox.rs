@@ -386,3 +386,25 @@ fn unlike_types_are_not_compared() {
         assert_eq!(request(&main), "403 a.b rule/main.rhai:2", "{body}");
     }
 }
+
+#[test]
+fn a_code_that_stands_in_no_verb_is_refused_however_the_verb_is_called() {
+    for body in [
+        "let f = Fn(\"de\" + \"ny\"); f.call(403, \"made.up\" + req.content_length, \"\");",
+        "Fn(\"score\").call(1, \"made.up\");",
+    ] {
+        assert_eq!(ending(&hook(body)), SCRIPT, "{body}");
+    }
+    let known = hook(
+        "let f = Fn(\"de\" + \"ny\"); f.call(403, \"a.known\", \"\"); if false { deny(403, \"a.known\", \"\"); }",
+    );
+    assert_eq!(request(&known), "403 a.known rule/main.rhai:2");
+}
+
+#[test]
+fn rh_17_a_build_without_checks_would_not_pass_here() {
+    // `rhai/unchecked` also takes the limit setters away, so such a build does not even compile.
+    for body in ["let x = 9_223_372_036_854_775_807; x += 1;", "let x = 1 / 0;", "let x = [1]; x[5];"] {
+        assert_eq!(ending(&hook(body)), SCRIPT, "{body}");
+    }
+}

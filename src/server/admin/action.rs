@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::endpoint::Endpoint;
 use super::fields::Fields;
 use super::{sessions, users};
-use crate::auth::{Auth, Lifetimes, Moment, UserId};
+use crate::auth::{Auth, Lifetimes, Moment};
 use crate::base::refusal::Refusal;
 use crate::base::secret::Secret;
 use crate::config::Config;
@@ -113,13 +113,14 @@ impl Action {
         Ok(action)
     }
 
-    /// The account that it is about, where there is one.
-    pub(super) fn user(&self, auth: &Auth) -> Option<UserId> {
+    /// The name or id of the account that it is about, where there is one.
+    pub(super) fn target(&self) -> Option<&str> {
         match self {
-            Self::AddUser { .. } | Self::RevokeSessions(Which::All | Which::Id(_)) => None,
-            Self::SetPassword { user, .. }
+            Self::RevokeSessions(Which::All | Which::Id(_)) => None,
+            Self::AddUser { name: user, .. }
+            | Self::SetPassword { user, .. }
             | Self::DisableUser { user }
-            | Self::RevokeSessions(Which::User(user)) => users::find(auth, user).map(|account| account.id),
+            | Self::RevokeSessions(Which::User(user)) => Some(user),
         }
     }
 

@@ -26,8 +26,8 @@ pub(super) fn json(value: &impl Serialize) -> Response<Body> {
 }
 
 /// A probe: 503 where it has reasons.
-pub(super) fn probe(probe: Probe) -> Response<Body> {
-    let mut answer = json(&probe);
+pub(super) fn probe(probe: &Probe) -> Response<Body> {
+    let mut answer = json(probe);
     if !probe.reasons.is_empty() {
         *answer.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
     }

@@ -71,7 +71,7 @@ impl Admin {
     pub fn new(gateway: Arc<Gateway>, reloader: Reloader<Report>, token: Secret<String>) -> Self {
         let started = gateway.clock.now();
         let open = gateway.live.current().config.admin.listen.ip().to_canonical().is_loopback();
-        Self { gateway, reloader, token: Token::new(&token), open, started, lockout: RefCell::default() }
+        Self { gateway, reloader, token: Token::new(token), open, started, lockout: RefCell::default() }
     }
 }
 
@@ -115,10 +115,18 @@ where
 {
     let gateway = &*admin.gateway;
     let found = endpoint::find(head.method(), head.parts().uri.path());
-    if !guard::is_exempt(&found) {
-        guard::host(head, &gateway.live.current().config.admin.hosts)?;
-        guard::origin(head)?;
+    let hosts = &gateway.live.current().config.admin.hosts;
+    let guarded = if guard::is_exempt(&found) {
+        Ok(())
+    } else {
+        guard::host(head, hosts).and_then(|()| guard::origin(head))
+    };
+    if let (Err(refusal), Find::Endpoint(endpoint)) = (&guarded, found)
+        && let Some(name) = endpoint.writes()
+    {
+        audit::line(name, Err(refusal), None, id);
     }
+    guarded?;
     let endpoint = match found {
         Find::Endpoint(endpoint) => endpoint,
         Find::OtherMethod { allow, .. } => return Err(Refusal::MethodNotAllowed { allow: allow.to_owned() }),
@@ -128,7 +136,7 @@ where
         let outcome = write(admin, endpoint, head, body).await;
         let (pseudonym, outcome) =
             outcome.map_or_else(|(who, why)| (who, Err(why)), |(who, what)| (who, Ok(what)));
-        audit::line(name, &outcome, pseudonym, id);
+        audit::line(name, outcome.as_ref().map(drop), pseudonym, id);
         return outcome;
     }
     if endpoint.is_api() && !admin.open {
@@ -142,8 +150,8 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
     let uptime = gateway.clock.now().saturating_duration_since(admin.started);
     Ok(match endpoint {
         Endpoint::Live => answer::json(&status::live(uptime)),
-        Endpoint::Ready => answer::probe(status::ready(gateway, uptime)),
-        Endpoint::Health => answer::probe(status::health(gateway, uptime)),
+        Endpoint::Ready => answer::probe(&status::ready(gateway, uptime)),
+        Endpoint::Health => answer::probe(&status::health(gateway, uptime)),
         Endpoint::Version => answer::json(&status::version()),
         Endpoint::Services | Endpoint::ServicesHealth => answer::json(&status::services(gateway)),
         Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
@@ -180,12 +188,18 @@ where
     let bytes = whole(head, body).await.map_err(|why| (None, why))?;
     let action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
     let gateway = &*admin.gateway;
-    let who = action.user(&gateway.auth).map(|id| gateway.pseudonyms.user(&id.text()).to_string());
+    let target = action.target().map(str::to_owned);
+    // Looked up afterwards: an account that was added is there by then, and none goes.
+    let who = || target.as_deref().and_then(|user| pseudonym(gateway, user));
     let terms = Terms::of(&gateway.live.current().config);
     match action.perform(&gateway.auth, terms, Moment::of(&gateway.clock)).await {
-        Ok(done) => Ok((who, answer::json(&done))),
-        Err(why) => Err((who, why)),
+        Ok(done) => Ok((who(), answer::json(&done))),
+        Err(why) => Err((who(), why)),
     }
+}
+
+fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {
+    users::find(&gateway.auth, user).map(|account| gateway.pseudonyms.user(&account.id.text()).to_string())
 }
 
 async fn whole<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>

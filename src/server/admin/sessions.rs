@@ -91,8 +91,12 @@ pub(super) async fn revoke(
             auth.sessions.end_all_of(id).await.map_err(unavailable)?
         }
         Which::Id(id) => {
-            let not_an_id =
-                || Refusal::InvalidInput(vec![detail("id", "must be 32 lower-case hexadecimal digits")]);
+            let not_an_id = || {
+                Refusal::InvalidInput(vec![detail(
+                    "id",
+                    "a session's id is 32 lower-case hexadecimal digits",
+                )])
+            };
             let id = SessionId::parse(id).ok_or_else(not_an_id)?;
             let alive = auth.sessions.lookup(id, lifetimes, now).is_ok();
             // One that is dead here may still be on disk: ending it again tells the disk.

@@ -1,20 +1,17 @@
 //! The token that allows changes: a file that only its owner can read, made at the first start.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use aws_lc_rs::{constant_time, digest, rand};
+use aws_lc_rs::{constant_time, digest};
 
 use crate::base::secret::Secret;
-use crate::config::Config;
+use crate::config::{Config, new_secret};
 
 /// The name of the token file in the data folder.
 pub const TOKEN_FILE: &str = "admin.token";
-
-/// Bytes of chance in a token that is made here.
-const TOKEN_BYTES: usize = 32;
 
 /// The longest token file, in bytes.
 const FILE_BYTES_MAX: u64 = 4096;
@@ -22,25 +19,21 @@ const FILE_BYTES_MAX: u64 = 4096;
 /// The shortest token that is taken from a file, in bytes.
 const TOKEN_LENGTH_MIN: usize = 16;
 
-/// The token, as a hash: comparing takes the same time whatever was sent.
-#[derive(Clone)]
-pub struct Token([u8; 32]);
+/// The token that a request must bring.
+#[derive(Clone, Debug)]
+pub struct Token(Secret<String>);
 
 impl Token {
-    /// The token of a text.
-    pub fn new(text: &Secret<String>) -> Self {
-        Self(sha256(text.expose().as_bytes()))
+    /// The token with that text.
+    pub fn new(text: Secret<String>) -> Self {
+        Self(text)
     }
 
-    /// Whether the bytes are the token. Takes the same time for every wrong one (AD-01).
+    /// Whether the bytes are the token. Hashes are compared, in constant time: how much of a wrong token is right, or how
+    /// long the right one is, shows nowhere (AD-01).
     pub fn is(&self, given: &[u8]) -> bool {
-        constant_time::verify_slices_are_equal(&self.0, &sha256(given)).is_ok()
-    }
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Token(…)")
+        let own = sha256(self.0.expose().as_bytes());
+        constant_time::verify_slices_are_equal(&own, &sha256(given)).is_ok()
     }
 }
 
@@ -87,47 +80,34 @@ pub fn read_token(path: &Path) -> io::Result<Secret<String>> {
     Ok(Secret::new(token.to_owned()))
 }
 
-/// Random bytes from the system, as lower-case hexadecimal digits.
-pub fn random_hex(bytes: usize) -> Secret<String> {
-    let mut chance = vec![0; bytes];
-    rand::fill(&mut chance)
-        .expect("the system's random generator does not fail once the process has started");
-    Secret::new(chance.iter().fold(String::with_capacity(bytes * 2), |mut out, b| {
-        use std::fmt::Write as _;
-        let _ = write!(out, "{b:02x}");
-        out
-    }))
-}
-
-/// Makes the token file where there is none. Written under another name and linked into place, so that nobody reads half a
-/// token, and of two that start at a time one wins.
+/// Makes the token file where there is none. Written under another name and renamed, so that nobody reads half a token;
+/// whoever holds the database's lock is alone here.
 fn make(folder: &Path) -> io::Result<()> {
     let path = folder.join(TOKEN_FILE);
-    let named =
-        |error: io::Error| io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)));
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(named)?;
-    let draft = folder.join(format!(".{TOKEN_FILE}.{}", random_hex(8).expose()));
-    let written = write_new(&draft).and_then(|()| std::fs::hard_link(&draft, &path));
-    // The draft is of no use any more; where it cannot be removed, its token is the one in force or none.
-    std::fs::remove_file(&draft).ok();
-    match written {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(named(error)),
-        _ => Ok(()),
-    }
+    let draft = folder.join(format!(".{TOKEN_FILE}.draft"));
+    let write = || {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        // One that a killed start left.
+        std::fs::remove_file(&draft).ok();
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        writeln!(file, "{}", new_secret()?.expose())?;
+        file.sync_all()?;
+        std::fs::rename(&draft, &path)
+    };
+    write().map_err(|error: io::Error| {
+        io::Error::new(error.kind(), format!("{}: {}", path.display(), plain(&error)))
+    })
 }
 
-fn write_new(path: &Path) -> io::Result<()> {
-    let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    writeln!(file, "{}", random_hex(TOKEN_BYTES).expose())?;
-    file.sync_all()
-}
-
-/// The system's word for an error, without its number.
+/// What the system said, as a reader of the sentence knows it.
 fn plain(error: &io::Error) -> String {
-    error.kind().to_string()
+    match error.kind() {
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        kind => kind.to_string(),
+    }
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -147,7 +127,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("data");
         let first = token_in(None, &data).unwrap();
-        assert_eq!(first.expose().len(), TOKEN_BYTES * 2);
+        assert_eq!(first.expose().len(), 64);
         assert_eq!(token_in(None, &data).unwrap(), first);
         let mode = std::fs::metadata(data.join(TOKEN_FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
@@ -175,7 +155,7 @@ mod tests {
 
     #[test]
     fn ad_01_only_the_whole_token_is_the_token() {
-        let token = Token::new(&Secret::new("0123456789abcdef".into()));
+        let token = Token::new(Secret::new("0123456789abcdef".into()));
         assert!(token.is(b"0123456789abcdef"));
         for wrong in [
             &b""[..],
@@ -187,6 +167,6 @@ mod tests {
         ] {
             assert!(!token.is(wrong));
         }
-        assert_eq!(format!("{token:?}"), "Token(…)");
+        assert!(!format!("{token:?}").contains("0123"));
     }
 }

@@ -107,6 +107,48 @@ fn a_usage_row_reads_back_and_touches_ride_along() {
 }
 
 #[test]
+fn db_11_many_writers_and_readers_at_a_time_meet_no_lock() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    store.save_user(user(0)).wait().unwrap();
+    std::thread::scope(|scope| {
+        for writer in 1..=4 {
+            let (store, reader) = (store.clone(), store.reader().unwrap());
+            scope.spawn(move || {
+                for n in 0..25 {
+                    let id = [writer * 50 + n; 16];
+                    let row = SessionRow { id, ..session(0, 0) };
+                    store.insert_session(row, vec![]).wait().unwrap();
+                    store.add_usage(usage_row(i64::from(n)));
+                    if n % 2 == 0 {
+                        store.remove_sessions(SessionsRemoved::Ids(vec![id])).wait().unwrap();
+                    }
+                }
+            });
+            scope.spawn(move || (0..25).for_each(|_| assert!(reader.sessions(0).unwrap().len() <= 100)));
+        }
+    });
+    store.flush().wait().unwrap();
+    let reader = store.reader().unwrap();
+    assert_eq!((reader.sessions(0).unwrap().len(), reader.usage(1_000).unwrap().len()), (4 * 12, 100));
+    assert_eq!((store.write_errors(), store.usage_rows_dropped()), (0, 0));
+    store.close(SOON).unwrap();
+    open(&path);
+}
+
+#[test]
+fn a_single_usage_row_is_written_without_anybody_asking() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    store.flush().wait().unwrap();
+    store.add_usage(usage_row(1));
+    let reader = store.reader().unwrap();
+    while reader.usage(1).unwrap().is_empty() {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
 fn reloads_read_back_newest_first_with_a_bounded_reason() {
     let (_folder, path) = folder();
     let store = open(&path);

@@ -33,7 +33,7 @@ impl Bench {
             healthy: AtomicBool::new(true),
         });
         let open::Opened { connection, identity, lock, .. } = opened;
-        let writer = Writer { connection, identity, busy: BUSY, shared, full_sync: true };
+        let writer = Writer { connection, identity, busy: BUSY, shared, full_sync: true, sweeping: None };
         let mut bench = Self { _folder: folder, path, writer, _lock: lock };
         bench.write(Op::SaveUser(user(1))).unwrap();
         for n in [1, 2] {
@@ -259,12 +259,37 @@ fn a_sweep_takes_sessions_that_idled_and_leaves_the_others() {
     let done =
         bench.queues().sweep(Sweep { now_ms: 8_000, sessions_seen_before_ms: 4_000, usage_before_ms: 0 });
     let flushed = bench.queues().flush();
-    for _ in 0..4 {
+    for _ in ["batch", "flush", "slice"] {
         bench.writer.step();
     }
     flushed.wait().unwrap();
     done.wait().unwrap();
     assert_eq!(bench.sessions(), [2]);
+}
+
+#[test]
+fn db_12_a_sweep_looks_at_no_more_sessions_at_a_time_than_a_slice_holds() {
+    let mut bench = Bench::new(10);
+    let many = 3 * SLICE_ROWS;
+    let insert = "INSERT INTO sessions SELECT randomblob(16), zeroblob(16), 0, ?1, 5000 FROM json_each(?2)";
+    let user = "INSERT INTO users VALUES (zeroblob(16), 'z', NULL, '[]', 0, 0)";
+    bench.pragma(user);
+    let rows = |n: usize| format!("[{}0]", "0,".repeat(n - 1));
+    for (expires_ms, n) in [(1_000, many), (99_000, many)] {
+        bench.writer.connection.execute(insert, rusqlite::params![expires_ms, rows(n)]).unwrap();
+    }
+    let count = |bench: &Bench| bench.sessions().len();
+    let before = count(&bench);
+    let done = bench.queues().sweep(Sweep { now_ms: 2_000, sessions_seen_before_ms: 0, usage_before_ms: 0 });
+    let mut left = before;
+    for _ in 0..=before / SLICE_ROWS {
+        bench.writer.step();
+        let now = count(&bench);
+        assert!(left - now <= SLICE_ROWS);
+        left = now;
+    }
+    done.wait().unwrap();
+    assert_eq!(left, before - many);
 }
 
 #[test]

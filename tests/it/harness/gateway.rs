@@ -20,6 +20,7 @@ pub struct Setup {
     files: Vec<(String, String)>,
     environment: Vec<(String, String)>,
     users: Vec<(String, String, Vec<String>)>,
+    shell: Option<String>,
 }
 
 /// A running gateway.
@@ -33,13 +34,20 @@ pub struct Gateway {
     lines: Arc<Mutex<Vec<String>>>,
     news: Receiver<()>,
     environment: Vec<(String, String)>,
+    shell: Option<String>,
 }
 
 impl Setup {
     /// A configuration without `[server] listen` and `[admin] listen`: the ports are chosen here. Further keys of these
     /// two tables go in [`Setup::server`].
     pub fn new(config: &str) -> Self {
-        Self { config: config.to_owned(), files: Vec::new(), environment: Vec::new(), users: Vec::new() }
+        Self {
+            config: config.to_owned(),
+            files: Vec::new(),
+            environment: Vec::new(),
+            users: Vec::new(),
+            shell: None,
+        }
     }
 
     /// Adds a file below the config file's folder.
@@ -71,6 +79,12 @@ impl Setup {
         self
     }
 
+    /// Has a shell do this before it becomes the gateway: `ulimit`, `trap`, `umask`.
+    pub fn shell(mut self, line: &str) -> Self {
+        self.shell = Some(line.to_owned());
+        self
+    }
+
     /// Writes the files and starts the gateway; returns when it listens.
     pub fn start(self) -> Gateway {
         let folder = tempfile::tempdir().expect("a folder");
@@ -84,7 +98,7 @@ impl Setup {
             let output = verb(folder.path(), &arguments, &self.environment, Some(password));
             assert!(output.status.success(), "users add: {output:?}");
         }
-        Gateway::spawn(folder, public, admin, self.environment)
+        Gateway::spawn(folder, public, admin, self.environment, self.shell)
     }
 
     /// Writes the files without starting anything; for verbs that need no gateway.
@@ -109,9 +123,10 @@ fn with_ports(config: &str, public: SocketAddr, admin: SocketAddr) -> String {
     let mut out = config.to_owned();
     for (table, address) in [("[server]", public), ("[admin]", admin)] {
         let key = format!("{table}\nlisten = \"{address}\"");
-        match out.lines().any(|l| l.trim() == table) {
-            true => out = out.replacen(table, &key, 1),
-            false => out.push_str(&format!("\n{key}\n")),
+        if out.lines().any(|l| l.trim() == table) {
+            out = out.replacen(table, &key, 1);
+        } else {
+            out.extend(["\n", &key, "\n"]);
         }
     }
     out
@@ -129,8 +144,14 @@ fn free_port() -> SocketAddr {
     listener.local_addr().expect("an address")
 }
 
-fn command(folder: &Path, environment: &[(String, String)]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_pluginmind"));
+/// The binary under test.
+pub const BINARY: &str = env!("CARGO_BIN_EXE_pluginmind");
+
+fn command(folder: &Path, environment: &[(String, String)], shell: Option<&str>) -> Command {
+    let mut command = Command::new(if shell.is_some() { "sh" } else { BINARY });
+    if let Some(line) = shell {
+        command.arg("-c").arg(format!("{line}; exec \"$0\" \"$@\"")).arg(BINARY);
+    }
     command.current_dir(folder).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.envs(environment.iter().map(|(n, v)| (n, v))).arg("-c").arg(folder.join("config.toml"));
     command
@@ -143,7 +164,7 @@ pub fn verb(
     environment: &[(String, String)],
     input: Option<&str>,
 ) -> Output {
-    let mut child = command(folder, environment)
+    let mut child = command(folder, environment, None)
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -162,8 +183,9 @@ impl Gateway {
         public: SocketAddr,
         admin: SocketAddr,
         environment: Vec<(String, String)>,
+        shell: Option<String>,
     ) -> Self {
-        let mut child = command(folder.path(), &environment)
+        let mut child = command(folder.path(), &environment, shell.as_deref())
             .arg("serve")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -183,8 +205,15 @@ impl Gateway {
                 }
             });
         }
-        let mut gateway = Self { public, admin, folder, child, lines, news, environment };
-        gateway.wait_for_log(|line| line.contains("\"listening\""));
+        let mut gateway = Self { public, admin, folder, child, lines, news, environment, shell };
+        // A log level above `info` hides the line that says so; then the admin listener, opened last, is asked.
+        let quiet =
+            |(name, value): &(String, String)| name == "LOG_LEVEL" && !value.eq_ignore_ascii_case("info");
+        if gateway.environment.iter().any(quiet) {
+            gateway.until("it listens", Self::listens);
+        } else {
+            gateway.wait_for_log(|line| line.contains("\"listening\""));
+        }
         gateway
     }
 
@@ -245,6 +274,32 @@ impl Gateway {
         verb(self.folder.path(), arguments, &self.environment, None)
     }
 
+    /// Runs a verb that reads a line, beside the running gateway.
+    pub fn verb_with(&self, arguments: &[&str], input: &str) -> Output {
+        verb(self.folder.path(), arguments, &self.environment, Some(input))
+    }
+
+    /// The admin token as a header value.
+    pub fn token(&self) -> String {
+        format!("Bearer {}", fs::read_to_string(self.at("data/admin.token")).expect("readable").trim())
+    }
+
+    /// Posts JSON to the admin API with the token.
+    pub fn change(&self, path: &str, body: &str) -> Answer {
+        let headers = [("Authorization", self.token()), ("Content-Type", "application/json".to_owned())];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        self.ask_admin(&format!("POST {path}"), &headers, body.as_bytes())
+    }
+
+    fn listens(&self) -> bool {
+        std::net::TcpStream::connect(self.admin).is_ok()
+    }
+
+    /// Whether the process has ended, and how.
+    pub fn ended(&mut self) -> Option<std::process::ExitStatus> {
+        self.child.try_wait().expect("it can be asked")
+    }
+
     /// Every line written so far.
     pub fn log(&self) -> Vec<String> {
         self.lines.lock().expect("no panic").clone()
@@ -258,29 +313,33 @@ impl Gateway {
                 return line;
             }
             let left = deadline.saturating_duration_since(std::time::Instant::now());
-            if self.news.recv_timeout(left).is_err() {
-                panic!("the line did not come; the log is\n{}", self.log().join("\n"));
-            }
+            let came = self.news.recv_timeout(left).is_ok();
+            assert!(came, "the line did not come; the log is\n{}", self.log().join("\n"));
         }
     }
 
     /// The metric line that begins with `name`, as a number; 0 where it is absent.
     pub fn metric(&self, name: &str) -> f64 {
-        let text = self.ask_admin("GET /metrics", &[], b"").text();
-        let line = text.lines().find(|l| l.starts_with(name));
-        line.and_then(|l| l.rsplit(' ').next()).and_then(|n| n.parse().ok()).unwrap_or(0.0)
+        self.metric_text(name).parse().unwrap_or(0.0)
     }
 
     /// The generation in force.
     pub fn generation(&self) -> u64 {
-        self.metric("pluginmind_config_generation ") as u64
+        self.metric_text("pluginmind_config_generation ").parse().expect("a whole number")
     }
 
-    /// Asks again and again until the answer fits; each ask is a whole request, so nothing spins for free.
+    fn metric_text(&self, name: &str) -> String {
+        let text = self.ask_admin("GET /metrics", &[], b"").text();
+        let line = text.lines().find(|l| l.starts_with(name));
+        line.and_then(|l| l.rsplit(' ').next()).unwrap_or_default().to_owned()
+    }
+
+    /// Asks again and again until the answer fits.
     pub fn until(&self, what: &str, mut fits: impl FnMut(&Self) -> bool) {
         let deadline = std::time::Instant::now() + PATIENCE;
         while !fits(self) {
             assert!(std::time::Instant::now() < deadline, "it never came: {what}\n{}", self.log().join("\n"));
+            std::thread::yield_now();
         }
     }
 
@@ -307,7 +366,7 @@ impl Gateway {
         self.child.wait().expect("it ends");
         let empty = tempfile::tempdir().expect("a folder");
         let folder = std::mem::replace(&mut self.folder, empty);
-        Self::spawn(folder, self.public, self.admin, std::mem::take(&mut self.environment))
+        Self::spawn(folder, self.public, self.admin, std::mem::take(&mut self.environment), self.shell.take())
     }
 }
 

@@ -2,8 +2,10 @@
 
 pub mod client;
 pub mod gateway;
+pub mod token;
 pub mod upstream;
 
 pub use client::{Answer, Connection, request};
 pub use gateway::{Gateway, Setup};
+pub use token::Token;
 pub use upstream::Upstream;
