@@ -1,6 +1,7 @@
 //! Rows JW and OI that concern an ID token by itself. Each test changes one thing of a token that is accepted.
 
 use aws_lc_rs::hmac;
+use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::super::claims::{Expected, LEEWAY_S, LIFETIME_S_MAX};
@@ -498,6 +499,30 @@ fn jw_16_an_rs256_signature_is_as_long_as_the_key_and_says_exactly_one_thing() {
         let mut flipped = signature.clone();
         flipped[at] ^= 1;
         assert_eq!(outcome(&flipped), Some(Rejected::Signature));
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_token_with_any_one_character_changed_is_refused(at in 0usize..2_000, letter in "[A-Za-z0-9_.~-]") {
+        let good = RSA.token(&claims(ISSUER));
+        let at = at % good.len();
+        let changed = format!("{}{letter}{}", &good[..at], &good[at + 1..]);
+        prop_assert_eq!(rs256(&changed).is_ok(), changed == good);
+    }
+
+    #[test]
+    fn no_text_is_a_token_and_none_panics(text in "\\PC{0,200}") {
+        prop_assert!(rs256(&text).is_err());
+        prop_assert!(KeySet::read(text.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn no_claim_of_any_kind_panics(name in "(iss|aud|azp|sub|exp|iat|nbf|nonce|email|email_verified|name|typ)", text in "\\PC{0,40}", number: i64) {
+        for value in [json!(text), json!(number), json!([text]), json!({"a": number}), json!(number % 2 == 0)] {
+            let token = RSA.token(&with(&claims(ISSUER), &name, value));
+            let _ = judge(&token, &provider(), Algorithm::Rs256, Some(&text));
+        }
     }
 }
 
