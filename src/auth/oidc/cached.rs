@@ -32,7 +32,10 @@ pub(super) const REFETCH_COOLDOWN: Duration = Duration::from_secs(30);
 pub(super) type Loaded<T> = Option<(T, Option<Duration>)>;
 
 /// A document that is fetched when it is needed.
-pub(super) struct Cached<T>(Mutex<State<T>>);
+pub(super) struct Cached<T> {
+    state: Mutex<State<T>>,
+    wait_max: Duration,
+}
 
 struct State<T> {
     held: Option<Held<T>>,
@@ -50,15 +53,10 @@ struct Held<T> {
 }
 
 impl<T: Send + Sync + 'static> Cached<T> {
-    /// Nothing yet.
-    pub(super) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State {
-            held: None,
-            flight: None,
-            failures: 0,
-            failed_at: None,
-            refetched_at: None,
-        })))
+    /// Nothing yet. A request waits this long for a fetch at most.
+    pub(super) fn new(wait_max: Duration) -> Arc<Self> {
+        let state = State { held: None, flight: None, failures: 0, failed_at: None, refetched_at: None };
+        Arc::new(Self { state: Mutex::new(state), wait_max })
     }
 
     /// The document: at once while it is fresh, else after a fetch, else an older one, else nothing.
@@ -67,7 +65,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         F: Future<Output = Loaded<T>> + Send + 'static,
     {
         let flight = {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             let freshness = state.freshness(now);
             let flight = if freshness == Freshness::Young { None } else { self.join(&mut state, now, load) };
             if freshness != Freshness::Stale {
@@ -75,8 +73,8 @@ impl<T: Send + Sync + 'static> Cached<T> {
             }
             flight
         };
-        arrived(flight).await;
-        self.0.lock().usable(now)
+        self.arrived(flight).await;
+        self.state.lock().usable(now)
     }
 
     /// The document after a fetch that was asked for because it lacks something. There is one such fetch a cooldown;
@@ -86,7 +84,7 @@ impl<T: Send + Sync + 'static> Cached<T> {
         F: Future<Output = Loaded<T>> + Send + 'static,
     {
         let flight = {
-            let mut state = self.0.lock();
+            let mut state = self.state.lock();
             let cooling = state.refetched_at.is_some_and(|at| now < at + REFETCH_COOLDOWN);
             match state.under_way() {
                 Some(flight) => Some(flight),
@@ -97,8 +95,8 @@ impl<T: Send + Sync + 'static> Cached<T> {
                 }
             }
         };
-        arrived(flight).await;
-        self.0.lock().usable(now)
+        self.arrived(flight).await;
+        self.state.lock().usable(now)
     }
 
     /// The fetch that is under way, or a new one unless the last failed a moment ago.
@@ -122,18 +120,18 @@ impl<T: Send + Sync + 'static> Cached<T> {
         // Detached: it ends by the limits of the client, and its end is seen when `landing` is dropped.
         tokio::spawn(async move {
             let loaded = load.await;
-            cached.0.lock().land(now, loaded);
+            cached.state.lock().land(now, loaded);
             drop(landing);
         });
         state.flight = Some(flight.clone());
         Some(flight)
     }
-}
 
-async fn arrived(flight: Option<watch::Receiver<()>>) {
-    if let Some(mut flight) = flight {
-        // Ends with an error when the fetch is over, which is what is waited for.
-        let _ = tokio::time::timeout(WAIT_MAX, flight.changed()).await;
+    async fn arrived(&self, flight: Option<watch::Receiver<()>>) {
+        if let Some(mut flight) = flight {
+            // Ends with an error when the fetch is over, which is what is waited for.
+            let _ = tokio::time::timeout(self.wait_max, flight.changed()).await;
+        }
     }
 }
 

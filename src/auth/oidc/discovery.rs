@@ -32,8 +32,11 @@ pub(super) struct Metadata {
 
 /// Fetches and checks the metadata of a provider; says in the log why it failed.
 pub(super) async fn load(client: Client, provider: Provider) -> Loaded<Metadata> {
-    let url = provider.discovery_url()?;
     let name = provider.name.as_str();
+    let Some(url) = provider.discovery_url() else {
+        tracing::warn!(provider = name, "the provider's issuer is no address that may be asked");
+        return None;
+    };
     let answer = match client.get(&url).await {
         Ok(answer) if answer.status == StatusCode::OK => answer,
         Ok(answer) => {

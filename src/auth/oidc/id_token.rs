@@ -45,6 +45,7 @@ pub enum Rejected {
 
 /// A token that has the form of one. Nothing that it says is believed yet.
 pub(super) struct IdToken<'a> {
+    algorithm: Algorithm,
     kid: Option<String>,
     signed: &'a str,
     signature: Vec<u8>,
@@ -52,11 +53,11 @@ pub(super) struct IdToken<'a> {
 }
 
 impl<'a> IdToken<'a> {
-    /// Takes a compact token apart, if it says that it is signed with this algorithm.
+    /// Takes a compact token apart.
     ///
     /// # Errors
-    /// [`Rejected`] for what is no token, or none of this algorithm.
-    pub(super) fn parse(token: &'a str, algorithm: Algorithm) -> Result<Self, Rejected> {
+    /// [`Rejected`] for what is no token, or none that any provider's could be.
+    pub(super) fn parse(token: &'a str) -> Result<Self, Rejected> {
         if token.len() > ID_TOKEN_BYTES_MAX {
             return Err(Rejected::Form);
         }
@@ -67,9 +68,14 @@ impl<'a> IdToken<'a> {
             return Err(Rejected::Form);
         };
         let members = json::object(&octets(header)?).ok_or(Rejected::Form)?;
-        let kid = kid_of(&members, algorithm)?;
+        let (algorithm, kid) = header_of(&members)?;
         let signed = &token[..header.len() + 1 + payload.len()];
-        Ok(Self { kid, signed, signature: octets(signature)?, payload: octets(payload)? })
+        Ok(Self { algorithm, kid, signed, signature: octets(signature)?, payload: octets(payload)? })
+    }
+
+    /// The algorithm that it says it is signed by.
+    pub(super) fn algorithm(&self) -> Algorithm {
+        self.algorithm
     }
 
     /// The name of the key that it says it is signed with.
@@ -82,6 +88,9 @@ impl<'a> IdToken<'a> {
     /// # Errors
     /// [`Rejected`] says which check it fails.
     pub(super) fn identity(&self, key: &Key, expected: &Expected<'_>) -> Result<Identity, Rejected> {
+        if self.algorithm != expected.algorithm {
+            return Err(Rejected::Algorithm);
+        }
         if !key.verify(expected.algorithm, self.signed.as_bytes(), &self.signature) {
             return Err(Rejected::Signature);
         }
@@ -90,19 +99,19 @@ impl<'a> IdToken<'a> {
     }
 }
 
-/// The key id of an acceptable header.
-fn kid_of(header: &Map<String, Value>, algorithm: Algorithm) -> Result<Option<String>, Rejected> {
-    if text(header, "alg") != Some(algorithm.name()) {
-        return Err(Rejected::Algorithm);
-    }
+/// Algorithm and key id of an acceptable header.
+fn header_of(header: &Map<String, Value>) -> Result<(Algorithm, Option<String>), Rejected> {
+    let algorithm = text(header, "alg").and_then(Algorithm::named).ok_or(Rejected::Algorithm)?;
     // `at+jwt`, `logout+jwt` and others are tokens for another purpose (RFC 8725 section 3.11).
     let is_jwt = header.get("typ").is_none_or(|typ| typ == "JWT");
     if !is_jwt || REFUSED_MEMBERS.iter().any(|name| header.contains_key(*name)) {
         return Err(Rejected::Header);
     }
     match header.get("kid") {
-        None => Ok(None),
-        Some(Value::String(kid)) if (1..=KID_BYTES_MAX).contains(&kid.len()) => Ok(Some(kid.clone())),
+        None => Ok((algorithm, None)),
+        Some(Value::String(kid)) if (1..=KID_BYTES_MAX).contains(&kid.len()) => {
+            Ok((algorithm, Some(kid.clone())))
+        }
         Some(_) => Err(Rejected::Header),
     }
 }

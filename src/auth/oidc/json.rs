@@ -1,7 +1,7 @@
 //! JSON objects of strangers: no member twice, at any depth.
 //!
 //! # Source
-//! RFC 7519 section 4, RFC 7515 section 4: two readers must not see two values. serde_json alone keeps the last.
+//! RFC 7519 section 4, RFC 7515 section 4: two readers must not see two values. The parser alone keeps the last.
 
 use std::fmt;
 

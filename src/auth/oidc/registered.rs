@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::cached::Cached;
+use super::cached::{Cached, WAIT_MAX};
 use super::claims::Expected;
 use super::discovery::{self, Metadata};
 use super::id_token::{IdToken, Rejected};
@@ -23,7 +23,7 @@ pub(super) struct Registered {
 
 impl Registered {
     pub(super) fn new(provider: Provider, client: Client) -> Self {
-        Self { provider, client, metadata: Cached::new(), keys: Cached::new() }
+        Self { provider, client, metadata: Cached::new(WAIT_MAX), keys: Cached::new(WAIT_MAX) }
     }
 
     /// The provider described anew; what was learned of it stays if it is the same issuer.
@@ -59,9 +59,12 @@ impl Registered {
         nonce: Option<&str>,
         now: Moment,
     ) -> Result<Identity, Denied> {
+        let token = IdToken::parse(token).map_err(|why| self.rejected(why))?;
         let metadata = self.metadata(now).await?;
         let algorithm = metadata.algorithm;
-        let token = IdToken::parse(token, algorithm).map_err(|why| self.rejected(why))?;
+        if token.algorithm() != algorithm {
+            return Err(self.rejected(Rejected::Algorithm));
+        }
         let load = || jwks::load(self.client.clone(), self.provider.name.clone(), metadata.jwks.clone());
         let mut keys = self.keys.get(now.at, load).await.ok_or(Denied::Unavailable)?;
         if keys.find(token.kid(), algorithm).is_none() {
