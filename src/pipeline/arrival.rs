@@ -3,12 +3,13 @@
 use std::net::SocketAddr;
 
 use http::Method;
-use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName};
+use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
 
 use super::step::Step;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
+use crate::base::target::Ambiguous;
 use crate::config::Server;
 use crate::proxy::hops::check_request;
 
@@ -45,6 +46,7 @@ pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) 
     {
         return Err(Refusal::HeadersTooLarge.into());
     }
+    check_framing(&parts.headers).map_err(Refusal::BadRequest)?;
     check_request(&parts.headers).map_err(Refusal::BadRequest)?;
     if parts.headers.get(EXPECT).is_some_and(|v| !v.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(Refusal::ExpectationFailed.into());
@@ -53,6 +55,18 @@ pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) 
         return Err(Refusal::MethodNotAllowed { allow: crate::live::routes::USUAL_METHODS.join(", ") }.into());
     }
     Ok(Arrival { parts, peer, has_body })
+}
+
+/// Any coding but `chunked`, once, is read differently by different servers. A length beside it never comes here: hyper
+/// drops it and closes after the answer.
+///
+/// # Source
+/// RFC 9112 sections 6.1 and 6.3; THREATS rows SM-03, SM-04, SM-06, SM-07.
+fn check_framing(headers: &HeaderMap) -> Result<(), Ambiguous> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return Ok(()) };
+    let plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
+    if plain { Ok(()) } else { Err("The transfer coding is not one that is read here.") }
 }
 
 impl Arrival {

@@ -1,4 +1,4 @@
-//! Floor 5: one request, start to end. The order of the stages is written once, in [`decide`], and each stage takes the
+//! Floor 5: one request, start to end. The order of the stages is written once, in `decide`, and each stage takes the
 //! proof that the stage before it ran: a forgotten stage does not compile.
 
 pub mod admission;
@@ -61,15 +61,16 @@ pub struct Answer {
     pub author: Author,
 }
 
-/// What becomes of one request: an answer, or silence where a rule said `drop`.
+/// What becomes of one request: an answer, or silence where a rule said `drop`. It is held from here on, before its
+/// future is polled: a client that is gone by then has its line too.
 ///
 /// # Errors
 /// [`Dropped`] when the connection is to be closed without an answer.
-pub async fn handle(
+pub fn handle(
     worker: Rc<Worker>,
     request: Request<Incoming>,
     peer: SocketAddr,
-) -> Result<Response<Body>, Dropped> {
+) -> impl Future<Output = Result<Response<Body>, Dropped>> {
     let gateway = &worker.gateway;
     let snapshot = gateway.live.current();
     let (parts, body) = request.into_parts();
@@ -79,10 +80,12 @@ pub async fn handle(
     trail.client = Some(canonical(peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
-    let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;
-    // The panic hook has counted and logged it.
-    let outcome = outcome.unwrap_or_else(|| Err(Refusal::Internal.into()));
-    finish::finish(outcome, closing, gateway, &snapshot)
+    async move {
+        let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;
+        // The panic hook has counted and logged it.
+        let outcome = outcome.unwrap_or_else(|| Err(Refusal::Internal.into()));
+        finish::finish(outcome, closing, &worker.gateway, &snapshot)
+    }
 }
 
 /// The connection is to be closed without an answer.
