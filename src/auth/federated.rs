@@ -1,12 +1,13 @@
 //! People whom a provider vouches for: which account an issuer and a subject belong to, and what the provider says of
 //! the person. An address never decides whose account it is: it may change hands.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 use super::accounts::{Account, AccountError, Accounts};
 use super::durable::{Unavailable, Written};
@@ -52,12 +53,15 @@ pub struct Federated {
     log: Arc<dyn LinkLog>,
 }
 
+/// Issuer and subject.
+type Key = (String, String);
+
 #[derive(Default)]
 struct State {
-    users: HashMap<(String, String), UserId>,
+    users: HashMap<Key, UserId>,
     profiles: HashMap<UserId, Arc<Profile>>,
-    /// People whose account is being made: a second sign-in at the same time must not make another.
-    making: HashSet<(String, String)>,
+    /// People whose account is being made: a second sign-in at the same time waits, and must not make another.
+    making: HashMap<Key, watch::Receiver<()>>,
 }
 
 impl Federated {
@@ -85,7 +89,7 @@ impl Federated {
     /// else's until an operator says otherwise, so the name is an opaque word then.
     ///
     /// # Errors
-    /// Storage refused, or the same person is just signing in for the first time elsewhere.
+    /// Storage refused, or there are too many accounts or roles.
     pub async fn account(
         &self,
         accounts: &Accounts,
@@ -95,13 +99,37 @@ impl Federated {
         now_ms: i64,
     ) -> Result<Arc<Account>, Unavailable> {
         let key = (identity.issuer.clone(), identity.subject.clone());
-        let known = self.state.lock().users.get(&key).copied().and_then(|user| accounts.get(user));
-        let account = match known {
-            Some(account) => account,
-            None => self.first(accounts, provider, identity, &key, roles, now_ms).await?,
-        };
-        self.link(provider, identity, account.id, now_ms).await?;
-        Ok(account)
+        loop {
+            match self.turn(&key, accounts) {
+                Turn::Known(account) => {
+                    self.link(provider, identity, account.id, now_ms).await?;
+                    return Ok(account);
+                }
+                // Held until the link stands: whoever waits finds it then, or tries in turn.
+                Turn::Mine(_making) => {
+                    let account = self.first(accounts, provider, identity, &key, roles, now_ms).await?;
+                    self.link(provider, identity, account.id, now_ms).await?;
+                    return Ok(account);
+                }
+                Turn::Others(mut made) => {
+                    // Ends with an error when the other is done, which is what is waited for.
+                    let _ = made.changed().await;
+                }
+            }
+        }
+    }
+
+    fn turn(&self, key: &Key, accounts: &Accounts) -> Turn<'_> {
+        let mut state = self.state.lock();
+        if let Some(account) = state.users.get(key).and_then(|user| accounts.get(*user)) {
+            return Turn::Known(account);
+        }
+        if let Some(made) = state.making.get(key) {
+            return Turn::Others(made.clone());
+        }
+        let (done, made) = watch::channel(());
+        state.making.insert(key.clone(), made);
+        Turn::Mine(Making { federated: self, key: key.clone(), _done: done })
     }
 
     async fn first(
@@ -109,22 +137,26 @@ impl Federated {
         accounts: &Accounts,
         provider: &str,
         identity: &Identity,
-        key: &(String, String),
+        key: &Key,
         roles: &[String],
         now_ms: i64,
     ) -> Result<Arc<Account>, Unavailable> {
-        let _making = Making::begin(self, key)?;
         let roles: Vec<Arc<str>> = roles.iter().map(|r| Arc::from(r.as_str())).collect();
         let address = identity.email.as_deref().and_then(|email| AccountName::parse(email).ok());
-        let names = address.into_iter().chain(AccountName::parse(&opaque(provider, key)).ok());
-        for name in names {
+        let word = AccountName::parse(&opaque(provider, key)).map_err(|_| Unavailable)?;
+        for name in address.into_iter().chain([word.clone()]) {
             match accounts.add(name, None, roles.clone(), now_ms).await {
                 Ok(account) => return Ok(account),
                 Err(AccountError::Taken) => {}
                 Err(_) => return Err(Unavailable),
             }
         }
-        Err(Unavailable)
+        // The word is made of this very person's key: an account of that name that nobody can sign in to was left
+        // behind when its link could not be written.
+        accounts
+            .find(&word)
+            .filter(|a| a.password.is_none() && self.profile(a.id).is_none())
+            .ok_or(Unavailable)
     }
 
     async fn link(
@@ -162,7 +194,7 @@ impl Federated {
 }
 
 /// A word that stands for a person at a provider and tells nothing of them.
-fn opaque(provider: &str, (issuer, subject): &(String, String)) -> String {
+fn opaque(provider: &str, (issuer, subject): &Key) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     // The length keeps two different pairs from having the same bytes.
     context.update(&(issuer.len() as u64).to_be_bytes());
@@ -178,19 +210,21 @@ fn hex_digit(nibble: u8) -> char {
     char::from_digit(u32::from(nibble), 16).unwrap_or('0')
 }
 
-/// Holds the making of one account; let go when dropped.
-struct Making<'a> {
-    federated: &'a Federated,
-    key: (String, String),
+/// What a sign-in finds.
+enum Turn<'a> {
+    /// There is an account.
+    Known(Arc<Account>),
+    /// There is none: it is this sign-in's to make.
+    Mine(Making<'a>),
+    /// Another one is making it.
+    Others(watch::Receiver<()>),
 }
 
-impl<'a> Making<'a> {
-    fn begin(federated: &'a Federated, key: &(String, String)) -> Result<Self, Unavailable> {
-        if !federated.state.lock().making.insert(key.clone()) {
-            return Err(Unavailable);
-        }
-        Ok(Self { federated, key: key.clone() })
-    }
+/// Holds the making of one account; let go, and told to those who wait, when dropped.
+struct Making<'a> {
+    federated: &'a Federated,
+    key: Key,
+    _done: watch::Sender<()>,
 }
 
 impl Drop for Making<'_> {
@@ -216,3 +250,6 @@ impl fmt::Debug for Federated {
         write!(f, "Federated({})", self.state.lock().users.len())
     }
 }
+
+#[cfg(test)]
+mod tests;

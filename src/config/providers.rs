@@ -82,10 +82,12 @@ fn read(name: String, mut table: Table<'_>, context: &mut Context) -> Provider {
     let issuer = if preset {
         table.optional_text("issuer", "The issuer, exactly as the provider writes it; `google` needs none.")
     } else {
-        Some(table.required_text(
-            "issuer",
-            "The issuer, exactly as the provider writes it; `google` needs none.",
-        ))
+        Some(
+            table.required_text(
+                "issuer",
+                "The issuer, exactly as the provider writes it; `google` needs none.",
+            ),
+        )
     };
     let client_id = table.required_text("client_id", "Who the gateway is at the provider.");
     let client_secret = client_secret(&mut table, context);
@@ -116,7 +118,10 @@ fn read(name: String, mut table: Table<'_>, context: &mut Context) -> Provider {
         client_id,
         client_secret,
         scopes,
-        allowed_domains: allowed_domains.iter().map(|d| d.trim_start_matches('@').to_ascii_lowercase()).collect(),
+        allowed_domains: allowed_domains
+            .iter()
+            .map(|d| d.trim_start_matches('@').to_ascii_lowercase())
+            .collect(),
         allowed_emails: allowed_emails.iter().map(|e| e.to_ascii_lowercase()).collect(),
         algorithm,
         unverified_email,
@@ -139,7 +144,9 @@ fn client_secret(table: &mut Table<'_>, context: &mut Context) -> Option<Secret<
         return None;
     }
     match read_file(&path) {
-        Ok(file) => file.text.lines().next().filter(|line| !line.is_empty()).map(|l| Secret::new(l.to_owned())),
+        Ok(file) => {
+            file.text.lines().next().filter(|line| !line.is_empty()).map(|l| Secret::new(l.to_owned()))
+        }
         Err(why) => {
             let message = format!("`client_secret_file`: {}: {why}", path.display());
             table.report(table.problem("client_secret_file", message));
@@ -163,7 +170,8 @@ mod tests {
         for good in ["google", "my-idp", "a1"] {
             assert!(is_name(good), "{good}");
         }
-        for bad in ["", "Login", "login", "logout", "callback", "session", "me", "verify", "1a", "a/b", "a_b"] {
+        for bad in ["", "Login", "login", "logout", "callback", "session", "me", "verify", "1a", "a/b", "a_b"]
+        {
             assert!(!is_name(bad), "{bad}");
         }
     }

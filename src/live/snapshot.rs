@@ -130,7 +130,8 @@ fn check_providers(config: &Config, problems: &mut Problems) {
     }
     let needs_site = config.environment == Environment::Production && config.gateway.public_url.is_none();
     if needs_site && !config.auth.providers.is_empty() {
-        let problem = Problem::of("[gateway]", "`public_url` is needed for sign-in at a provider in production");
+        let problem =
+            Problem::of("[gateway]", "`public_url` is needed for sign-in at a provider in production");
         problems.push(problem.hint("public_url = \"https://app.example\""));
     }
 }

@@ -48,10 +48,13 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// The verified address of an account's person: the provider's word, else the name where it is one.
+    /// The verified address of an account's person: what the provider said last, which may be nothing; of a local
+    /// account the name, where it is an address.
     pub fn email_of(&self, account: &Account) -> Option<String> {
-        let vouched = self.federated.profile(account.id).and_then(|p| p.email.clone());
-        vouched.or_else(|| account.name.email().map(str::to_owned))
+        match self.federated.profile(account.id) {
+            Some(profile) => profile.email.clone(),
+            None => account.name.email().map(str::to_owned),
+        }
     }
 
     /// How an account signs in: `local`, or the provider's name.

@@ -8,10 +8,10 @@ use super::workers::Gate;
 use crate::base::problems::{Problem, Problems, Severity};
 use crate::config::{Config, Inputs};
 use crate::live::policy::Policy;
+use crate::live::providers::providers_of;
 use crate::live::reloader::{Built, Trigger};
 use crate::live::snapshot::{self, Snapshot};
 use crate::pipeline::gateway::Gateway;
-use crate::live::providers::providers_of;
 use crate::store::ReloadRow;
 use crate::telemetry::metrics::ReloadOutcome;
 

@@ -36,7 +36,15 @@ pub(super) fn save(connection: &Connection, row: &IdentityRow) -> rusqlite::Resu
                email = excluded.email, name = excluded.name, updated_ms = excluded.updated_ms";
     connection
         .prepare_cached(sql)?
-        .execute(params![row.issuer, row.subject, row.user, row.provider, row.email, row.name, row.updated_ms])
+        .execute(params![
+            row.issuer,
+            row.subject,
+            row.user,
+            row.provider,
+            row.email,
+            row.name,
+            row.updated_ms
+        ])
         .map(drop)
 }
 

@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use self::error::{CloseError, OpenError, WriteError};
+pub use self::identities::IdentityRow;
 pub use self::label::Label;
 pub use self::queue::Pending;
 pub use self::reader::Reader;
@@ -35,7 +36,6 @@ pub use self::reloads::{REASON_BYTES_MAX, ReloadRow};
 pub use self::sessions::{SessionRow, SessionsRemoved};
 pub use self::sweep::Sweep;
 pub use self::usage::{UsageListed, UsageRow};
-pub use self::identities::IdentityRow;
 pub use self::users::UserRow;
 
 use self::queue::{Batched, Op, Queues};

@@ -136,6 +136,8 @@ impl Own {
         match self {
             Self::Login => &["GET", "HEAD", "POST"],
             Self::Logout | Self::LogoutAll | Self::ProviderExchange => &["POST"],
+            // A look at the head must neither begin a sign-in nor use one up.
+            Self::ProviderLogin | Self::ProviderCallback => &["GET"],
             _ => &["GET", "HEAD"],
         }
     }

@@ -95,7 +95,10 @@ fn buttons(offer: &Offer<'_>) -> String {
         let name = escape(name);
         format!("<li><a href=\"{action}/{name}?return_to={back}\">Sign in with {name}</a></li>\n")
     });
-    format!("<ul class=\"providers\" aria-label=\"Other ways to sign in\">\n{}</ul>\n", links.collect::<String>())
+    format!(
+        "<ul class=\"providers\" aria-label=\"Other ways to sign in\">\n{}</ul>\n",
+        links.collect::<String>()
+    )
 }
 
 fn escape(text: &str) -> String {

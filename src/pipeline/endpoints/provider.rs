@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, COOKIE, HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE};
+use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, REFERRER_POLICY, SET_COOKIE};
 use http::{Response, StatusCode};
 use serde_json::json;
 
@@ -13,11 +13,13 @@ use super::session::{person, token};
 use super::sign_in::{limits, unavailable};
 use super::{Own, json};
 use crate::auth::Moment;
+use crate::auth::cookie::{CookieFound, find};
 use crate::auth::oidc::{BeginLogin, Callback, Denied, Identity, PENDING_MAX_AGE};
 use crate::auth::sign_in::{SignInError, SignedIn};
 use crate::base::refusal::{Detail, Refusal};
 use crate::base::return_to::local_or_root;
 use crate::base::target::{query_pairs, query_value};
+use crate::config::Environment;
 use crate::live::snapshot::Snapshot;
 use crate::pipeline::answer::Body;
 use crate::pipeline::gateway::Gateway;
@@ -49,8 +51,7 @@ pub async fn begin(request: &Identified, gateway: &Gateway, snapshot: &Snapshot)
     let wanted = request.query().and_then(|q| query_value(q, "return_to")).unwrap_or_default();
     let redirect_uri = redirect_uri(name, snapshot);
     let login = BeginLogin { redirect_uri: &redirect_uri, return_to: local_or_root(&wanted) };
-    let begun =
-        gateway.providers.begin(name, &login, Moment::of(&gateway.clock)).await.map_err(refusal)?;
+    let begun = gateway.providers.begin(name, &login, Moment::of(&gateway.clock)).await.map_err(refusal)?;
     let mut answer = redirect(StatusCode::FOUND, &begun.location)?;
     let cookie = StateCookie::of(snapshot).set(&begun.state_cookie_value, PENDING_MAX_AGE);
     answer.headers_mut().append(SET_COOKIE, cookie);
@@ -96,8 +97,7 @@ async fn sign_in(
         .account(&gateway.auth.accounts, provider, identity, roles, now.unix_ms)
         .await
         .map_err(|_| unavailable())?;
-    let opened =
-        gateway.auth.open(&snapshot.keyring, account, limits(&snapshot.config.session), now).await;
+    let opened = gateway.auth.open(&snapshot.keyring, account, limits(&snapshot.config.session), now).await;
     let signed_in = opened.map_err(|error| match error {
         SignInError::Wrong => Refusal::Unauthenticated,
         SignInError::Busy(_) | SignInError::Unavailable(_) => unavailable(),
@@ -154,7 +154,8 @@ fn single(query: &str, wanted: &str) -> Result<Option<String>, Refusal> {
 /// Absolute addresses come from the configuration, never from a request (THREATS RT-15).
 fn redirect_uri(name: &str, snapshot: &Snapshot) -> String {
     let config = &snapshot.config;
-    let site = config.gateway.public_url.clone().unwrap_or_else(|| format!("http://{}", config.server.listen));
+    let site =
+        config.gateway.public_url.clone().unwrap_or_else(|| format!("http://{}", config.server.listen));
     format!("{site}{}/auth/callback/{name}", config.gateway.prefix)
 }
 
@@ -176,8 +177,9 @@ struct StateCookie {
 
 impl StateCookie {
     fn of(snapshot: &Snapshot) -> Self {
-        let site = snapshot.config.gateway.public_url.as_deref().unwrap_or_default();
-        Self { secure: site.starts_with("https://") }
+        let config = &snapshot.config;
+        let https = config.gateway.public_url.as_deref().is_some_and(|site| site.starts_with("https://"));
+        Self { secure: https || config.environment == Environment::Production }
     }
 
     fn name(&self) -> &'static str {
@@ -196,12 +198,9 @@ impl StateCookie {
 
     /// The value, where there is exactly one.
     fn read(&self, request: &Identified) -> Option<String> {
-        let lines = request.headers().get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
-        let mut values = lines
-            .flat_map(|line| line.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(name, _)| *name == self.name())
-            .map(|(_, value)| value.to_owned());
-        values.next().filter(|_| values.next().is_none())
+        match find(request.headers(), self.name()) {
+            CookieFound::One(value) => Some(value.to_owned()),
+            CookieFound::Absent | CookieFound::Many | CookieFound::Malformed => None,
+        }
     }
 }

@@ -89,7 +89,12 @@ pub fn limits(session: &Session) -> Limits {
     }
 }
 
-fn welcome(sent: &Credentials, signed_in: &SignedIn, gateway: &Gateway, snapshot: &Snapshot) -> Response<Body> {
+fn welcome(
+    sent: &Credentials,
+    signed_in: &SignedIn,
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+) -> Response<Body> {
     let account: &Arc<Account> = &signed_in.account;
     let mut answer = match &sent.form_return_to {
         None => json(&json!({ "status": "ok", "user": person(account, gateway) })),
