@@ -7,6 +7,7 @@
 
 pub mod accounts;
 pub mod api_key;
+pub mod assertion;
 pub mod cookie;
 pub mod durable;
 pub mod ids;

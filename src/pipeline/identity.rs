@@ -5,12 +5,12 @@ use std::fmt::Write as _;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderValue, LOCATION};
-use http::{Method, Response, StatusCode};
+use http::Method;
+use http::header::{ACCEPT, HeaderValue};
 
-use super::answer::Body;
 use super::api_key::{self, Shown};
 use super::endpoints::Own;
+use super::forwarded;
 use super::gateway::Gateway;
 use super::rules::Examined;
 use super::step::{Step, Stop};
@@ -74,7 +74,10 @@ pub fn identify(
     trail.user = identity.subject();
     tell_rules(&identity, gateway, trail);
     if examined.auth_need() == AuthNeed::Required && !identity.is_known() {
-        return Err(unknown(&examined, snapshot));
+        return Err(match examined.asked() {
+            Some(asked) => forwarded::unknown(&examined, asked, snapshot, trail),
+            None => unknown(&examined, snapshot),
+        });
     }
     Ok(Identified { examined, identity, has_session_cookie, withheld })
 }
@@ -110,14 +113,15 @@ fn unknown(examined: &Examined, snapshot: &Snapshot) -> Stop {
         return Refusal::Unauthenticated.into();
     }
     let query = examined.query().map_or_else(String::new, |q| format!("?{q}"));
-    let back = encode(&format!("{}{query}", examined.path().as_str()));
-    let target = format!("{}{}?return_to={back}", snapshot.config.gateway.prefix, Own::Login.path());
+    let target = sign_in_page(snapshot, Some(&format!("{}{query}", examined.path().as_str())));
     let Ok(location) = HeaderValue::try_from(target) else { return Refusal::Unauthenticated.into() };
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = StatusCode::FOUND;
-    answer.headers_mut().insert(LOCATION, location);
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Stop::Answered(Box::new(answer))
+    Stop::Answered(Box::new(forwarded::found(location)))
+}
+
+/// The path of the sign-in page, and where it leads back to.
+pub fn sign_in_page(snapshot: &Snapshot, back: Option<&str>) -> String {
+    let back = back.map_or_else(String::new, |back| format!("?return_to={}", encode(back)));
+    format!("{}{}{back}", snapshot.config.gateway.prefix, Own::Login.path())
 }
 
 /// Escapes what has a meaning in a query (RFC 3986 section 3.4).
@@ -194,6 +198,33 @@ impl Identity {
             Self::Anonymous => None,
             Self::User(user) => Some(Arc::from(user.user().text())),
             Self::ApiKey(key) => Some(Arc::from(key.subject())),
+        }
+    }
+
+    /// The opaque id of somebody who is known, and a person's e-mail address.
+    pub fn person(&self) -> Option<(String, Option<&str>)> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(user) => Some((user.account.id.text(), user.account.name.email())),
+            Self::ApiKey(key) => Some((key.subject(), None)),
+        }
+    }
+
+    /// The 128-bit id of the credential that was found alive.
+    pub fn holder(&self) -> Option<[u8; 16]> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(user) => Some(*user.session.id().as_bytes()),
+            Self::ApiKey(key) => Some(key.id().holder()),
+        }
+    }
+
+    /// The roles, in the account's order; the scopes of a key are its roles.
+    pub fn roles(&self) -> Vec<String> {
+        match self {
+            Self::Anonymous => Vec::new(),
+            Self::User(user) => user.account.roles.iter().map(ToString::to_string).collect(),
+            Self::ApiKey(key) => key.scopes().to_vec(),
         }
     }
 

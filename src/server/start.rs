@@ -14,10 +14,12 @@ use super::listen::{ListenError, listen};
 use super::phase::Shutdown;
 use super::raw;
 use super::workers::{Options, Workers};
+use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::{Auth, Moment};
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
 use crate::base::problems::Problems;
+use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::live::policy::{Policy, PolicyBoard};
@@ -37,6 +39,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The key of assertions.
+    #[error(transparent)]
+    AssertionKey(#[from] KeyError),
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -66,6 +71,10 @@ pub fn gateway(
     let options =
         store::Options { usage_queue_max: config.storage.usage_queue_max, ..store::Options::default() };
     let store = Store::open(&config.storage.path, options)?;
+    let assertions = Assertions::new(data_folder(&config.storage.path));
+    if wants_assertions(config) {
+        assertions.prepare()?;
+    }
     let auth = load_auth(&snapshot, &store, &clock)?;
     let upstreams = Arc::new(Upstreams::new(clock.clone()));
     upstreams.apply(&config.services);
@@ -84,6 +93,7 @@ pub fn gateway(
         policy: PolicyBoard::new(policy),
         limiter: Limiter::new(clock.now()),
         auth,
+        assertions,
         pseudonyms: Pseudonymiser::new(store.pseudonym_key().expose()),
         store,
         upstreams,
@@ -151,6 +161,11 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown
     if let Ending::Unparsed(status) = ending {
         unparsed::record(&gateway, peer, status);
     }
+}
+
+/// Whether any service is to be told who is asking in a signed header.
+pub fn wants_assertions(config: &Config) -> bool {
+    config.services.iter().any(|s| s.assertion)
 }
 
 /// The folder that holds the database, and beside it the secret and the admin token.

@@ -149,9 +149,7 @@ fn set_ours(headers: &mut HeaderMap, forward: &Forward<'_>, traced: Option<trace
     set(headers, "x-forwarded-host", host.clone());
     set(headers, "host", host);
     if let Some(who) = forward.identity {
-        set(headers, "x-auth-request-user", told(who.user));
-        set(headers, "x-auth-request-email", who.email.and_then(told));
-        set(headers, "x-auth-request-groups", groups(who.groups));
+        tell_identity(headers, who);
     }
     trace::set(headers, traced, id);
     for (name, value) in forward.set {
@@ -160,6 +158,13 @@ fn set_ours(headers: &mut HeaderMap, forward: &Forward<'_>, traced: Option<trace
             set(headers, name, HeaderValue::from_str(value).ok());
         }
     }
+}
+
+/// `X-Auth-Request-User`, `-Email` and `-Groups`: each where there is something to tell.
+pub fn tell_identity(headers: &mut HeaderMap, who: Identity<'_>) {
+    set(headers, "x-auth-request-user", told(who.user));
+    set(headers, "x-auth-request-email", who.email.and_then(told));
+    set(headers, "x-auth-request-groups", groups(who.groups));
 }
 
 fn set<K: http::header::IntoHeaderName>(headers: &mut HeaderMap, name: K, value: Option<HeaderValue>) {
