@@ -5,7 +5,6 @@ use http::{Request, Response, Uri};
 
 use super::answer::Body;
 use super::gateway::{Gateway, Worker};
-use super::identity::Identity;
 use super::request_body::{Fault, Watch};
 use super::step::Step;
 use super::thresholds::Cleared;
@@ -79,22 +78,11 @@ fn outgoing(
     trail: &Trail,
     body: Upload,
 ) -> Result<Request<Upload>, Refusal> {
-    let groups: Vec<String> = match request.identity() {
-        Identity::Anonymous => Vec::new(),
-        Identity::User(user) => user.account.roles.iter().map(ToString::to_string).collect(),
-        Identity::ApiKey(key) => key.scopes().to_vec(),
-    };
-    let email = match request.identity() {
-        Identity::Anonymous | Identity::ApiKey(_) => None,
-        Identity::User(user) => gateway.email_of(&user.account),
-    };
-    let identity = match (request.identity(), &trail.user) {
-        (Identity::User(_), Some(id)) => {
-            Some(hops::Identity { user: id, email: email.as_deref(), groups: &groups })
-        }
-        (Identity::ApiKey(_), Some(id)) => Some(hops::Identity { user: id, email: None, groups: &groups }),
-        _ => None,
-    };
+    let groups = request.identity().roles();
+    let person = request.identity().person(gateway);
+    let identity = person
+        .as_ref()
+        .map(|(user, email)| hops::Identity { user, email: email.as_deref(), groups: &groups });
     let host = request.host().map(crate::base::target::Host::authority).unwrap_or_default();
     let forward = hops::Forward {
         request_id: &trail.id,

@@ -18,7 +18,7 @@ use crate::base::address::canonical;
 use crate::base::refusal::Refusal;
 use crate::base::return_to::is_local;
 use crate::base::target::{CanonicalPath, query_value};
-use crate::config::Config;
+use crate::config::{Config, Credential};
 use crate::live::snapshot::Snapshot;
 use crate::telemetry::access::known_method;
 
@@ -107,7 +107,9 @@ pub fn in_a_proxys_words(refusal: Refusal) -> Refusal {
 /// Nobody is known, and somebody must be: 401, or where the proxy asks for it the way to the sign-in page. The 401 names
 /// that way too, in `Location`, for nginx, which makes the redirect itself.
 pub fn unknown(examined: &Examined, asked: Asked, snapshot: &Snapshot, trail: &mut Trail) -> Stop {
-    let Some(way) = sign_in(examined, snapshot) else { return Refusal::Unauthenticated.into() };
+    // Where sessions do not count, signing in leads back to the same refusal.
+    let way = sign_in(examined, snapshot).filter(|_| examined.accepts(Credential::Session));
+    let Some(way) = way else { return Refusal::Unauthenticated.into() };
     if asked.redirect && takes_page(examined) {
         return Stop::Answered(Box::new(found(way)));
     }

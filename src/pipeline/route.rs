@@ -103,9 +103,14 @@ impl Routed {
         }
     }
 
-    /// Whether a kind of credential counts here. Own endpoints are about sessions.
+    /// Whether a kind of credential counts here. Own endpoints are about sessions, but for the one that proxies ask: who
+    /// asks there about no route of ours may be anybody.
     pub fn accepts(&self, kind: Credential) -> bool {
-        self.route().map_or(kind == Credential::Session, |r| r.route.accept.contains(&kind))
+        match self.route() {
+            Some(route) => route.route.accept.contains(&kind),
+            None if self.asked().is_some() || self.own_endpoint() == Some(Own::Verify) => true,
+            None => kind == Credential::Session,
+        }
     }
 
     /// Where the request goes, or why it goes nowhere: 404, or 405 with `Allow`. One that a proxy asks about goes no further

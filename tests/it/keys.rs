@@ -369,6 +369,26 @@ fn the_upstream_learns_the_keys_id_and_scopes_and_never_the_key() {
 }
 
 #[test]
+fn a_proxy_that_asks_about_a_request_with_a_key_is_told_whose_it_is() {
+    let gateway = Setup::new(&format!("{CONFIG}\n[server]\ntrusted_proxies = [\"127.0.0.1/32\"]\n")).start();
+    let (id, key) = create(&gateway, &["ci", "--scope", "read"]);
+    let ask = |key: &str, path: Option<&str>| {
+        let mut headers = vec![("X-Api-Key", key)];
+        headers.extend(path.map(|path| ("X-Forwarded-Uri", path)));
+        gateway.send("GET /auth/verify", &headers, b"")
+    };
+    for path in [None, Some("/private"), Some("/machines"), Some("/no-route-of-ours")] {
+        let answer = ask(&key, path);
+        assert_eq!((answer.status, answer.header("x-auth-request-user")), (204, Some(&*format!("key:{id}"))));
+        assert_eq!(answer.header("x-auth-request-groups"), Some("read"));
+        assert_eq!(ask("pm_no_key", path).status, 401, "{path:?}");
+    }
+    assert_eq!(ask(&key, Some("/people")).status, 401);
+    assert_eq!(ask("", Some("/machines")).header("location"), None, "signing in would not help");
+    assert!(ask("", Some("/private")).header("location").is_some());
+}
+
+#[test]
 fn what_the_gateway_took_no_identity_from_reaches_the_upstream() {
     let upstream = Upstream::hello();
     let gateway = Setup::new(&upstream.config()).start();

@@ -18,6 +18,46 @@ fn users_and_sessions_read_back_as_they_were_written() {
 }
 
 #[test]
+fn api_keys_read_back_as_they_were_written_and_the_first_revocation_stands() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let bare = |n: u8| KeyRow {
+        id: [n; 8],
+        digest: [n; 32],
+        name: "ci".to_owned(),
+        owner: String::new(),
+        tier: String::new(),
+        scopes: vec![],
+        per_minute: None,
+        created_ms: i64::from(n),
+        expires_ms: None,
+        last_used_ms: None,
+        revoked_ms: None,
+    };
+    let full = KeyRow {
+        owner: "billing".to_owned(),
+        tier: "gold".to_owned(),
+        scopes: vec!["read".to_owned(), "write".to_owned()],
+        per_minute: Some(7),
+        expires_ms: Some(9_000),
+        ..bare(2)
+    };
+    for row in [bare(1), full.clone()] {
+        store.insert_key(row).wait().unwrap();
+    }
+    assert_eq!(store.reader().unwrap().keys().unwrap(), [full.clone(), bare(1)]);
+    assert!(store.insert_key(bare(2)).wait().is_err(), "no key takes another's place");
+    store.revoke_key([1; 8], 5).wait().unwrap();
+    store.revoke_key([1; 8], 6).wait().unwrap();
+    store.revoke_key([9; 8], 6).wait().unwrap();
+    store.touch_key([2; 8], 8);
+    store.flush().wait().unwrap();
+    let used = KeyRow { last_used_ms: Some(8), ..full };
+    let revoked = KeyRow { revoked_ms: Some(5), ..bare(1) };
+    assert_eq!(store.reader().unwrap().keys().unwrap(), [used, revoked]);
+}
+
+#[test]
 fn a_session_and_those_that_give_way_change_together() {
     let (_folder, path) = filled();
     let store = open(&path);
