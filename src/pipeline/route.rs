@@ -103,9 +103,13 @@ impl Routed {
         }
     }
 
-    /// Whether a kind of credential counts here. Own endpoints are about sessions.
+    /// Whether a kind of credential counts here. Own endpoints are about sessions, but for the one that judges any caller.
     pub fn accepts(&self, kind: Credential) -> bool {
-        self.route().map_or(kind == Credential::Session, |r| r.route.accept.contains(&kind))
+        let judges = self.asked().is_some() || self.own_endpoint() == Some(Own::Verify);
+        match self.route() {
+            Some(route) => route.route.accept.contains(&kind),
+            None => judges || kind == Credential::Session,
+        }
     }
 
     /// Where the request goes, or why it goes nowhere: 404, or 405 with `Allow`. One that a proxy asks about goes no further
