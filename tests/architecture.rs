@@ -8,6 +8,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("base", 0),
     ("config", 1),
     ("telemetry", 2),
+    ("outbound", 2),
     ("auth", 3),
     ("limiter", 3),
     ("proxy", 3),

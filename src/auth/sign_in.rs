@@ -182,6 +182,29 @@ impl Auth {
         Ok(self.checks.run(work).await??)
     }
 
+    /// Opens a session for somebody whom a provider vouched for.
+    ///
+    /// # Errors
+    /// [`SignInError::Wrong`] for a disabled account, [`SignInError::Unavailable`] when storage refused.
+    pub async fn open(
+        &self,
+        ring: &Keyring,
+        account: Arc<Account>,
+        limits: Limits,
+        now: Moment,
+    ) -> Result<SignedIn, SignInError> {
+        if account.disabled {
+            return Err(SignInError::Wrong);
+        }
+        let session = self.sessions.create(account.id, limits, now).await?;
+        // An account that was disabled while this went on: the change wins.
+        if self.accounts.get(account.id).is_none_or(|current| current.disabled) {
+            self.sessions.end(session.id()).await?;
+            return Err(SignInError::Wrong);
+        }
+        Ok(SignedIn::new(ring, session, account, now))
+    }
+
     /// Ends the session of a token, also one that is dead here and not on disk yet, and whatever the clock says. A token
     /// that is none of ours ends nothing and is no error.
     ///

@@ -149,6 +149,19 @@ pub fn percent_decode(text: &str) -> String {
     String::from_utf8_lossy(&out).into_owned()
 }
 
+/// Escapes everything but unreserved characters and slashes, as a query value needs it (RFC 3986 section 3.4).
+pub fn percent_encode(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            push_escape(&mut out, byte);
+        }
+    }
+    out
+}
+
 /// The value of a query parameter, form-decoded (`+` is a space): `None` where it is absent, the first where it repeats.
 pub fn query_value(query: &str, name: &str) -> Option<String> {
     query_pairs(query).find(|(n, _)| n == name).map(|(_, v)| v)

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::base::document::Table;
 
+use super::context::Context;
 use super::count;
+use super::providers::{self, Provider};
 
 /// Ways to sign in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,11 +25,15 @@ pub struct Auth {
     pub lockout_network_failures: u32,
     /// Wrong passwords count together within this time.
     pub lockout_window: Duration,
+    /// `[auth.providers.NAME]`: OpenID Connect providers, by name.
+    pub providers: Vec<Provider>,
+    /// A file of further certificate authorities that providers are believed under, in PEM.
+    pub provider_ca: Option<String>,
 }
 
 impl Auth {
     /// Reads the table.
-    pub(super) fn read(mut table: Table<'_>) -> Self {
+    pub(super) fn read(mut table: Table<'_>, context: &mut Context) -> Self {
         let mut local = table.table("local");
         let local_enabled = local.flag("enabled", true, "Whether local accounts may sign in.");
         let password_min = local.integer(
@@ -64,6 +70,8 @@ impl Auth {
             "Wrong passwords count together when they come within this time of the first.",
         );
         local.finish();
+        let provider_ca = providers::read_authorities(&mut table, context);
+        let providers = providers::read_all(table.table("providers"), context);
         table.finish();
         Self {
             local_enabled,
@@ -73,6 +81,8 @@ impl Auth {
             lockout_for,
             lockout_network_failures: u32::try_from(lockout_network_failures).unwrap_or(u32::MAX),
             lockout_window,
+            providers,
+            provider_ca,
         }
     }
 }

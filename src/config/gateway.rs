@@ -3,11 +3,16 @@
 use crate::base::document::Table;
 use crate::base::target::CanonicalPath;
 
+use super::origin;
+
 /// The gateway's own paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OwnPaths {
     /// Moves all own endpoints below a prefix; empty or `/x` without a trailing slash.
     pub prefix: String,
+    /// The site as browsers know it, `https://app.example`: absolute addresses that the gateway gives away begin with
+    /// it, and never with what a request says.
+    pub public_url: Option<String>,
 }
 
 impl OwnPaths {
@@ -25,8 +30,15 @@ impl OwnPaths {
                     .problem("prefix", format!("`gateway.prefix`: `{prefix}` is not a path such as `/gate`")),
             );
         }
+        let public_url = table.parsed(
+            "public_url",
+            "origin",
+            "",
+            "The site as browsers know it, such as `https://app.example`; sign-in at a provider comes back to it.",
+            origin::parse_origin,
+        );
         table.finish();
-        Self { prefix }
+        Self { prefix, public_url }
     }
 
     /// Whether a path is one of the gateway's own endpoints.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 
 use super::hardening::Hardening;
+use super::providers::providers_of;
 use super::routes::{CompiledRoute, RouteTable};
 use crate::auth::Keyring;
 use crate::auth::cookie::Shape;
@@ -62,6 +63,7 @@ pub fn build(inputs: &config::Inputs, generation: u64) -> Built {
     let (Some(config), Some(rules)) = (loaded.config, rules) else {
         return Built { snapshot: None, problems, watched };
     };
+    check_providers(&config, &mut problems);
     let routes = compile_routes(&config, &mut problems);
     let hash = hash_of(inputs, &rules);
     let keyring = Keyring::new(&config.session.keys)
@@ -117,6 +119,21 @@ fn hash_of(inputs: &config::Inputs, rules: &RuleBook) -> String {
         let _ = write!(hex, "{byte:02x}");
     }
     hex
+}
+
+/// What the trade has to say about providers, and what absolute addresses need in production.
+fn check_providers(config: &Config, problems: &mut Problems) {
+    for provider in providers_of(config) {
+        if let Some(why) = provider.problem() {
+            problems.push(Problem::of(format!("[auth.providers.{}]", provider.name), why));
+        }
+    }
+    let needs_site = config.environment == Environment::Production && config.gateway.public_url.is_none();
+    if needs_site && !config.auth.providers.is_empty() {
+        let problem =
+            Problem::of("[gateway]", "`public_url` is needed for sign-in at a provider in production");
+        problems.push(problem.hint("public_url = \"https://app.example\""));
+    }
 }
 
 fn compile_routes(config: &Config, problems: &mut Problems) -> RouteTable {

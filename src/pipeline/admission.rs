@@ -34,7 +34,7 @@ pub fn admit(
     // What a proxy asks about goes to an app, whose paths are its own.
     let own = match located.asked() {
         Some(_) => None,
-        None => Own::find(located.path().as_str(), &config.gateway.prefix),
+        None => Own::find(located.path().as_str(), &config.gateway.prefix, &config.auth.providers),
     };
     trail.probe = own.is_some_and(Own::is_probe);
     if trail.probe {

@@ -23,9 +23,9 @@ pub fn set(
 ) -> Result<(), Refusal> {
     let is_wanted = gateway.upstreams.get(service).is_some_and(|s| s.config().assertion);
     let (true, Some(holder)) = (is_wanted, request.identity().holder()) else { return Ok(()) };
-    let Some((user, email)) = request.identity().person() else { return Ok(()) };
+    let Some((user, email)) = request.identity().person(gateway) else { return Ok(()) };
     let roles = request.identity().roles();
-    let subject = Subject { holder, user: &user, email, roles: &roles };
+    let subject = Subject { holder, user: &user, email: email.as_deref(), roles: &roles };
     let value = gateway.assertions.sign(subject, service, Moment::of(&gateway.clock)).map_err(|error| {
         tracing::error!(%error, service, "a request went nowhere for want of its assertion");
         Refusal::Unavailable { retry_after: None }

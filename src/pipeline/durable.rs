@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crate::auth::accounts::Account;
 use crate::auth::api_key::{self, KeyId, NewKey, SecretDigest};
 use crate::auth::durable::{AccountLog, Ended, KeyLog, SessionLog, SessionRow, Unavailable, Written};
+use crate::auth::federated::{Link, LinkLog, Profile};
 use crate::auth::ids::{SessionId, UserId};
 use crate::auth::name::AccountName;
 use crate::auth::password::PasswordDigest;
-use crate::store::{self, Pending, SessionsRemoved, Store, UserRow};
+use crate::store::{self, IdentityRow, Pending, SessionsRemoved, Store, UserRow};
 
 /// The database, as `auth` asks for it.
 pub struct Durable(pub Store);
@@ -77,6 +78,31 @@ impl KeyLog for Durable {
 
     fn touch(&self, id: KeyId, last_used_ms: i64) {
         self.0.touch_key(*id.as_bytes(), last_used_ms);
+    }
+}
+
+impl LinkLog for Durable {
+    fn save(&self, link: &Link) -> Written {
+        written(self.0.save_identity(IdentityRow {
+            issuer: link.issuer.clone(),
+            subject: link.subject.clone(),
+            user: *link.user.as_bytes(),
+            provider: link.profile.provider.clone(),
+            email: link.profile.email.clone(),
+            name: link.profile.name.clone(),
+            updated_ms: link.updated_ms,
+        }))
+    }
+}
+
+/// A stored identity, as `auth` knows it.
+pub fn link_of(row: IdentityRow) -> Link {
+    Link {
+        issuer: row.issuer,
+        subject: row.subject,
+        user: UserId::from_bytes(row.user),
+        profile: Profile { provider: row.provider, email: row.email, name: row.name },
+        updated_ms: row.updated_ms,
     }
 }
 

@@ -84,9 +84,13 @@ fn outgoing(
         Identity::User(user) => user.account.roles.iter().map(ToString::to_string).collect(),
         Identity::ApiKey(key) => key.scopes().to_vec(),
     };
+    let email = match request.identity() {
+        Identity::Anonymous | Identity::ApiKey(_) => None,
+        Identity::User(user) => gateway.email_of(&user.account),
+    };
     let identity = match (request.identity(), &trail.user) {
-        (Identity::User(user), Some(id)) => {
-            Some(hops::Identity { user: id, email: user.account.name.email(), groups: &groups })
+        (Identity::User(_), Some(id)) => {
+            Some(hops::Identity { user: id, email: email.as_deref(), groups: &groups })
         }
         (Identity::ApiKey(_), Some(id)) => Some(hops::Identity { user: id, email: None, groups: &groups }),
         _ => None,

@@ -57,7 +57,7 @@ fn asks(arrival: &Arrival, config: &Config) -> bool {
     let path = CanonicalPath::parse(arrival.parts().uri.path());
     is_trusted(peer, &config.server.trusted_proxies)
         && Own::Verify.takes(arrival.method().as_str())
-        && path.is_ok_and(|p| Own::find(p.as_str(), &config.gateway.prefix) == Some(Own::Verify))
+        && path.is_ok_and(|p| Own::find(p.as_str(), &config.gateway.prefix, &[]) == Some(Own::Verify))
 }
 
 /// Whether the query says `redirect=1`.

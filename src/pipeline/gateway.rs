@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::auth::Auth;
 use crate::auth::assertion::Assertions;
+use crate::auth::federated::Federated;
+use crate::auth::oidc::Providers;
+use crate::auth::{Account, Auth};
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
 use crate::limiter::Limiter;
@@ -28,6 +30,10 @@ pub struct Gateway {
     pub auth: Auth,
     /// Signs who is asking, for services that want it.
     pub assertions: Assertions,
+    /// OpenID Connect providers.
+    pub providers: Providers,
+    /// Which accounts belong to people whom a provider vouches for.
+    pub federated: Federated,
     /// The database.
     pub store: Store,
     /// The services' health.
@@ -42,6 +48,22 @@ pub struct Gateway {
     pub pseudonyms: Pseudonymiser,
     /// Whether the process is about to end; `/ready` says so.
     pub draining: Draining,
+}
+
+impl Gateway {
+    /// The verified address of an account's person: what the provider said last, which may be nothing; of a local
+    /// account the name, where it is an address.
+    pub fn email_of(&self, account: &Account) -> Option<String> {
+        match self.federated.profile(account.id) {
+            Some(profile) => profile.email.clone(),
+            None => account.name.email().map(str::to_owned),
+        }
+    }
+
+    /// How an account signs in: `local`, or the provider's name.
+    pub fn sign_in_method(&self, account: &Account) -> String {
+        self.federated.profile(account.id).map_or_else(|| "local".to_owned(), |p| p.provider.clone())
+    }
 }
 
 /// Whether the process is about to end.

@@ -1,7 +1,6 @@
 //! Stage 8: whose request it is. Ambient: every request is asked, and only a route that needs a caller refuses one
 //! without a valid credential. Missing, expired, forged and revoked are one and the same to the client.
 
-use std::fmt::Write as _;
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -18,6 +17,7 @@ use super::trail::Trail;
 use crate::auth::cookie::{CookieFound, find};
 use crate::auth::{ApiKey, Authenticated, Lifetimes, Moment, Reason};
 use crate::base::refusal::Refusal;
+use crate::base::target::percent_encode;
 use crate::config::{AuthNeed, Credential, Session};
 use crate::live::snapshot::Snapshot;
 use crate::proxy::hops;
@@ -120,21 +120,8 @@ pub fn unknown(examined: &Examined, snapshot: &Snapshot, trail: &mut Trail) -> S
 
 /// The path of the sign-in page, and where it leads back to.
 pub fn sign_in_page(snapshot: &Snapshot, back: Option<&str>) -> String {
-    let back = back.map_or_else(String::new, |back| format!("?return_to={}", encode(back)));
+    let back = back.map_or_else(String::new, |back| format!("?return_to={}", percent_encode(back)));
     format!("{}{}{back}", snapshot.config.gateway.prefix, Own::Login.path())
-}
-
-/// Escapes what has a meaning in a query (RFC 3986 section 3.4).
-fn encode(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-            out.push(char::from(byte));
-        } else {
-            let _ = write!(out, "%{byte:02X}");
-        }
-    }
-    out
 }
 
 /// How long sessions live, by configuration.
@@ -166,7 +153,7 @@ fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
                 name: account.name.expose().to_owned(),
                 roles: account.roles.iter().map(ToString::to_string).collect(),
                 groups: Vec::new(),
-                method: "local".to_owned(),
+                method: gateway.sign_in_method(account),
                 hash: gateway.pseudonyms.user(&account.id.text()).to_string(),
             }),
             session: Some(SessionFacts {
@@ -202,10 +189,10 @@ impl Identity {
     }
 
     /// The opaque id of somebody who is known, and a person's e-mail address.
-    pub fn person(&self) -> Option<(String, Option<&str>)> {
+    pub fn person(&self, gateway: &Gateway) -> Option<(String, Option<String>)> {
         match self {
             Self::Anonymous => None,
-            Self::User(user) => Some((user.account.id.text(), user.account.name.email())),
+            Self::User(user) => Some((user.account.id.text(), gateway.email_of(&user.account))),
             Self::ApiKey(key) => Some((key.subject(), None)),
         }
     }

@@ -9,6 +9,7 @@ use super::workers::Gate;
 use crate::base::problems::{Problem, Problems, Severity};
 use crate::config::{Config, Inputs};
 use crate::live::policy::Policy;
+use crate::live::providers::providers_of;
 use crate::live::reloader::{Built, Trigger};
 use crate::live::snapshot::{self, Built as Snapshots, Snapshot};
 use crate::pipeline::gateway::Gateway;
@@ -150,6 +151,7 @@ impl Attempts {
         for gone in current.config.services.iter().filter(|s| !stays(&s.name)) {
             gateway.metrics.forget_service(&gone.name);
         }
+        gateway.providers.apply(&providers_of(&next.config));
         self.gate.set_connections_max(next.config.server.connections_max);
         let generation = next.generation;
         gateway.live.swap(Arc::new(next));

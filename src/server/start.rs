@@ -15,6 +15,8 @@ use super::phase::Shutdown;
 use super::raw;
 use super::workers::{Options, Workers};
 use crate::auth::assertion::{Assertions, KeyError};
+use crate::auth::federated::Federated;
+use crate::auth::oidc::Providers;
 use crate::auth::{Auth, Moment};
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
@@ -23,8 +25,10 @@ use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::live::policy::{Policy, PolicyBoard};
+use crate::live::providers::providers_of;
 use crate::live::snapshot::Snapshot;
-use crate::pipeline::durable::{Durable, account_of, key_of, session_of};
+use crate::outbound::{self, BadTrust, Client, Trust};
+use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of};
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::{handle, unparsed};
@@ -45,6 +49,9 @@ pub enum StartError {
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
+    /// The operator's certificate authorities.
+    #[error("`auth.provider_ca`: {0}")]
+    Trust(BadTrust),
     /// A thread, a runtime, or a file.
     #[error("{what}: {source}")]
     Io {
@@ -76,6 +83,10 @@ pub fn gateway(
         assertions.prepare()?;
     }
     let auth = load_auth(&snapshot, &store, &clock)?;
+    let federated = Federated::new(Arc::new(Durable(store.clone())));
+    federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
+    let providers = Providers::new(Client::new(trust(config)?, outbound::Limits::default()));
+    providers.apply(&providers_of(config));
     let upstreams = Arc::new(Upstreams::new(clock.clone()));
     upstreams.apply(&config.services);
     let now = clock.unix_ms();
@@ -94,6 +105,8 @@ pub fn gateway(
         limiter: Limiter::new(clock.now()),
         auth,
         assertions,
+        providers,
+        federated,
         pseudonyms: Pseudonymiser::new(store.pseudonym_key().expose()),
         store,
         upstreams,
@@ -104,6 +117,14 @@ pub fn gateway(
     });
     refresh_metrics(metrics, &gateway);
     Ok(gateway)
+}
+
+/// The certificate authorities that providers are believed under.
+fn trust(config: &Config) -> Result<Trust, StartError> {
+    match &config.auth.provider_ca {
+        None => Ok(Trust::built_in()),
+        Some(pem) => Trust::with_own(pem.as_bytes()).map_err(StartError::Trust),
+    }
 }
 
 fn load_auth(snapshot: &Snapshot, store: &Store, clock: &Clock) -> Result<Auth, StartError> {

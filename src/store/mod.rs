@@ -4,6 +4,7 @@
 //! is dropped and counted. A worker never waits for the disk: it hands a write over and awaits a [`Pending`], or not.
 
 mod error;
+mod identities;
 mod identity;
 mod keys;
 mod label;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 pub use self::error::{CloseError, OpenError, WriteError};
 pub use self::keys::KeyRow;
+pub use self::identities::IdentityRow;
 pub use self::label::Label;
 pub use self::queue::Pending;
 pub use self::reader::Reader;
@@ -140,6 +142,11 @@ impl Store {
     /// Removes a user and what belongs to it, and overwrites where it stood, as far as no reader holds on to it.
     pub fn erase_user(&self, id: [u8; 16]) -> Pending {
         self.urgent(Op::EraseUser(id))
+    }
+
+    /// Adds an identity at a provider, or replaces the one of that issuer and subject.
+    pub fn save_identity(&self, row: IdentityRow) -> Pending {
+        self.urgent(Op::SaveIdentity(row))
     }
 
     /// Notes the outcome of a reload.

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::error::{CloseError, WriteError};
 use super::keys::KeyRow;
+use super::identities::IdentityRow;
 use super::reloads::ReloadRow;
 use super::sessions::{SessionRow, SessionsRemoved};
 use super::sweep::Sweep;
@@ -40,6 +41,7 @@ pub(super) enum Op {
     InsertKey(KeyRow),
     RevokeKey { id: [u8; 8], revoked_ms: i64 },
     EraseUser([u8; 16]),
+    SaveIdentity(IdentityRow),
     AddReload(ReloadRow),
 }
 

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::error::{OpenError, reason};
 use super::keys::{self, KeyRow};
+use super::identities::{self, IdentityRow};
 use super::reloads::{self, ReloadRow};
 use super::sessions::{self, SessionRow};
 use super::usage::{self, UsageListed};
@@ -49,6 +50,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn keys(&self) -> Result<Vec<KeyRow>, OpenError> {
         self.explain(keys::load(&self.connection))
+    }
+
+    /// Every identity at a provider.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn identities(&self) -> Result<Vec<IdentityRow>, OpenError> {
+        self.explain(identities::load(&self.connection))
     }
 
     /// The newest usage rows, newest first.

@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::sweep::{Progress, Sweep};
-use super::{Shared, keys, reloads, sessions, sweep, usage, users};
+use super::{Shared, identities, keys, reloads, sessions, sweep, usage, users};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
@@ -248,6 +248,7 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
         Op::InsertKey(row) => keys::insert(connection, row),
         Op::RevokeKey { id, revoked_ms } => keys::revoke(connection, *id, *revoked_ms),
         Op::EraseUser(id) => users::erase(connection, id),
+        Op::SaveIdentity(row) => identities::save(connection, row),
         Op::AddReload(row) => reloads::insert(connection, row),
     }
 }

@@ -5,6 +5,7 @@ mod jwks;
 mod own;
 mod page;
 mod probes;
+mod provider;
 mod session;
 mod sign_in;
 mod verify;
@@ -33,11 +34,14 @@ pub async fn answer(own: Own, request: Cleared, gateway: &Gateway, snapshot: &Sn
         Own::Login if request.method() == http::Method::POST => {
             sign_in::post(request, gateway, snapshot).await?
         }
-        Own::Login => sign_in::page(&request, snapshot),
+        Own::Login => sign_in::page(&request, snapshot)?,
+        Own::ProviderLogin => provider::begin(&request, gateway, snapshot).await?,
+        Own::ProviderCallback => provider::finish(&request, gateway, snapshot).await?,
+        Own::ProviderExchange => provider::exchange(request, gateway, snapshot).await?,
         Own::Logout => session::logout(&request, gateway, snapshot).await?,
         Own::LogoutAll => session::logout_all(&request, gateway, snapshot).await?,
-        Own::Session => session::session(&request),
-        Own::Me => session::me(&request)?,
+        Own::Session => session::session(&request, gateway),
+        Own::Me => session::me(&request, gateway)?,
         Own::Verify => verify::verify(&request, gateway, snapshot)?,
         Own::Jwks => jwks::jwks(gateway, snapshot)?,
         Own::Live => probes::live(),

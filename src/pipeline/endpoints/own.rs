@@ -1,5 +1,7 @@
 //! The gateway's own endpoints: a closed set of paths that win over routes.
 
+use crate::config::Provider;
+
 /// One of the gateway's own endpoints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Own {
@@ -17,6 +19,12 @@ pub enum Own {
     Verify,
     /// `GET`: the public keys of assertions.
     Jwks,
+    /// `GET /auth/login/{provider}`: to a provider.
+    ProviderLogin,
+    /// `GET /auth/callback/{provider}`: and back.
+    ProviderCallback,
+    /// `POST /auth/{provider}`: an ID token for a session.
+    ProviderExchange,
     /// `GET`: the process answers.
     Live,
     /// `GET`: the gateway can do its work.
@@ -48,10 +56,30 @@ const ALL: [Own; 13] = [
 ];
 
 impl Own {
-    /// The endpoint of a canonical path, below the prefix.
-    pub fn find(path: &str, prefix: &str) -> Option<Self> {
+    /// The endpoint of a canonical path, below the prefix. Those of a provider are there only with the provider.
+    pub fn find(path: &str, prefix: &str, providers: &[Provider]) -> Option<Self> {
         let path = path.strip_prefix(prefix)?;
-        ALL.into_iter().find(|own| own.path() == path)
+        ALL.into_iter().find(|own| own.path() == path).or_else(|| {
+            let (own, name) = Self::of_provider(path)?;
+            providers.iter().any(|p| p.name == name).then_some(own)
+        })
+    }
+
+    /// The endpoint and the provider's name of a path below `/auth/`.
+    fn of_provider(path: &str) -> Option<(Self, &str)> {
+        let rest = path.strip_prefix("/auth/")?;
+        if let Some(name) = rest.strip_prefix("login/") {
+            return Some((Self::ProviderLogin, name));
+        }
+        if let Some(name) = rest.strip_prefix("callback/") {
+            return Some((Self::ProviderCallback, name));
+        }
+        Some((Self::ProviderExchange, rest))
+    }
+
+    /// The provider that a path of one of its endpoints names.
+    pub fn provider_of<'p>(path: &'p str, prefix: &str) -> Option<&'p str> {
+        Self::of_provider(path.strip_prefix(prefix)?).map(|(_, name)| name)
     }
 
     /// The path without prefix; also the route name of metrics and logs.
@@ -64,6 +92,9 @@ impl Own {
             Self::Me => "/auth/me",
             Self::Verify => "/auth/verify",
             Self::Jwks => "/.well-known/pluginmind/jwks.json",
+            Self::ProviderLogin => "/auth/login/{provider}",
+            Self::ProviderCallback => "/auth/callback/{provider}",
+            Self::ProviderExchange => "/auth/{provider}",
             Self::Live => "/live",
             Self::Ready => "/ready",
             Self::Health => "/health",
@@ -80,7 +111,18 @@ impl Own {
 
     /// Whether the endpoint stands below `/auth/`.
     pub const fn is_auth(self) -> bool {
-        matches!(self, Self::Login | Self::Logout | Self::LogoutAll | Self::Session | Self::Me | Self::Verify)
+        matches!(
+            self,
+            Self::Login
+                | Self::Logout
+                | Self::LogoutAll
+                | Self::Session
+                | Self::Me
+                | Self::Verify
+                | Self::ProviderLogin
+                | Self::ProviderCallback
+                | Self::ProviderExchange
+        )
     }
 
     /// Whether the endpoint takes the method.
@@ -102,7 +144,9 @@ impl Own {
     const fn methods(self) -> &'static [&'static str] {
         match self {
             Self::Login => &["GET", "HEAD", "POST"],
-            Self::Logout | Self::LogoutAll => &["POST"],
+            Self::Logout | Self::LogoutAll | Self::ProviderExchange => &["POST"],
+            // A look at the head must neither begin a sign-in nor use one up.
+            Self::ProviderLogin | Self::ProviderCallback => &["GET"],
             _ => &["GET", "HEAD"],
         }
     }
@@ -114,11 +158,11 @@ mod tests {
 
     #[test]
     fn an_own_path_is_found_below_its_prefix_only() {
-        assert_eq!(Own::find("/auth/login", ""), Some(Own::Login));
-        assert_eq!(Own::find("/gw/auth/login", "/gw"), Some(Own::Login));
-        assert_eq!(Own::find("/auth/login", "/gw"), None);
-        assert_eq!(Own::find("/auth/login/", ""), None);
-        assert_eq!(Own::find("/auth", ""), None);
+        assert_eq!(Own::find("/auth/login", "", &[]), Some(Own::Login));
+        assert_eq!(Own::find("/gw/auth/login", "/gw", &[]), Some(Own::Login));
+        assert_eq!(Own::find("/auth/login", "/gw", &[]), None);
+        assert_eq!(Own::find("/auth/login/", "", &[]), None);
+        assert_eq!(Own::find("/auth", "", &[]), None);
     }
 
     #[test]

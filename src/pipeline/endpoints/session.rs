@@ -17,9 +17,9 @@ use crate::pipeline::step::Step;
 use crate::telemetry::timestamp::push_rfc3339;
 
 /// The person as the front end sees them; never a token.
-pub fn person(account: &Account) -> Value {
+pub fn person(account: &Account, gateway: &Gateway) -> Value {
     let roles: Vec<&str> = account.roles.iter().map(|r| &**r).collect();
-    json!({ "id": account.id.text(), "name": account.name.expose(), "email": account.name.email(), "roles": roles })
+    json!({ "id": account.id.text(), "name": account.name.expose(), "email": gateway.email_of(account), "roles": roles })
 }
 
 /// The one session token of a request.
@@ -31,13 +31,13 @@ pub fn token<'a>(request: &'a Identified, snapshot: &Snapshot) -> Option<&'a str
 }
 
 /// Whether there is a session, and whose.
-pub fn session(request: &Identified) -> Response<Body> {
+pub fn session(request: &Identified, gateway: &Gateway) -> Response<Body> {
     match request.identity() {
         // An API key is no session.
         Identity::Anonymous | Identity::ApiKey(_) => json(&json!({ "hasToken": false })),
         Identity::User(user) => {
             let until = rfc3339(user.session.expires_ms());
-            json(&json!({ "hasToken": true, "user": person(&user.account), "expires_at": until }))
+            json(&json!({ "hasToken": true, "user": person(&user.account, gateway), "expires_at": until }))
         }
     }
 }
@@ -46,11 +46,11 @@ pub fn session(request: &Identified) -> Response<Body> {
 ///
 /// # Errors
 /// The refusal of this stage.
-pub fn me(request: &Identified) -> Step<Response<Body>> {
+pub fn me(request: &Identified, gateway: &Gateway) -> Step<Response<Body>> {
     let Authenticated { session, account } = known(request)?;
     let session =
         json!({ "created_at": rfc3339(session.created_ms()), "expires_at": rfc3339(session.expires_ms()) });
-    Ok(json(&json!({ "user": person(account), "session": session })))
+    Ok(json(&json!({ "user": person(account, gateway), "session": session })))
 }
 
 /// Ends this session before it answers. Without one there is nothing to end, and the cookie is cleared all the same.

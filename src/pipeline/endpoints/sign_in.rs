@@ -28,18 +28,25 @@ use crate::pipeline::thresholds::Cleared;
 const WRONG: &str = "The name or the password is wrong.";
 
 /// The sign-in page. A cookie that is no session any more is cleared on the way (THREATS CS-07).
-pub fn page(request: &Identified, snapshot: &Snapshot) -> Response<Body> {
-    if !snapshot.config.auth.local_enabled {
-        let mut answer = json(&json!({ "providers": [] }));
-        *answer.status_mut() = StatusCode::NOT_FOUND;
-        return answer;
+pub fn page(request: &Identified, snapshot: &Snapshot) -> Step<Response<Body>> {
+    let auth = &snapshot.config.auth;
+    if !auth.local_enabled && auth.providers.is_empty() {
+        return Err(Refusal::NotFound.into());
     }
     let wanted = request.query().and_then(|q| query_value(q, "return_to")).unwrap_or_default();
-    let mut answer = form::sign_in(StatusCode::OK, &action(snapshot), local_or_root(&wanted), None);
+    let mut answer = offer(StatusCode::OK, local_or_root(&wanted), None, snapshot);
     if request.has_session_cookie() && !request.identity().is_known() {
         answer.headers_mut().insert(SET_COOKIE, snapshot.cookie.clear());
     }
-    answer
+    Ok(answer)
+}
+
+fn offer(status: StatusCode, return_to: &str, problem: Option<&str>, snapshot: &Snapshot) -> Response<Body> {
+    let auth = &snapshot.config.auth;
+    let providers: Vec<&str> = auth.providers.iter().map(|p| p.name.as_str()).collect();
+    let action = format!("{}{}", snapshot.config.gateway.prefix, Own::Login.path());
+    let offer = form::Offer { action: &action, local: auth.local_enabled, providers: &providers, return_to };
+    form::sign_in(status, &offer, problem)
 }
 
 /// Signs in. The session that the browser had before ends: a sign-in always gives a new id.
@@ -63,7 +70,7 @@ pub async fn post(mut request: Cleared, gateway: &Gateway, snapshot: &Snapshot) 
             if let Some(old) = token(&request, snapshot) {
                 gateway.auth.sign_out(&snapshot.keyring, old).await.map_err(|_| unavailable())?;
             }
-            Ok(welcome(&sent, &signed_in, snapshot))
+            Ok(welcome(&sent, &signed_in, gateway, snapshot))
         }
         Err(SignInError::Wrong) => refuse(&sent, snapshot),
         Err(SignInError::LockedOut(locked)) => wait(&sent, locked, snapshot),
@@ -76,7 +83,8 @@ pub fn unavailable() -> Refusal {
     Refusal::Unavailable { retry_after: Some(std::time::Duration::from_secs(1)) }
 }
 
-fn limits(session: &Session) -> Limits {
+/// How long sessions live and how many there may be, by configuration.
+pub fn limits(session: &Session) -> Limits {
     Limits {
         lifetimes: lifetimes(session),
         per_user_max: session.per_user_max,
@@ -84,14 +92,15 @@ fn limits(session: &Session) -> Limits {
     }
 }
 
-fn action(snapshot: &Snapshot) -> String {
-    format!("{}{}", snapshot.config.gateway.prefix, Own::Login.path())
-}
-
-fn welcome(sent: &Credentials, signed_in: &SignedIn, snapshot: &Snapshot) -> Response<Body> {
+fn welcome(
+    sent: &Credentials,
+    signed_in: &SignedIn,
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+) -> Response<Body> {
     let account: &Arc<Account> = &signed_in.account;
     let mut answer = match &sent.form_return_to {
-        None => json(&json!({ "status": "ok", "user": person(account) })),
+        None => json(&json!({ "status": "ok", "user": person(account, gateway) })),
         Some(wanted) => {
             let mut answer = Response::new(Body::empty());
             *answer.status_mut() = StatusCode::SEE_OTHER;
@@ -112,7 +121,7 @@ fn refuse(sent: &Credentials, snapshot: &Snapshot) -> Step<Response<Body>> {
         None => Err(Refusal::Unauthenticated.into()),
         Some(wanted) => {
             let back = local_or_root(wanted);
-            Ok(form::sign_in(StatusCode::UNAUTHORIZED, &action(snapshot), back, Some(WRONG)))
+            Ok(offer(StatusCode::UNAUTHORIZED, back, Some(WRONG), snapshot))
         }
     }
 }
@@ -127,7 +136,7 @@ fn wait(sent: &Credentials, locked: LockedOut, snapshot: &Snapshot) -> Step<Resp
         minutes => format!("Too many attempts. Try again in {minutes} minutes."),
     };
     let back = local_or_root(wanted);
-    let mut answer = form::sign_in(refusal.status(), &action(snapshot), back, Some(&words));
+    let mut answer = offer(refusal.status(), back, Some(&words), snapshot);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     Ok(answer)
 }

@@ -28,8 +28,8 @@ pub fn verify(request: &Identified, gateway: &Gateway, snapshot: &Snapshot) -> S
     let headers = answer.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let groups = request.identity().roles();
-    if let Some((user, email)) = request.identity().person() {
-        hops::tell_identity(headers, hops::Identity { user: &user, email, groups: &groups });
+    if let Some((user, email)) = request.identity().person(gateway) {
+        hops::tell_identity(headers, hops::Identity { user: &user, email: email.as_deref(), groups: &groups });
     }
     if let Some(Destination::Service(service)) = request.route().map(|r| &r.route.to) {
         assertion::set(headers, service, request, gateway)?;

@@ -1,0 +1,50 @@
+//! Which machine a name leads to, and which are never asked.
+
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use tokio::net::TcpStream;
+
+use super::client::Failure;
+use super::url::Url;
+use crate::base::address::canonical;
+
+/// Most addresses of one name that are tried.
+const ADDRESSES_MAX: usize = 4;
+/// Where one cloud's machines ask for credentials over IPv6.
+const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+
+/// Link-local addresses, where clouds hand out credentials to whoever asks from inside; and those of no machine.
+pub(super) fn is_forbidden(address: IpAddr) -> bool {
+    let address = canonical(address);
+    let link_local = match address {
+        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast() || v4.octets()[0] == 0,
+        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == METADATA_V6,
+    };
+    link_local || address.is_unspecified() || address.is_multicast()
+}
+
+/// Connects to the first address of the host that takes the connection. The address that was judged is the one that is
+/// spoken to: there is no second look-up in between.
+pub(super) async fn connect(url: &Url) -> Result<TcpStream, Failure> {
+    let mut refused = false;
+    for address in addresses(url).await? {
+        if is_forbidden(address.ip()) || (!url.is_secure() && !canonical(address.ip()).is_loopback()) {
+            refused = true;
+            continue;
+        }
+        if let Ok(stream) = TcpStream::connect(address).await {
+            // A small request must not wait for an acknowledgement; where that cannot be set it is only slower.
+            let _ = stream.set_nodelay(true);
+            return Ok(stream);
+        }
+    }
+    Err(if refused { Failure::Forbidden } else { Failure::Unreachable })
+}
+
+async fn addresses(url: &Url) -> Result<Vec<SocketAddr>, Failure> {
+    if let Some(address) = url.address() {
+        return Ok(vec![SocketAddr::new(address, url.port())]);
+    }
+    let found = tokio::net::lookup_host((url.name(), url.port())).await.map_err(|_| Failure::Unreachable)?;
+    Ok(found.take(ADDRESSES_MAX).collect())
+}
