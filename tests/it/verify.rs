@@ -48,6 +48,12 @@ roles = ["admin"]
 respond = { status = 200 }
 
 [[routes]]
+name = "people"
+path = "/people/*"
+accept = ["session"]
+respond = { status = 200 }
+
+[[routes]]
 name = "typed"
 path = "/typed"
 auth = "none"
@@ -308,4 +314,19 @@ fn the_endpoint_moves_with_the_prefix_and_its_path_is_canonical() {
     assert_eq!(at("/auth/verify", "/open/x"), 404);
     let plain = ask_at(&gateway, "/gate/auth/verify", "GET", "/app/x", &[]);
     assert_eq!(plain.header("location"), Some("https://app.example/gate/auth/login?return_to=/app/x"));
+}
+
+#[test]
+fn an_api_key_counts_where_the_route_takes_keys_and_where_there_is_none() {
+    let gateway = setup(TRUST).start();
+    let made = gateway.verb(&["keys", "create", "robot", "--format", "json"]);
+    let made: serde_json::Value = serde_json::from_slice(&made.stdout).expect("JSON");
+    let key = ("X-Api-Key", made["key"].as_str().expect("a key"));
+    for (uri, status) in [("/app/x", 204), ("/nowhere", 204), ("/people/x", 401), ("/admin/x", 403)] {
+        assert_eq!(ask(&gateway, "GET", uri, &[key]).status, status, "{uri}");
+    }
+    let alone = gateway.send("GET /auth/verify", &[key], b"");
+    assert_eq!(alone.status, 204);
+    assert!(alone.header("x-auth-request-user").is_some_and(|user| user.starts_with("key:")));
+    assert_eq!(gateway.send("GET /auth/verify", &[("X-Api-Key", "pm_wrong")], b"").status, 401);
 }
