@@ -13,6 +13,9 @@ from load import Connection, Load
 
 CONNECTIONS = 4
 
+# After so many seconds without a request, what was queued is written.
+SETTLED = 1.0
+
 
 def percentile(values, share):
     """The nearest-rank percentile."""
@@ -59,41 +62,57 @@ def edits_under_load(binary, edits):
 
 def starts(binary, count):
     """From spawn to the first 200 of /ready; the database is there from the second start on."""
-    times = []
+    times, used = [], []
     with Gateway(binary) as gateway:
         first = gateway.start() * 1000
         gateway.stop()
         for _ in range(count):
             times.append(gateway.start() * 1000)
+            used.append(gateway.cpu_seconds() * 1000)
             gateway.stop()
     return [
         ("start to /ready with an empty data folder", f"{first:.0f} ms"),
         (f"start to /ready, {count} starts, p50 / p95 / p99 / max", f"{spread(times, 0)} ms"),
+        ("processor time of such a start, p50 / p95 / p99 / max", f"{spread(used, 0)} ms"),
     ]
 
 
-def idle_memory(binary, requests):
-    """Resident memory of a gateway that has just started, and after some requests."""
+def idle_memory(binary, *counts):
+    """Resident memory of a gateway that has just started, and idle again after so many requests."""
+    rows = []
     with Gateway(binary) as gateway:
         gateway.start()
-        time.sleep(1)
-        at_start = gateway.memory()
-        connection = Connection(gateway.port)
-        for _ in range(requests):
-            connection.ask()
-        time.sleep(1)
-        after = gateway.memory()
-    return [
-        ("resident memory after the start (of it not backed by files)", f"{at_start[0]:.1f} MiB ({at_start[1]:.1f})"),
-        (f"resident memory after {requests:,} requests (of it not backed by files)", f"{after[0]:.1f} MiB ({after[1]:.1f})"),
-    ]
+        time.sleep(SETTLED)
+        rows.append(memory_row("resident memory after the start", gateway.memory()))
+        connection, sent = Connection(gateway.port), 0
+        for count in counts:
+            ask(connection, count - sent)
+            sent = count
+            time.sleep(SETTLED)
+            rows.append(memory_row(f"resident memory after {count:,} requests", gateway.memory()))
+    return rows
 
 
-def memory_of_reloads(binary, reloads):
-    """Resident memory after many reloads against that after ten. Each reload is an edit that is seen in an answer."""
+def memory_row(what, memory):
+    """A row of the table with both kinds of memory."""
+    return f"{what} (of it not backed by files)", f"{memory[0]:.1f} MiB ({memory[1]:.1f})"
+
+
+def ask(connection, count):
+    """So many requests, one after the other."""
+    for _ in range(count):
+        connection.ask()
+
+
+def memory_of_reloads(binary, reloads, requests_before):
+    """Resident memory after many reloads against that after ten. Each reload is an edit that is seen in an answer.
+
+    Requests fill bounded buffers until these are full. Enough of them come first, so that only reloads are compared.
+    """
     with Gateway(binary) as gateway:
         gateway.start()
         connection = Connection(gateway.port)
+        ask(connection, requests_before)
         early = None
         for edition in range(1, reloads + 1):
             os.rename(gateway.draft(edition), gateway.rule)
@@ -101,27 +120,25 @@ def memory_of_reloads(binary, reloads):
             if edition == 10:
                 early = gateway.memory()
         late = gateway.memory()
+    what, figure = memory_row(f"resident memory after {reloads:,} reloads", late)
     return [
-        ("resident memory after 10 reloads (of it not backed by files)", f"{early[0]:.1f} MiB ({early[1]:.1f})"),
-        (
-            f"resident memory after {reloads:,} reloads (of it not backed by files)",
-            f"{late[0]:.1f} MiB ({late[1]:.1f}), {100 * (late[0] / early[0] - 1):+.1f} %",
-        ),
+        memory_row("resident memory after 10 reloads", early),
+        (what, f"{figure}, {100 * (late[0] / early[0] - 1):+.1f} %"),
     ]
 
 
 def wait_for_edition(connection, edition):
-    """Asks until an answer is stamped with this edition."""
+    """Asks now and then until an answer is stamped with this edition."""
     wanted = str(edition).encode()
     deadline = time.monotonic() + 10
     while connection.ask()[1] != wanted:
         if time.monotonic() > deadline:
             raise TimeoutError(f"edition {edition} was not seen within 10 s")
-        time.sleep(0.001)
+        time.sleep(0.01)
 
 
 def throughput(binary, seconds):
-    """Requests a second of a plain `respond` route and the processor time of one, all rules of the bench included."""
+    """Requests a second of a plain `respond` route and the processor time of one, with the shipped rules and the bench's own."""
     with Gateway(binary) as gateway:
         gateway.start()
         begun, cpu = time.monotonic(), gateway.cpu_seconds()

@@ -1,7 +1,8 @@
-"""A gateway to measure: a folder with one route and one rule, its process, and what the kernel knows about it."""
+"""A gateway to measure: a folder with one route, the shipped rules and one more, its process, and what the kernel knows."""
 
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -48,6 +49,8 @@ fn on_response(req, res) {{
 }}
 """
 
+ROOT = Path(__file__).resolve().parents[2]
+
 CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -61,8 +64,10 @@ class Gateway:
         self.process = None
         self._folder = tempfile.TemporaryDirectory(prefix="pluginmind-measure-")
         self.folder = Path(self._folder.name)
+        for shipped in ("plugins", "scripts"):
+            shutil.copytree(ROOT / shipped, self.folder / shipped)
         plugin = self.folder / "plugins/stamp"
-        plugin.mkdir(parents=True)
+        plugin.mkdir()
         (self.folder / "config.toml").write_text(CONFIG.format(port=self.port, admin_port=self.admin_port))
         (plugin / "plugin.toml").write_text(MANIFEST)
         self.rule = plugin / "main.rhai"

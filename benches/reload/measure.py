@@ -22,8 +22,8 @@ def main():
     measurements = (
         ("edits under load", lambda: figures.edits_under_load(binary, 100 // part)),
         ("starts", lambda: figures.starts(binary, 20 // part)),
-        ("idle memory", lambda: figures.idle_memory(binary, 10_000 // part)),
-        ("memory of reloads", lambda: figures.memory_of_reloads(binary, 1_000 // part)),
+        ("idle memory", lambda: figures.idle_memory(binary, 10_000 // part, 50_000 // part)),
+        ("memory of reloads", lambda: figures.memory_of_reloads(binary, 1_000 // part, 50_000 // part)),
         ("throughput", lambda: figures.throughput(binary, 10 // part)),
     )
     load_before = os.getloadavg()[0]

@@ -7,13 +7,15 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 use super::accounts::Account;
-use super::durable::{AccountLog, Ended, SessionLog, SessionRow, Unavailable, Written};
+use super::api_key::{KeyId, KeyRow};
+use super::durable::{AccountLog, Ended, KeyLog, SessionLog, SessionRow, Unavailable, Written};
 use super::ids::{SessionId, UserId};
 
 #[derive(Default)]
 pub(crate) struct FakeLog {
     pub(crate) sessions: Arc<Mutex<BTreeMap<SessionId, SessionRow>>>,
     pub(crate) accounts: Mutex<BTreeMap<UserId, Account>>,
+    pub(crate) keys: Mutex<BTreeMap<KeyId, KeyRow>>,
     pub(crate) touches: AtomicUsize,
     pub(crate) extensions: AtomicUsize,
     pub(crate) full: AtomicBool,
@@ -105,5 +107,28 @@ impl AccountLog for FakeLog {
             self.accounts.lock().remove(&id);
             self.sessions.lock().retain(|_, row| row.user != id);
         })
+    }
+}
+
+impl KeyLog for FakeLog {
+    fn insert(&self, row: &KeyRow) -> Written {
+        self.write(|| {
+            self.keys.lock().insert(row.id, row.clone());
+        })
+    }
+
+    fn revoke(&self, id: KeyId, revoked_ms: i64) -> Written {
+        self.write(|| {
+            if let Some(row) = self.keys.lock().get_mut(&id) {
+                row.revoked_ms = Some(revoked_ms);
+            }
+        })
+    }
+
+    fn touch(&self, id: KeyId, last_used_ms: i64) {
+        self.touches.fetch_add(1, Ordering::SeqCst);
+        if let Some(row) = self.keys.lock().get_mut(&id) {
+            row.last_used_ms = Some(last_used_ms);
+        }
     }
 }

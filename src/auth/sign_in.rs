@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::accounts::{Account, AccountError, Accounts};
-use super::durable::{AccountLog, SessionLog, Unavailable};
+use super::api_key::{ApiKey, ApiKeys};
+use super::durable::{AccountLog, KeyLog, SessionLog, Unavailable};
 use super::ids::{SessionId, UserId};
 use super::keyring::Keyring;
 use super::lockout::{self, LockedOut, Lockout};
@@ -24,6 +25,8 @@ pub struct Auth {
     pub sessions: Sessions,
     /// The accounts.
     pub accounts: Accounts,
+    /// The machines' keys.
+    pub keys: ApiKeys,
     /// The gate in front of password work.
     pub checks: Checks,
     /// Who guessed wrong too often.
@@ -82,10 +85,16 @@ pub struct Door {
 
 impl Auth {
     /// Empty tables over durable logs; `checks_max` passwords are checked at a time.
-    pub fn new(sessions: Arc<dyn SessionLog>, accounts: Arc<dyn AccountLog>, checks_max: usize) -> Self {
+    pub fn new(
+        sessions: Arc<dyn SessionLog>,
+        accounts: Arc<dyn AccountLog>,
+        keys: Arc<dyn KeyLog>,
+        checks_max: usize,
+    ) -> Self {
         Self {
             sessions: Sessions::new(sessions),
             accounts: Accounts::new(accounts),
+            keys: ApiKeys::new(keys),
             checks: Checks::new(checks_max),
             lockout: Arc::default(),
             verified: Verified::default(),
@@ -104,6 +113,23 @@ impl Auth {
         now: Moment,
     ) -> Result<Authenticated, Reason> {
         self.verified.authenticate(ring, &self.sessions, &self.accounts, token, lifetimes, now)
+    }
+
+    /// Whether a genuine key is good now: not revoked, in its time, and the account that it belongs to, if there is one,
+    /// may act. A good one counts as used.
+    ///
+    /// # Errors
+    /// [`Reason`] when it is not.
+    pub fn admit_key(&self, key: &ApiKey, now_ms: i64) -> Result<(), Reason> {
+        let account_may_act = |id| self.accounts.get(id).is_some_and(|account| !account.disabled);
+        if key.is_revoked() || !key.account().is_none_or(account_may_act) {
+            return Err(Reason::Revoked);
+        }
+        if key.is_expired(now_ms) {
+            return Err(Reason::Expired);
+        }
+        self.keys.note_use(key, now_ms);
+        Ok(())
     }
 
     /// Signs in with a name and a password. A name that nobody has, or that is none, takes as long as a wrong password.
@@ -194,7 +220,7 @@ impl Auth {
         Ok(Some(Renewed { token, max_age }))
     }
 
-    /// Erases an account and ends its sessions. Its id goes with it, so that what was written about it under a hash of that
+    /// Erases an account with its API keys and ends its sessions. Its id goes with it, so that what was written about it under a hash of that
     /// id is nobody's any more. Returns how many sessions were alive.
     ///
     /// # Errors
@@ -202,6 +228,7 @@ impl Auth {
     pub async fn forget(&self, user: UserId) -> Result<usize, AccountError> {
         let ended = self.sessions.count_of(user);
         self.accounts.forget(user).await?;
+        self.keys.forget(user);
         // The rows went with the account's, so a disk that refuses only this has nothing left to forget.
         let _ = self.sessions.end_all_of(user).await;
         Ok(ended)

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
-/// Why a request was refused. Closed: a new reason is a new variant and a new row of [`Refusal::row`].
+/// Why a request was refused. Closed: a new reason is a new variant and a new row of `Refusal::row`.
 #[derive(Clone, Debug)]
 pub enum Refusal {
     /// The request is malformed or ambiguous; the sentence is public and holds nothing of the request.

@@ -54,6 +54,7 @@ pub(super) fn change(options: &Options, action: Action) -> Result<Value, Failure
 pub(super) fn words(action: &Action) -> String {
     match action {
         Action::RevokeSessions(Which::Id(_)) => "there is no such session".to_owned(),
+        Action::RevokeKey { .. } => "there is no such key".to_owned(),
         _ => "there is no such account".to_owned(),
     }
 }

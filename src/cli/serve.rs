@@ -20,7 +20,7 @@ use crate::server::admin::{self, Admin};
 use crate::server::drain::drain;
 use crate::server::listen::listen;
 use crate::server::notify;
-use crate::server::reload::{Attempts, Report};
+use crate::server::reload::{Attempts, Report, Started};
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
 use crate::server::workers::{Options as WorkerOptions, Workers};
@@ -157,6 +157,7 @@ fn watch(
         gateway: Arc::clone(gateway),
         gate: workers.gate(),
         config_file: options.config_file(),
+        started: Started::with(&gateway.live.current().config),
     };
     Watcher::start(roots, read_ms, Arc::clone(&gateway.metrics), move |trigger| attempts.attempt(trigger))
         .map_err(|source| StartError::Io { what: "cannot start watching the files", source })

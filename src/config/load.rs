@@ -33,6 +33,9 @@ pub struct Inputs {
 pub struct Loaded {
     /// The configuration; there is one exactly when no problem is an error.
     pub config: Option<Config>,
+    /// The plugins' part even where another part is wrong, so that what is wrong with them is told at once; absent where the
+    /// file is no TOML.
+    pub plugins: Option<Plugins>,
     /// Every finding, in the file's order.
     pub problems: Problems,
     /// The other files that were looked at (schemas, secrets), there or not: what a watcher must watch.
@@ -82,7 +85,8 @@ pub fn load(inputs: &Inputs) -> Loaded {
         outside.push(context.strict(problem.hint("chmod o-w")));
     }
     let problems = in_order(outside, &syntax, &meaning, &inputs.source.name);
-    Loaded { config: (!problems.has_errors()).then_some(config), problems, files: context.files }
+    let plugins = (!syntax.has_errors()).then(|| config.plugins.clone());
+    Loaded { config: (!problems.has_errors()).then_some(config), plugins, problems, files: context.files }
 }
 
 /// Reads every table. The same calls describe the keys for the reference.

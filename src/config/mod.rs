@@ -44,7 +44,7 @@ pub use plugins::{Mode, PluginOverride, Plugins, RouteFilter, SettingValue};
 pub use rate_limit::RateLimit;
 pub use reference::reference;
 pub use rotate::{RotateError, Rotated, rotate, secret_file};
-pub use routes::{AuthNeed, Destination, Respond, Route, RouteLimits, Schema};
+pub use routes::{AuthNeed, Credential, Destination, Respond, Route, RouteLimits, Schema};
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
 pub use services::Service;

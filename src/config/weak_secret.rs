@@ -77,7 +77,7 @@ pub enum Weakness {
     Short,
     /// One of [`PLACEHOLDERS`], or nothing but common words.
     Placeholder,
-    /// Under [`BITS_PER_CHARACTER_MIN`].
+    /// Under `BITS_PER_CHARACTER_MIN`.
     LowEntropy,
 }
 

@@ -52,14 +52,16 @@ pub fn build(inputs: &config::Inputs, generation: u64) -> Built {
     let loaded = config::load(inputs);
     let mut problems = loaded.problems;
     let mut watched = loaded.files;
-    let Some(config) = loaded.config else {
+    let rules = loaded.plugins.as_ref().map(|plugins| {
+        watched.extend([plugins.path.clone(), plugins.scripts.clone()]);
+        let folders = Folders { plugins: &plugins.path, scripts: &plugins.scripts, root: &inputs.folder };
+        let (rules, found) = RuleBook::load(folders, &plugins.overrides);
+        problems.append(found);
+        rules
+    });
+    let (Some(config), Some(rules)) = (loaded.config, rules) else {
         return Built { snapshot: None, problems, watched };
     };
-    watched.extend([config.plugins.path.clone(), config.plugins.scripts.clone()]);
-    let folders =
-        Folders { plugins: &config.plugins.path, scripts: &config.plugins.scripts, root: &config.folder };
-    let (rules, rule_problems) = RuleBook::load(folders, &config.plugins.overrides);
-    problems.append(rule_problems);
     let routes = compile_routes(&config, &mut problems);
     let hash = hash_of(inputs, &rules);
     let keyring = Keyring::new(&config.session.keys)

@@ -6,11 +6,13 @@ use std::time::Instant;
 
 use super::client::Located;
 use super::endpoints::Own;
+use super::gateway::Gateway;
+use super::rate_limit::bucket;
 use super::step::Step;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
 use crate::config::Config;
-use crate::limiter::{Limiter, Limits};
+use crate::limiter::Limits;
 
 /// Proof that the address may ask at all.
 pub struct Admitted {
@@ -25,17 +27,24 @@ pub struct Admitted {
 pub fn admit(
     located: Located,
     config: &Config,
-    limiter: &Limiter,
+    gateway: &Gateway,
     now: Instant,
     trail: &mut Trail,
 ) -> Step<Admitted> {
-    let own = Own::find(located.path().as_str(), &config.gateway.prefix);
+    // What a proxy asks about goes to an app, whose paths are its own.
+    let own = match located.asked() {
+        Some(_) => None,
+        None => Own::find(located.path().as_str(), &config.gateway.prefix),
+    };
     trail.probe = own.is_some_and(Own::is_probe);
     if trail.probe {
         return Ok(Admitted { located, own });
     }
-    if let Err(denied) = limiter.check_ip(located.address(), &Limits::general(&config.rate_limit), now) {
+    if let Err(denied) =
+        gateway.limiter.check_ip(located.address(), &Limits::general(&config.rate_limit), now)
+    {
         trail.level = Some(denied.by);
+        gateway.metrics.rate_limit(bucket(denied.by.kind), false);
         return Err(Refusal::RateLimited { retry_after: denied.wait }.into());
     }
     Ok(Admitted { located, own })

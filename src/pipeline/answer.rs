@@ -54,6 +54,16 @@ impl Body {
     }
 }
 
+impl Drop for Body {
+    /// A stream that is dropped before its end was cut: by its upstream, by its client, or by the end of the process.
+    fn drop(&mut self) {
+        let whole = !matches!(self.source, Source::Upstream(_)) || self.is_end_stream();
+        if let Some(closing) = self.closing.as_mut().filter(|_| !whole) {
+            closing.was_cut();
+        }
+    }
+}
+
 impl HttpBody for Body {
     type Data = Bytes;
     type Error = UpstreamBodyError;
@@ -71,12 +81,11 @@ impl HttpBody for Body {
             }
             Source::Upstream(body) => std::task::ready!(Pin::new(body.as_mut()).poll_frame(context)),
         };
-        if let Some(closing) = &mut self.closing {
-            match &frame {
-                Some(Ok(frame)) => closing.count(frame.data_ref().map_or(0, Bytes::len)),
-                Some(Err(_)) => closing.was_cut(),
-                None => {}
-            }
+        if let (Some(closing), Some(Ok(frame))) = (&mut self.closing, &frame) {
+            closing.count(frame.data_ref().map_or(0, Bytes::len));
+        }
+        if frame.is_none() {
+            self.source = Source::Empty;
         }
         Poll::Ready(frame)
     }

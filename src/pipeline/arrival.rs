@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 
-use http::Method;
-use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName};
+use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
+use http::{Method, Uri};
 
+use super::forwarded::Asked;
 use super::step::Step;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
+use crate::base::target::Ambiguous;
 use crate::config::Server;
 use crate::proxy::hops::check_request;
 
@@ -20,6 +22,7 @@ pub struct Arrival {
     parts: Parts,
     peer: SocketAddr,
     has_body: bool,
+    asked: Option<Asked>,
 }
 
 /// The id of a request: the client's where it has the allowed form and stands once, a new one otherwise.
@@ -45,6 +48,7 @@ pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) 
     {
         return Err(Refusal::HeadersTooLarge.into());
     }
+    check_framing(&parts.headers).map_err(Refusal::BadRequest)?;
     check_request(&parts.headers).map_err(Refusal::BadRequest)?;
     if parts.headers.get(EXPECT).is_some_and(|v| !v.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
         return Err(Refusal::ExpectationFailed.into());
@@ -52,10 +56,35 @@ pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) 
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(Refusal::MethodNotAllowed { allow: crate::live::routes::USUAL_METHODS.join(", ") }.into());
     }
-    Ok(Arrival { parts, peer, has_body })
+    Ok(Arrival { parts, peer, has_body, asked: None })
+}
+
+/// Any coding but `chunked`, once, is read differently by different servers. A length beside it never comes here: hyper
+/// drops it and closes after the answer.
+///
+/// # Source
+/// RFC 9112 sections 6.1 and 6.3; THREATS rows SM-03, SM-04, SM-06, SM-07.
+fn check_framing(headers: &HeaderMap) -> Result<(), Ambiguous> {
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let Some(coding) = codings.next() else { return Ok(()) };
+    let plain = coding.as_bytes().eq_ignore_ascii_case(b"chunked") && codings.next().is_none();
+    if plain { Ok(()) } else { Err("The transfer coding is not one that is read here.") }
 }
 
 impl Arrival {
+    /// The same, with the request in its place that a proxy asks about.
+    pub(super) fn about(mut self, method: Method, uri: Uri, asked: Asked) -> Self {
+        self.parts.method = method;
+        self.parts.uri = uri;
+        self.asked = Some(asked);
+        self
+    }
+
+    /// Whether this is a request that a proxy asks about, which goes nowhere from here.
+    pub fn asked(&self) -> Option<Asked> {
+        self.asked
+    }
+
     /// The method.
     pub fn method(&self) -> &Method {
         &self.parts.method

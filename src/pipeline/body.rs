@@ -9,10 +9,11 @@ use hyper::body::Incoming;
 use super::authorise::Authorised;
 use super::endpoints::OWN_BODY_BYTES_MAX;
 use super::request_body::{Fault, RequestBody, Watch};
+use super::route::Way;
 use super::step::Step;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
-use crate::config::Server;
+use crate::config::{Destination, Server};
 use crate::live::routes::CompiledRoute;
 use crate::schema;
 
@@ -33,6 +34,11 @@ pub async fn vet(
     server: &Server,
     trail: &mut Trail,
 ) -> Step<Vetted> {
+    if authorised.asked().is_some() {
+        // The body is with the proxy; what came of it is not read.
+        let (_, watch) = RequestBody::stream(incoming, 0, server.body_timeout);
+        return Ok(Vetted { authorised, body: RequestBody::empty(), watch });
+    }
     let route = authorised.route().cloned();
     let limit = match &route {
         Some(route) => route.route.body_max.unwrap_or(server.body_max),
@@ -47,16 +53,23 @@ pub async fn vet(
     let schema = route.as_ref().and_then(|r| r.schema.as_ref());
     let must_read = schema.is_some() && (authorised.has_body() || takes_body(authorised.method()));
     let (stream, watch) = RequestBody::stream(incoming, limit, server.body_timeout);
-    let body = match schema.filter(|_| must_read) {
-        Some(schema) => {
+    trail.body = Some(watch.clone());
+    let body = match (schema.filter(|_| must_read), authorised.way()) {
+        (Some(schema), _) => {
             let bytes = stream.collect().await.map_err(Fault::refusal)?;
-            trail.bytes_in = bytes.len() as u64;
             schema::check(&bytes, server.json_depth_max)
                 .map_err(|why| Refusal::BadRequest(why.sentence()))?;
             schema.validate(&bytes).map_err(Refusal::InvalidInput)?;
             RequestBody::buffered(bytes)
         }
-        None => stream,
+        // What the gateway answers itself has no upstream that would read the body, so it is read here: its limits
+        // hold all the same, and the connection stays usable.
+        (None, Way::Own(_)) => RequestBody::buffered(stream.collect().await.map_err(Fault::refusal)?),
+        (None, Way::Route(route)) if matches!(route.route.to, Destination::Respond(_)) => {
+            stream.discard().await.map_err(Fault::refusal)?;
+            RequestBody::empty()
+        }
+        (None, Way::Route(_)) => stream,
     };
     Ok(Vetted { authorised, body, watch })
 }

@@ -75,7 +75,9 @@ pub fn require_https(located: &Located, config: &Config) -> Step<()> {
     if config.environment != Environment::Production || config.server.allow_http || !plain {
         return Ok(());
     }
-    let host = located.host.as_ref().filter(|_| matches!(*located.method(), Method::GET | Method::HEAD));
+    let may_redirect = located.asked().is_none_or(|asked| asked.redirect)
+        && matches!(*located.method(), Method::GET | Method::HEAD);
+    let host = located.host.as_ref().filter(|_| may_redirect);
     let query = located.query().map_or_else(String::new, |q| format!("?{q}"));
     let target = host.map(|h| format!("https://{}{}{query}", h.name(), located.path.as_str()));
     match target.and_then(|t| http::HeaderValue::try_from(t).ok()) {
@@ -126,7 +128,8 @@ fn check_target_form(arrival: &Arrival, host: Option<&Host>) -> Result<(), Refus
     Ok(())
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+/// Whether `X-Forwarded-*` of this address is believed.
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 

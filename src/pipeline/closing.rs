@@ -132,7 +132,7 @@ impl Closing {
             code: self.code.clone().map(Label::from),
             stage: self.refused_at.map(|s| Label::from(s.label())),
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-            bytes_in: self.trail.bytes_in,
+            bytes_in: self.trail.bytes_in(),
             bytes_out: self.bytes_out,
             client_hash: client.map(|c| *c.bytes()).unwrap_or_default(),
             user_hash: user.map(|u| *u.bytes()),

@@ -31,18 +31,30 @@ pub struct Screened(Admitted);
 ///
 /// # Errors
 /// The refusal of this stage.
-pub fn screen(admitted: Admitted, cors: &Cors, trail: &mut Trail) -> Step<Screened> {
-    let origin = admitted.headers().get(ORIGIN);
-    let listed = origin.filter(|o| is_listed(o, cors));
-    trail.cors_origin = listed.cloned();
-    let asks = admitted.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    if admitted.method() != Method::OPTIONS || origin.is_none() || !asks {
+pub fn screen(admitted: Admitted, cors: &Cors, trail: &Trail) -> Step<Screened> {
+    let headers = admitted.headers();
+    let asks = headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    // A proxy would take the answer to a preflight for leave to pass.
+    if admitted.method() != Method::OPTIONS
+        || !headers.contains_key(ORIGIN)
+        || !asks
+        || admitted.asked().is_some()
+    {
         return Ok(Screened(admitted));
     }
-    if listed.is_none() {
+    if trail.cors_origin.is_none() {
         return Err(Refusal::OriginNotAllowed.into());
     }
     Err(Stop::Answered(Box::new(preflight(cors))))
+}
+
+/// The origin that asks, where it stands once and in the list.
+pub fn listed<'a>(headers: &'a HeaderMap, cors: &Cors) -> Option<&'a HeaderValue> {
+    let mut origins = headers.get_all(ORIGIN).iter();
+    match (origins.next(), origins.next()) {
+        (Some(origin), None) => Some(origin).filter(|o| is_listed(o, cors)),
+        _ => None,
+    }
 }
 
 /// Whether the origin stands in the list, byte by byte.
@@ -131,6 +143,16 @@ mod tests {
         ] {
             assert!(!is_listed(&HeaderValue::from_static(other), &cors()), "{other}");
         }
+    }
+
+    #[test]
+    fn co_08_an_origin_that_stands_twice_is_not_listed() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(listed(&headers, &cors()), None);
+        headers.append(ORIGIN, HeaderValue::from_static("https://app.example"));
+        assert!(listed(&headers, &cors()).is_some());
+        headers.append(ORIGIN, HeaderValue::from_static("https://app.example"));
+        assert_eq!(listed(&headers, &cors()), None);
     }
 
     #[test]

@@ -4,10 +4,11 @@
 use std::sync::Arc;
 
 use http::Response;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
 
 use super::answer::Body;
 use super::closing::Closing;
+use super::forwarded::in_a_proxys_words;
 use super::gateway::Gateway;
 use super::rules::ask;
 use super::step::{Step, Stop};
@@ -60,11 +61,17 @@ pub fn finish(
     gateway: &Gateway,
     snapshot: &Arc<Snapshot>,
 ) -> Result<Response<Body>, Dropped> {
+    if outcome.is_err() {
+        charge(gateway, &snapshot.config.rate_limit, closing.trail());
+    }
     let answer = match outcome {
         Ok(answer) => answer,
         Err(Stop::Answered(response)) => Answer { response: *response, author: Author::Gateway },
         Err(Stop::Refused(refusal)) => {
-            charge(gateway, &snapshot.config.rate_limit, closing.trail());
+            let refusal = match closing.trail().asked {
+                Some(_) => in_a_proxys_words(refusal),
+                None => refusal,
+            };
             closing.refused(&refusal);
             if matches!(&refusal, Refusal::Rule(rule) if rule.silent) {
                 return Err(Dropped);
@@ -78,7 +85,8 @@ pub fn finish(
     Ok(response.map(|body| body.closes(closing)))
 }
 
-/// A request refused before it was metered is charged to its address alone; own probes are free.
+/// A request that ends before it was metered, refused or sent to sign in, is charged to its address alone; own probes
+/// are free.
 fn charge(gateway: &Gateway, config: &RateLimit, trail: &mut Trail) {
     let Some(address) = trail.client.filter(|_| trail.stage.charges_address_alone() && !trail.probe) else {
         return;
@@ -91,12 +99,15 @@ fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail:
     snapshot.hardening.apply(headers, author, trail.secure);
     renewal::decorate(headers, trail.renewed.as_ref());
     cors::decorate(headers, trail.cors_origin.as_ref());
-    if trail.unread {
+    if author == Author::Gateway && trail.leaves_body() {
         // What is left of the body must not be read as a next request (RFC 9112 section 9.6).
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Ok(id) = trail.id.as_str().parse() {
         headers.insert(super::arrival::X_REQUEST_ID, id);
+    }
+    if let Some(way) = &trail.sign_in {
+        headers.insert(LOCATION, way.clone());
     }
     if let Some(level) = trail.level {
         for (name, value) in level.headers() {

@@ -4,13 +4,13 @@
 use http::{Request, Response, Uri};
 
 use super::answer::Body;
-use super::gateway::Worker;
+use super::gateway::{Gateway, Worker};
 use super::identity::Identity;
 use super::request_body::{Fault, Watch};
 use super::step::Step;
 use super::thresholds::Cleared;
 use super::trail::Trail;
-use super::{Answer, respond};
+use super::{Answer, assertion, respond};
 use crate::base::refusal::Refusal;
 use crate::config::Destination;
 use crate::live::hardening::Author;
@@ -59,12 +59,12 @@ async fn upstream(
     let gateway = &worker.gateway;
     let service = gateway.upstreams.get(name).ok_or(Refusal::Unavailable { retry_after: None })?;
     let (body, watch) = request.take_body();
-    let outgoing = outgoing(&request, route, snapshot, trail, body.into_upload())?;
+    let outgoing = outgoing(&request, name, route, gateway, snapshot, trail, body.into_upload())?;
     let began = gateway.clock.now();
     let sent = proxy::send(&worker.pool, &service, outgoing, snapshot.config.server.body_timeout).await;
     let took = gateway.clock.now().saturating_duration_since(began);
     gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
-    trail.bytes_in = watch.bytes().max(trail.bytes_in);
+    trail.unread |= watch.fault().is_some();
     let (mut parts, body) = sent.map_err(|e| refusal(&e, &watch))?.into_parts();
     hops::clean_response(parts.status, &mut parts.headers, &snapshot.session_cookie);
     Ok(Response::from_parts(parts, Body::upstream(body)))
@@ -72,7 +72,9 @@ async fn upstream(
 
 fn outgoing(
     request: &Cleared,
+    service: &str,
     route: &CompiledRoute,
+    gateway: &Gateway,
     snapshot: &Snapshot,
     trail: &Trail,
     body: Upload,
@@ -80,11 +82,13 @@ fn outgoing(
     let groups: Vec<String> = match request.identity() {
         Identity::Anonymous => Vec::new(),
         Identity::User(user) => user.account.roles.iter().map(ToString::to_string).collect(),
+        Identity::ApiKey(key) => key.scopes().to_vec(),
     };
     let identity = match (request.identity(), &trail.user) {
         (Identity::User(user), Some(id)) => {
             Some(hops::Identity { user: id, email: user.account.name.email(), groups: &groups })
         }
+        (Identity::ApiKey(_), Some(id)) => Some(hops::Identity { user: id, email: None, groups: &groups }),
         _ => None,
     };
     let host = request.host().map(crate::base::target::Host::authority).unwrap_or_default();
@@ -95,14 +99,16 @@ fn outgoing(
         host: &host,
         identity,
         session_cookie: &snapshot.session_cookie,
-        credential: None,
+        credentials: request.withheld(),
         set: &route.route.set_headers,
     };
     let mut outgoing = Request::new(body);
     *outgoing.method_mut() = request.method().clone();
     *outgoing.uri_mut() =
         target(request, route).ok_or(Refusal::BadRequest("The request target is not a path."))?;
-    *outgoing.headers_mut() = hops::forward_request(request.headers().clone(), &forward);
+    let mut headers = hops::forward_request(request.headers().clone(), &forward);
+    assertion::set(&mut headers, service, request, gateway)?;
+    *outgoing.headers_mut() = headers;
     Ok(outgoing)
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::auth::Auth;
+use crate::auth::assertion::Assertions;
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
 use crate::limiter::Limiter;
@@ -25,6 +26,8 @@ pub struct Gateway {
     pub limiter: Limiter,
     /// Sessions, accounts, and the password gate.
     pub auth: Auth,
+    /// Signs who is asking, for services that want it.
+    pub assertions: Assertions,
     /// The database.
     pub store: Store,
     /// The services' health.

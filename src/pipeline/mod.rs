@@ -1,9 +1,11 @@
-//! Floor 5: one request, start to end. The order of the stages is written once, in [`decide`], and each stage takes the
+//! Floor 5: one request, start to end. The order of the stages is written once, in `decide`, and each stage takes the
 //! proof that the stage before it ran: a forgotten stage does not compile.
 
 pub mod admission;
 pub mod answer;
+pub mod api_key;
 pub mod arrival;
+pub mod assertion;
 pub mod authorise;
 pub mod body;
 pub mod client;
@@ -14,6 +16,7 @@ pub mod endpoints;
 pub mod envelope;
 pub mod finish;
 pub mod forward;
+pub mod forwarded;
 pub mod gateway;
 pub mod identity;
 pub mod origin;
@@ -49,6 +52,7 @@ use stage::Stage;
 use step::{Step, Stop};
 use trail::Trail;
 
+use crate::base::address::canonical;
 use crate::base::refusal::Refusal;
 use crate::live::hardening::Author;
 use crate::live::snapshot::Snapshot;
@@ -61,25 +65,31 @@ pub struct Answer {
     pub author: Author,
 }
 
-/// What becomes of one request: an answer, or silence where a rule said `drop`.
+/// What becomes of one request: an answer, or silence where a rule said `drop`. It is held from here on, before its
+/// future is polled: a client that is gone by then has its line too.
 ///
 /// # Errors
 /// [`Dropped`] when the connection is to be closed without an answer.
-pub async fn handle(
+pub fn handle(
     worker: Rc<Worker>,
     request: Request<Incoming>,
     peer: SocketAddr,
-) -> Result<Response<Body>, Dropped> {
+) -> impl Future<Output = Result<Response<Body>, Dropped>> {
     let gateway = &worker.gateway;
     let snapshot = gateway.live.current();
     let (parts, body) = request.into_parts();
     let id = arrival::correlate(&parts.headers);
-    let trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
+    let mut trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
+    // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
+    trail.client = Some(canonical(peer.ip()));
+    trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
-    let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;
-    // The panic hook has counted and logged it.
-    let outcome = outcome.unwrap_or_else(|| Err(Refusal::Internal.into()));
-    finish::finish(outcome, closing, gateway, &snapshot)
+    async move {
+        let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;
+        // The panic hook has counted and logged it.
+        let outcome = outcome.unwrap_or_else(|| Err(Refusal::Internal.into()));
+        finish::finish(outcome, closing, &worker.gateway, &snapshot)
+    }
 }
 
 /// The connection is to be closed without an answer.
@@ -103,10 +113,11 @@ async fn decide(
     trail.unread = !incoming.is_end_stream();
     let arrival = arrival::receive(parts, trail.unread, peer, &config.server)?;
     trail.stage = Stage::Client;
+    let arrival = forwarded::adopt(arrival, config, trail)?;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
     client::require_https(&located, config)?;
     trail.stage = Stage::Bans;
-    let admitted = admission::admit(located, config, &gateway.limiter, now, trail)?;
+    let admitted = admission::admit(located, config, gateway, now, trail)?;
     trail.stage = Stage::Cors;
     let screened = cors::screen(admitted, &config.cors, trail)?;
     trail.stage = Stage::Route;
@@ -123,7 +134,6 @@ async fn decide(
     let authorised = authorise::authorise(metered, gateway, snapshot, trail)?;
     trail.stage = Stage::Body;
     let vetted = body::vet(authorised, incoming, &config.server, trail).await?;
-    trail.unread = false;
     trail.stage = Stage::Thresholds;
     let cleared = thresholds::clear(vetted, config.thresholds, trail)?;
     renewal::renew(&cleared, gateway, snapshot, trail).await;

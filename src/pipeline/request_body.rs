@@ -46,6 +46,7 @@ pub struct Watch(Rc<Seen>);
 #[derive(Default)]
 struct Seen {
     bytes: Cell<u64>,
+    over: Cell<bool>,
     fault: Cell<Option<Fault>>,
 }
 
@@ -53,6 +54,11 @@ impl Watch {
     /// Bytes read so far.
     pub fn bytes(&self) -> u64 {
         self.0.bytes.get()
+    }
+
+    /// Whether the body came to its end.
+    pub fn is_over(&self) -> bool {
+        self.0.over.get()
     }
 
     /// Why the body was cut, if it was.
@@ -94,6 +100,7 @@ impl RequestBody {
     pub fn stream(incoming: Incoming, limit: u64, silence_max: Duration) -> (Self, Watch) {
         let watch = Watch::default();
         if incoming.is_end_stream() {
+            watch.0.over.set(true);
             return (Self::empty(), watch);
         }
         let silence = Box::pin(sleep(silence_max));
@@ -109,6 +116,17 @@ impl RequestBody {
             Form::Buffered(bytes) => Upload::whole(bytes),
             Form::Stream(_) => Upload::stream(self),
         }
+    }
+
+    /// Reads the body to its end and keeps nothing of it.
+    ///
+    /// # Errors
+    /// The fault that cut it.
+    pub async fn discard(mut self) -> Result<(), Fault> {
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+            frame?;
+        }
+        Ok(())
     }
 
     /// Reads the body to its end.
@@ -151,7 +169,10 @@ impl Stream {
         loop {
             match Pin::new(&mut self.incoming).poll_frame(context) {
                 Poll::Pending => return self.wait(context),
-                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Ready(None) => {
+                    self.watch.0.over.set(true);
+                    return Poll::Ready(None);
+                }
                 Poll::Ready(Some(Err(_))) => return self.cut(Fault::Malformed),
                 Poll::Ready(Some(Ok(frame))) => {
                     // Trailers of a request are dropped: nothing judged them (THREATS SM-22).
@@ -163,6 +184,7 @@ impl Stream {
                     }
                     self.left -= length;
                     self.waiting = false;
+                    self.watch.0.over.set(self.incoming.is_end_stream());
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
             }

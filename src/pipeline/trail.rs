@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use http::{HeaderValue, Method};
 
+use super::forwarded::Asked;
+use super::request_body::Watch;
 use super::stage::Stage;
 use crate::base::ids::CorrelationId;
 use crate::limiter::Level;
@@ -27,12 +29,16 @@ pub struct Trail {
     pub route: Arc<str>,
     /// How far the request came.
     pub stage: Stage,
-    /// The client's address, once known.
+    /// The client's address: the peer's until stage 3 knows better.
     pub client: Option<IpAddr>,
     /// Whether it is a probe, which is free.
     pub probe: bool,
     /// Whether the client came over https.
     pub secure: bool,
+    /// How a proxy asks about a request of its own, on `/auth/verify`.
+    pub asked: Option<Asked>,
+    /// Where a person could sign in; goes out with a 401.
+    pub sign_in: Option<HeaderValue>,
     /// The listed origin that asked, for the CORS headers.
     pub cors_origin: Option<HeaderValue>,
     /// The bucket with the least left, on metered requests.
@@ -49,8 +55,8 @@ pub struct Trail {
     pub ledger: Ledger,
     /// Whether a request body was announced that nobody has taken yet.
     pub unread: bool,
-    /// Bytes of the request body that were read.
-    pub bytes_in: u64,
+    /// What is known of the body, once somebody took it.
+    pub body: Option<Watch>,
     /// Whether an upstream answered.
     pub upstream_ms: Option<u32>,
 }
@@ -68,6 +74,8 @@ impl Trail {
             client: None,
             probe: false,
             secure: false,
+            asked: None,
+            sign_in: None,
             cors_origin: None,
             level: None,
             auth: AuthState::None,
@@ -76,8 +84,18 @@ impl Trail {
             facts: None,
             ledger: Ledger::default(),
             unread: false,
-            bytes_in: 0,
+            body: None,
             upstream_ms: None,
         }
+    }
+
+    /// Whether bytes of the request body may still come that nobody will read.
+    pub fn leaves_body(&self) -> bool {
+        self.body.as_ref().map_or(self.unread, |watch| !watch.is_over())
+    }
+
+    /// Bytes of the request body that were read.
+    pub fn bytes_in(&self) -> u64 {
+        self.body.as_ref().map_or(0, Watch::bytes)
     }
 }

@@ -13,6 +13,8 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
+use tokio::task::coop::unconstrained;
+use tokio::time::sleep;
 
 use super::address::Address;
 use super::socket::Socket;
@@ -95,7 +97,9 @@ impl Link {
         let bytes_before = self.socket.bytes_read();
         let Self { sender, connection, socket, ended } = self;
         let mut answer = pin!(sender.try_send_request(request));
-        let mut alarm = pin!(tokio::time::sleep(timeout));
+        // An upstream that floods uses up the task's share of the runtime, and a timer that asks for a share would never
+        // go off.
+        let mut alarm = pin!(unconstrained(sleep(timeout)));
         let mut frames_seen = 0;
         std::future::poll_fn(|cx| {
             if !*ended {
@@ -109,13 +113,13 @@ impl Link {
             }
             if progress.frames() != frames_seen {
                 frames_seen = progress.frames();
-                alarm.set(tokio::time::sleep(timeout));
+                alarm.set(unconstrained(sleep(timeout)));
             }
             while alarm.as_mut().poll(cx).is_ready() {
                 if !progress.waits_for_client() {
                     return Poll::Ready(Err(NoHead::Timeout));
                 }
-                alarm.set(tokio::time::sleep(timeout));
+                alarm.set(unconstrained(sleep(timeout)));
             }
             Poll::Pending
         })

@@ -40,10 +40,14 @@ pub struct Status {
 /// Every service by name.
 pub struct Upstreams {
     clock: Clock,
-    services: ArcSwap<HashMap<String, Arc<Service>>>,
+    services: ArcSwap<Services>,
+    /// Those of the configuration before: a request that began under it still finds a service that is gone by now.
+    before: ArcSwap<Services>,
     changes: watch::Sender<u64>,
     next_id: AtomicU64,
 }
+
+type Services = HashMap<String, Arc<Service>>;
 
 /// A service as one snapshot knows it.
 pub struct Service {
@@ -69,6 +73,7 @@ impl Upstreams {
         Self {
             clock,
             services: ArcSwap::default(),
+            before: ArcSwap::default(),
             changes: watch::Sender::new(0),
             next_id: AtomicU64::new(1),
         }
@@ -77,15 +82,17 @@ impl Upstreams {
     /// Takes over the services of a configuration. What stays keeps its health and its connections. Callers take turns:
     /// a reload is one at a time.
     pub fn apply(&self, services: &[config::Service]) {
-        let old = self.services.load();
+        let old = self.services.load_full();
         let new = services.iter().map(|s| (s.name.clone(), self.service(old.get(&s.name), s))).collect();
+        self.before.store(old);
         self.services.store(Arc::new(new));
         self.changes.send_modify(|n| *n += 1);
     }
 
-    /// A service by name.
+    /// A service by name; one that the last configuration dropped is found until the next.
     pub fn get(&self, name: &str) -> Option<Arc<Service>> {
-        self.services.load().get(name).cloned()
+        let now = self.services.load().get(name).cloned();
+        now.or_else(|| self.before.load().get(name).cloned())
     }
 
     /// The state of every service, by name.
@@ -235,6 +242,7 @@ mod tests {
             idle_timeout: Duration::from_secs(60),
             idle_max: 8,
             required: false,
+            assertion: false,
         }
     }
 
@@ -253,8 +261,10 @@ mod tests {
         assert!(Arc::ptr_eq(&after.endpoints()[1], &before.endpoints()[0]));
         assert_eq!(after.endpoints()[1].state(), State::Down);
         assert_eq!(after.status().state, State::Unknown);
-        assert!(upstreams.get("old").is_none());
+        assert_eq!(upstreams.status().len(), 1);
+        assert!(upstreams.get("old").is_some(), "a request that began before the reload still goes there");
         upstreams.apply(&[service("app", &[B, A])]);
+        assert!(upstreams.get("old").is_none());
         assert!(Arc::ptr_eq(&upstreams.get("app").unwrap(), &after));
     }
 

@@ -1,5 +1,6 @@
 //! What a rule may know of a request. Filled by the pipeline, read by scripts, changed by nobody.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
@@ -131,12 +132,22 @@ impl RequestFacts {
         self.identity.get()?.api_key.as_ref()
     }
 
-    /// A header as text: the first value, `""` where it is absent, is no text, or holds a credential.
-    pub(super) fn header(&self, name: &str) -> &str {
+    /// A header as text: all its values as one list (RFC 9110 section 5.3), so that a rule judges no fewer than the
+    /// upstream reads (THREATS HB-08); `""` where it is absent, is no text, or holds a credential.
+    pub(super) fn header(&self, name: &str) -> Cow<'_, str> {
         if is_secret(name) {
-            return "";
+            return Cow::Borrowed("");
         }
-        self.headers.get(name).and_then(|v| std::str::from_utf8(v.as_bytes()).ok()).unwrap_or_default()
+        let values = self.headers.get_all(name).iter();
+        let mut texts = values.filter_map(|v| std::str::from_utf8(v.as_bytes()).ok());
+        let first = texts.next().unwrap_or_default();
+        let Some(second) = texts.next() else { return Cow::Borrowed(first) };
+        let mut list = format!("{first}, {second}");
+        for more in texts {
+            list.push_str(", ");
+            list.push_str(more);
+        }
+        Cow::Owned(list)
     }
 
     /// A cookie's value; `""` where it is absent or is the session's.

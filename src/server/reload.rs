@@ -4,12 +4,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::notify;
+use super::start::wants_assertions;
 use super::workers::Gate;
 use crate::base::problems::{Problem, Problems, Severity};
 use crate::config::{Config, Inputs};
 use crate::live::policy::Policy;
 use crate::live::reloader::{Built, Trigger};
-use crate::live::snapshot::{self, Snapshot};
+use crate::live::snapshot::{self, Built as Snapshots, Snapshot};
 use crate::pipeline::gateway::Gateway;
 use crate::store::ReloadRow;
 use crate::telemetry::metrics::ReloadOutcome;
@@ -40,6 +41,34 @@ pub struct Attempts {
     pub gate: Gate,
     /// The config file, watched even while it cannot be read.
     pub config_file: Option<PathBuf>,
+    /// What the process was started with.
+    pub started: Started,
+}
+
+/// Keys that are read at the start only, as they were then: the process runs with these, whatever was edited since.
+pub struct Started(Vec<(&'static str, String)>);
+
+impl Started {
+    /// The values of a configuration.
+    pub fn with(config: &Config) -> Self {
+        Self(vec![
+            ("server.listen", config.server.listen.to_string()),
+            ("server.workers", config.server.workers.to_string()),
+            ("admin.listen", config.admin.listen.to_string()),
+            ("admin.token_file", format!("{:?}", config.admin.token_file)),
+            ("storage.path", config.storage.path.display().to_string()),
+            ("storage.usage_queue_max", config.storage.usage_queue_max.to_string()),
+            ("auth.local.password_checks_max", config.auth.password_checks_max.to_string()),
+            ("log.format", format!("{:?}", config.log.format)),
+            ("log.queue_max", config.log.queue_max.to_string()),
+        ])
+    }
+
+    /// The keys that another configuration would change, if only the process were started anew.
+    fn differ_from(&self, next: &Config) -> Vec<&'static str> {
+        let next = Self::with(next);
+        self.0.iter().zip(&next.0).filter(|(old, new)| old != new).map(|((key, _), _)| *key).collect()
+    }
 }
 
 impl Attempts {
@@ -51,8 +80,10 @@ impl Attempts {
         let current = gateway.live.current();
         let (snapshot, problems, mut roots) = match (self.gather)() {
             Ok(inputs) => {
-                let built = snapshot::build(&inputs, current.generation + 1);
-                (built.snapshot, built.problems, built.watched)
+                let Snapshots { snapshot, mut problems, watched } =
+                    snapshot::build(&inputs, current.generation + 1);
+                let snapshot = snapshot.filter(|next| self.can_sign(next, &mut problems));
+                (snapshot, problems, watched)
             }
             Err(problem) => {
                 let mut problems = Problems::default();
@@ -63,7 +94,7 @@ impl Attempts {
         roots.extend(self.config_file.clone());
         let problems = Arc::new(problems);
         let needs_restart =
-            snapshot.as_ref().map_or_else(Vec::new, |next| restart_keys(&current.config, &next.config));
+            snapshot.as_ref().map_or_else(Vec::new, |next| self.started.differ_from(&next.config));
         let applied = snapshot.is_some();
         let hash = snapshot.as_ref().map(|s| s.hash.clone()).unwrap_or_default();
         match snapshot {
@@ -74,7 +105,7 @@ impl Attempts {
                     Report { applied: true, generation: current.generation, problems, needs_restart };
                 return Built { report, roots };
             }
-            Some(next) => self.apply(next, &problems, &needs_restart),
+            Some(next) => self.apply(&current, next, &problems, &needs_restart),
             None => self.keep(&current, &problems),
         }
         self.record(applied, hash, &problems);
@@ -95,10 +126,30 @@ impl Attempts {
             && !self.gateway.policy.read().is_stale()
     }
 
-    fn apply(&self, next: Snapshot, problems: &Arc<Problems>, needs_restart: &[&'static str]) {
+    /// Assertions that nobody can sign would leave their services without requests.
+    fn can_sign(&self, next: &Snapshot, problems: &mut Problems) -> bool {
+        if !wants_assertions(&next.config) {
+            return true;
+        }
+        let key = self.gateway.assertions.prepare();
+        key.map_err(|why| problems.push(Problem::of("services.assertion", why.to_string()))).is_ok()
+    }
+
+    fn apply(
+        &self,
+        current: &Snapshot,
+        next: Snapshot,
+        problems: &Arc<Problems>,
+        needs_restart: &[&'static str],
+    ) {
         let gateway = &self.gateway;
         gateway.logs.reconfigure(&next.config.log);
-        gateway.upstreams.apply(&next.config.services);
+        let services = &next.config.services;
+        gateway.upstreams.apply(services);
+        let stays = |name: &str| services.iter().any(|s| s.name == name);
+        for gone in current.config.services.iter().filter(|s| !stays(&s.name)) {
+            gateway.metrics.forget_service(&gone.name);
+        }
         self.gate.set_connections_max(next.config.server.connections_max);
         let generation = next.generation;
         gateway.live.swap(Arc::new(next));
@@ -158,22 +209,4 @@ fn watched_of(config: &Config) -> Vec<PathBuf> {
     let mut roots = vec![config.plugins.path.clone(), config.plugins.scripts.clone()];
     roots.extend(config.session.secret_file.clone());
     roots
-}
-
-/// Keys that differ and are read at the start only.
-fn restart_keys(old: &Config, new: &Config) -> Vec<&'static str> {
-    let mut keys = Vec::new();
-    let mut check = |differs: bool, key| {
-        if differs {
-            keys.push(key);
-        }
-    };
-    check(old.server.listen != new.server.listen, "server.listen");
-    check(old.server.workers != new.server.workers, "server.workers");
-    check(old.admin.listen != new.admin.listen, "admin.listen");
-    check(old.storage.path != new.storage.path, "storage.path");
-    check(old.auth.password_checks_max != new.auth.password_checks_max, "auth.local.password_checks_max");
-    check(old.log.format != new.log.format, "log.format");
-    check(old.log.queue_max != new.log.queue_max, "log.queue_max");
-    keys
 }

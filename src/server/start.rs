@@ -14,15 +14,17 @@ use super::listen::{ListenError, listen};
 use super::phase::Shutdown;
 use super::raw;
 use super::workers::{Options, Workers};
+use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::{Auth, Moment};
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
 use crate::base::problems::Problems;
+use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::snapshot::Snapshot;
-use crate::pipeline::durable::{Durable, account_of, session_of};
+use crate::pipeline::durable::{Durable, account_of, key_of, session_of};
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::{handle, unparsed};
@@ -37,6 +39,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The key of assertions.
+    #[error(transparent)]
+    AssertionKey(#[from] KeyError),
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -66,6 +71,10 @@ pub fn gateway(
     let options =
         store::Options { usage_queue_max: config.storage.usage_queue_max, ..store::Options::default() };
     let store = Store::open(&config.storage.path, options)?;
+    let assertions = Assertions::new(data_folder(&config.storage.path));
+    if wants_assertions(config) {
+        assertions.prepare()?;
+    }
     let auth = load_auth(&snapshot, &store, &clock)?;
     let upstreams = Arc::new(Upstreams::new(clock.clone()));
     upstreams.apply(&config.services);
@@ -84,6 +93,7 @@ pub fn gateway(
         policy: PolicyBoard::new(policy),
         limiter: Limiter::new(clock.now()),
         auth,
+        assertions,
         pseudonyms: Pseudonymiser::new(store.pseudonym_key().expose()),
         store,
         upstreams,
@@ -98,10 +108,11 @@ pub fn gateway(
 
 fn load_auth(snapshot: &Snapshot, store: &Store, clock: &Clock) -> Result<Auth, StartError> {
     let durable = Arc::new(Durable(store.clone()));
-    let auth = Auth::new(durable.clone(), durable, snapshot.config.auth.password_checks_max);
+    let auth = Auth::new(durable.clone(), durable.clone(), durable, snapshot.config.auth.password_checks_max);
     let now = Moment::of(clock);
     let reader = store.reader()?;
     auth.accounts.load(reader.users()?.into_iter().filter_map(account_of).collect());
+    auth.keys.load(reader.keys()?.into_iter().map(key_of).collect());
     let sessions = reader.sessions(now.unix_ms)?.iter().map(session_of).collect();
     auth.sessions.load(sessions, lifetimes(&snapshot.config.session), now);
     Ok(auth)
@@ -150,6 +161,11 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown
     if let Ending::Unparsed(status) = ending {
         unparsed::record(&gateway, peer, status);
     }
+}
+
+/// Whether any service is to be told who is asking in a signed header.
+pub fn wants_assertions(config: &Config) -> bool {
+    config.services.iter().any(|s| s.assertion)
 }
 
 /// The folder that holds the database, and beside it the secret and the admin token.

@@ -5,6 +5,7 @@
 
 mod error;
 mod identity;
+mod keys;
 mod label;
 mod lock;
 mod migrate;
@@ -27,6 +28,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use self::error::{CloseError, OpenError, WriteError};
+pub use self::keys::KeyRow;
 pub use self::label::Label;
 pub use self::queue::Pending;
 pub use self::reader::Reader;
@@ -125,9 +127,19 @@ impl Store {
         self.urgent(Op::ExtendSession { id, expires_ms })
     }
 
-    /// Removes a user and what belongs to it, and overwrites where it stood, as far as no reader holds on to it.
-    pub fn erase_user(&self, id: [u8; 16]) -> Pending {
-        self.urgent(Op::EraseUser(id))
+    /// Removes a user and what belongs to it, its sessions and the API keys whose owner is `owner`, and overwrites where it stood, as far as no reader holds on to it.
+    pub fn erase_user(&self, id: [u8; 16], owner: String) -> Pending {
+        self.urgent(Op::EraseUser { id, owner })
+    }
+
+    /// Adds an API key.
+    pub fn insert_key(&self, row: KeyRow) -> Pending {
+        self.urgent(Op::InsertKey(row))
+    }
+
+    /// Notes when an API key was revoked; one that is not there is no error.
+    pub fn revoke_key(&self, id: [u8; 8], revoked_ms: i64) -> Pending {
+        self.urgent(Op::RevokeKey { id, revoked_ms })
     }
 
     /// Notes the outcome of a reload.
@@ -139,6 +151,11 @@ impl Store {
     pub fn touch_session(&self, id: [u8; 16], last_seen_ms: i64) {
         // Not counted: no row is lost, and the next request of the session notes it again.
         let _ = self.inner.shared.queues.batch(Batched::Touch { id, last_seen_ms });
+    }
+
+    /// Notes when an API key was last used; otherwise as [`Store::touch_session`].
+    pub fn touch_key(&self, id: [u8; 8], last_used_ms: i64) {
+        let _ = self.inner.shared.queues.batch(Batched::TouchKey { id, last_used_ms });
     }
 
     /// Hands over a usage row. Never waits; a row that does not fit is dropped and counted.

@@ -11,6 +11,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::error::{CloseError, WriteError};
+use super::keys::KeyRow;
 use super::reloads::ReloadRow;
 use super::sessions::{SessionRow, SessionsRemoved};
 use super::sweep::Sweep;
@@ -36,7 +37,9 @@ pub(super) enum Op {
     RemoveSessions(SessionsRemoved),
     ExtendSession { id: [u8; 16], expires_ms: i64 },
     SaveUser(UserRow),
-    EraseUser([u8; 16]),
+    EraseUser { id: [u8; 16], owner: String },
+    InsertKey(KeyRow),
+    RevokeKey { id: [u8; 8], revoked_ms: i64 },
     AddReload(ReloadRow),
 }
 
@@ -45,6 +48,7 @@ pub(super) enum Op {
 pub(super) enum Batched {
     Usage(UsageRow),
     Touch { id: [u8; 16], last_seen_ms: i64 },
+    TouchKey { id: [u8; 8], last_used_ms: i64 },
 }
 
 pub(super) type Reply = oneshot::Sender<Result<(), WriteError>>;

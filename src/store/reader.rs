@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::error::{OpenError, reason};
+use super::keys::{self, KeyRow};
 use super::reloads::{self, ReloadRow};
 use super::sessions::{self, SessionRow};
 use super::usage::{self, UsageListed};
@@ -40,6 +41,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn users(&self) -> Result<Vec<UserRow>, OpenError> {
         self.explain(users::load(&self.connection))
+    }
+
+    /// Every API key, newest first, revoked ones too.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn keys(&self) -> Result<Vec<KeyRow>, OpenError> {
+        self.explain(keys::load(&self.connection))
     }
 
     /// The newest usage rows, newest first.

@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::sweep::{Progress, Sweep};
-use super::{Shared, reloads, sessions, sweep, usage, users};
+use super::{Shared, keys, reloads, sessions, sweep, usage, users};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
@@ -124,7 +124,7 @@ impl Writer {
         }
         transaction.commit()?;
         self.worked();
-        if jobs.iter().any(|job| matches!(job.op, Op::EraseUser(_))) {
+        if jobs.iter().any(|job| matches!(job.op, Op::EraseUser { .. })) {
             self.fold();
         }
         Ok(outcomes)
@@ -167,6 +167,7 @@ impl Writer {
             match write {
                 Batched::Usage(row) => usage::insert(&transaction, row)?,
                 Batched::Touch { id, last_seen_ms } => sessions::touch(&transaction, id, *last_seen_ms)?,
+                Batched::TouchKey { id, last_used_ms } => keys::touch(&transaction, *id, *last_used_ms)?,
             }
         }
         transaction.commit()
@@ -244,7 +245,9 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
         Op::RemoveSessions(which) => sessions::remove(connection, which),
         Op::ExtendSession { id, expires_ms } => sessions::extend(connection, id, *expires_ms),
         Op::SaveUser(row) => users::save(connection, row),
-        Op::EraseUser(id) => users::erase(connection, id),
+        Op::EraseUser { id, owner } => users::erase(connection, id, owner),
+        Op::InsertKey(row) => keys::insert(connection, row),
+        Op::RevokeKey { id, revoked_ms } => keys::revoke(connection, *id, *revoked_ms),
         Op::AddReload(row) => reloads::insert(connection, row),
     }
 }

@@ -62,7 +62,11 @@ class Browser:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"performance": "ALL", "browser": "ALL"})
         service = Service(shutil.which("chromedriver"), log_output=str(folder / "chromedriver.log"))
-        self.driver = webdriver.Chrome(options=options, service=service)
+        try:
+            self.driver = webdriver.Chrome(options=options, service=service)
+        except BaseException:
+            service.stop()
+            raise
         self.driver.set_page_load_timeout(60)
         self.driver.set_script_timeout(60)
 

@@ -157,7 +157,8 @@ fn pr_03_without_file_descriptors_it_waits_and_recovers() {
 fn pr_07_a_start_that_fails_says_why_in_one_sentence_and_shows_no_secret() {
     let folder = Setup::new("").file("data", "in the way").folder();
     let secret = ("BACKEND_SESSION_SECRET".to_owned(), "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b".to_owned());
-    let output = crate::harness::gateway::verb(folder.path(), &["serve"], &[secret.clone()], None);
+    let output =
+        crate::harness::gateway::verb(folder.path(), &["serve"], std::slice::from_ref(&secret), None);
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");

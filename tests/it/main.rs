@@ -1,8 +1,12 @@
 //! The real binary on loopback, one file per stage.
-#![expect(clippy::panic, reason = "a panic is how a test fails")]
+#![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
+#![expect(clippy::float_cmp, reason = "the numbers that are compared are counts")]
 #![expect(clippy::needless_raw_string_hashes, reason = "scripts and configurations are quoted alike")]
 
+mod admin;
+mod assertion;
 mod body;
+mod cli;
 mod client;
 mod cors;
 mod drain;
@@ -10,11 +14,15 @@ mod envelope;
 mod forget;
 mod forward;
 mod harness;
+mod keys;
 mod lockout;
+mod metrics;
 mod origin;
+mod privacy;
 mod rate_limit;
 mod reload;
 mod renew;
+mod review;
 mod rotate;
 mod route;
 mod rules;
@@ -23,3 +31,5 @@ mod session_end;
 mod session_token;
 mod sign_in;
 mod storage;
+mod stream;
+mod verify;

@@ -112,7 +112,7 @@ fn jw_07_times_are_exact_numbers_without_leeway() {
         ("exp", json!(-1)),
         ("exp", json!(1e300)),
         ("exp", json!(u64::MAX)),
-        ("exp", json!(iat as f64 + 86_400.5)),
+        ("exp", json!(4_000_000_000.5)),
         ("nbf", json!(iat + 3_600)),
         ("nbf", json!("0")),
         ("iat", json!(iat + 31_536_000)),

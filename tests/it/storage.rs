@@ -183,7 +183,7 @@ fn storm(address: SocketAddr, noted: &Mutex<Acknowledged>, count: &AtomicUsize, 
         let cookie = answer.lines().find_map(|l| l.strip_prefix("set-cookie: ")).expect("a session cookie");
         let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
         let turn = count.fetch_add(1, Ordering::Relaxed);
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             noted.lock().unwrap().alive.push(cookie);
             continue;
         }

@@ -39,7 +39,7 @@ impl Bench {
     /// One account: `ada@example.org`, password `lovelace`.
     async fn new() -> Self {
         let log = FakeLog::shared();
-        let auth = Auth::new(log.clone(), log.clone(), 2);
+        let auth = Auth::new(log.clone(), log.clone(), log.clone(), 2);
         let digest = password::hash(&secret("lovelace")).unwrap();
         let name = AccountName::parse("ada@example.org").unwrap();
         let user = auth.accounts.add(name, Some(digest), vec![], 0).await.unwrap().id;

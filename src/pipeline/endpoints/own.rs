@@ -13,6 +13,10 @@ pub enum Own {
     Session,
     /// `GET`: who am I?
     Me,
+    /// `GET`: may a request pass that a proxy in front has?
+    Verify,
+    /// `GET`: the public keys of assertions.
+    Jwks,
     /// `GET`: the process answers.
     Live,
     /// `GET`: the gateway can do its work.
@@ -27,12 +31,14 @@ pub enum Own {
     ServicesHealth,
 }
 
-const ALL: [Own; 11] = [
+const ALL: [Own; 13] = [
     Own::Login,
     Own::Logout,
     Own::LogoutAll,
     Own::Session,
     Own::Me,
+    Own::Verify,
+    Own::Jwks,
     Own::Live,
     Own::Ready,
     Own::Health,
@@ -56,6 +62,8 @@ impl Own {
             Self::LogoutAll => "/auth/logout-all",
             Self::Session => "/auth/session",
             Self::Me => "/auth/me",
+            Self::Verify => "/auth/verify",
+            Self::Jwks => "/.well-known/pluginmind/jwks.json",
             Self::Live => "/live",
             Self::Ready => "/ready",
             Self::Health => "/health",
@@ -72,7 +80,7 @@ impl Own {
 
     /// Whether the endpoint stands below `/auth/`.
     pub const fn is_auth(self) -> bool {
-        matches!(self, Self::Login | Self::Logout | Self::LogoutAll | Self::Session | Self::Me)
+        matches!(self, Self::Login | Self::Logout | Self::LogoutAll | Self::Session | Self::Me | Self::Verify)
     }
 
     /// Whether the endpoint takes the method.
@@ -87,7 +95,7 @@ impl Own {
 
     /// Words for plugins' route filters.
     pub fn tags(self) -> Vec<String> {
-        let kind = if self.is_auth() { "auth" } else { "health" };
+        let kind = if self.is_auth() || self == Self::Jwks { "auth" } else { "health" };
         vec!["gateway".to_owned(), kind.to_owned()]
     }
 

@@ -78,19 +78,19 @@ mod req {
     /// `User-Agent`.
     #[rhai_fn(get = "user_agent", pure)]
     pub fn user_agent(req: &mut Request) -> ImmutableString {
-        text(req.0.facts.header("user-agent"))
+        text(&req.0.facts.header("user-agent"))
     }
 
     /// `Referer`.
     #[rhai_fn(get = "referer", pure)]
     pub fn referer(req: &mut Request) -> ImmutableString {
-        text(req.0.facts.header("referer"))
+        text(&req.0.facts.header("referer"))
     }
 
     /// `Content-Type`.
     #[rhai_fn(get = "content_type", pure)]
     pub fn content_type(req: &mut Request) -> ImmutableString {
-        text(req.0.facts.header("content-type"))
+        text(&req.0.facts.header("content-type"))
     }
 
     /// The declared length of the body in bytes.
@@ -123,10 +123,10 @@ mod req {
         req.0.tags().into_iter().map(Dynamic::from).collect()
     }
 
-    /// A header; the first value where it repeats. Credentials read as `""`.
+    /// A header; its values joined by `, ` where it repeats. Credentials read as `""`.
     #[rhai_fn(pure)]
     pub fn header(req: &mut Request, name: &str) -> ImmutableString {
-        text(req.0.facts.header(name))
+        text(&req.0.facts.header(name))
     }
 
     /// Whether a header is there, credentials included.

@@ -21,6 +21,9 @@ pub(super) enum Endpoint {
     SetPassword,
     DisableUser,
     ForgetUser,
+    Keys,
+    CreateKey,
+    RevokeKey,
 }
 
 /// What the table says of a method and a path.
@@ -38,7 +41,7 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 15] = {
+const TABLE: [Row; 17] = {
     use Endpoint as E;
     [
         ("/live", Some(E::Live), None),
@@ -56,6 +59,8 @@ const TABLE: [Row; 15] = {
         ("/admin/api/users/passwd", None, Some(E::SetPassword)),
         ("/admin/api/users/disable", None, Some(E::DisableUser)),
         ("/admin/api/users/forget", None, Some(E::ForgetUser)),
+        ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
+        ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
     ]
 };
 
@@ -96,6 +101,8 @@ impl Endpoint {
             E::SetPassword => Some("users.passwd"),
             E::DisableUser => Some("users.disable"),
             E::ForgetUser => Some("users.forget"),
+            E::CreateKey => Some("keys.create"),
+            E::RevokeKey => Some("keys.revoke"),
             _ => None,
         }
     }

@@ -9,6 +9,7 @@ mod audit;
 mod endpoint;
 mod fields;
 mod guard;
+pub mod keys;
 mod lockout;
 pub mod sessions;
 pub mod status;
@@ -159,6 +160,7 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
+        Endpoint::Keys => answer::json(&keys::list(&gateway.auth, gateway.clock.unix_ms())),
         // What writes was handled before.
         Endpoint::Status
         | Endpoint::Reload
@@ -166,6 +168,8 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         | Endpoint::SetPassword
         | Endpoint::DisableUser
         | Endpoint::ForgetUser
+        | Endpoint::CreateKey
+        | Endpoint::RevokeKey
         | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
     })
 }

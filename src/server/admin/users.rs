@@ -122,7 +122,7 @@ fn password_problem(password: &Secret<String>, terms: Terms) -> Option<String> {
     short.then(|| format!("the password must have at least {} characters", terms.password_min))
 }
 
-fn is_role(role: &str) -> bool {
+pub(super) fn is_role(role: &str) -> bool {
     (1..=ROLE_BYTES_MAX).contains(&role.len()) && role.bytes().all(|b| b.is_ascii_graphic() && b != b',')
 }
 

@@ -1,5 +1,6 @@
 //! A raw HTTP/1.1 client: it sends exactly the bytes it is given and reads one answer at a time.
 
+use std::fmt::Write as _;
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -105,6 +106,23 @@ impl Connection {
         }
     }
 
+    /// Reads until these bytes have come, and takes them and all before them out; an answer's head, part of a body, a 100.
+    pub fn read_until(&mut self, wanted: &str) -> String {
+        loop {
+            if let Some(at) = find(&self.buffer, wanted.as_bytes()) {
+                let taken: Vec<u8> = self.buffer.drain(..at + wanted.len()).collect();
+                return String::from_utf8_lossy(&taken).into_owned();
+            }
+            assert!(self.fill(), "closed before {wanted:?} came: {}", String::from_utf8_lossy(&self.buffer));
+        }
+    }
+
+    /// Everything up to the end of the connection, as it came.
+    pub fn read_rest(&mut self) -> String {
+        while self.fill() {}
+        String::from_utf8_lossy(&std::mem::take(&mut self.buffer)).into_owned()
+    }
+
     /// Reads to the end of the connection; `true` when it ended in time.
     pub fn closes(&mut self) -> bool {
         let mut rest = [0; 4096];
@@ -191,10 +209,10 @@ pub fn compose(line: &str, headers: &[(&str, &str)], body: &[u8]) -> Vec<u8> {
         head.push_str("Host: localhost\r\n");
     }
     for (name, value) in headers {
-        head.push_str(&format!("{name}: {value}\r\n"));
+        let _ = write!(head, "{name}: {value}\r\n");
     }
     if !body.is_empty() && !has("content-length") && !has("transfer-encoding") {
-        head.push_str(&format!("Content-Length: {}\r\n", body.len()));
+        let _ = write!(head, "Content-Length: {}\r\n", body.len());
     }
     head.push_str("\r\n");
     let mut bytes = head.into_bytes();

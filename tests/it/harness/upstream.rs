@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
 /// A recording upstream on a free port. It lives as long as the test process; its thread ends with it.
@@ -38,6 +39,31 @@ impl Upstream {
             }
         });
         Self { address, seen }
+    }
+
+    /// Hands each connection over as it is; nothing is recorded.
+    pub fn raw(handle: impl Fn(TcpStream) + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let handle = Arc::new(handle);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let handle = Arc::clone(&handle);
+                std::thread::spawn(move || handle(stream));
+            }
+        });
+        Self { address, seen: Arc::default() }
+    }
+
+    /// Answers nothing and tells what came on each connection once the other end has closed it.
+    pub fn silent() -> (Self, Receiver<String>) {
+        let (tell, hear) = channel();
+        let upstream = Self::raw(move |mut stream| {
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).ok();
+            tell.send(String::from_utf8_lossy(&bytes).into_owned()).ok();
+        });
+        (upstream, hear)
     }
 
     /// A service and a route `/up/*` without auth, for the config.
@@ -89,9 +115,25 @@ fn whole(buffer: &[u8]) -> Option<usize> {
     let head = text.find("\r\n\r\n")? + 4;
     let lower = text[..head].to_ascii_lowercase();
     if lower.contains("transfer-encoding: chunked") {
-        return text[head..].find("0\r\n\r\n").map(|end| head + end + 5);
+        return chunked_end(buffer, head);
     }
     let length = lower.lines().find_map(|l| l.strip_prefix("content-length:")?.trim().parse::<usize>().ok());
     let end = head + length.unwrap_or(0);
     (buffer.len() >= end).then_some(end)
+}
+
+/// Where a chunked body that begins at `at` ends, once it is all there.
+fn chunked_end(buffer: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        let line = buffer[at..].windows(2).position(|w| w == b"\r\n")?;
+        let digits = String::from_utf8_lossy(&buffer[at..at + line]).into_owned();
+        let size = usize::from_str_radix(&digits, 16).expect("a chunk size");
+        at = at.checked_add(line + 2 + size + 2)?;
+        if buffer.len() < at {
+            return None;
+        }
+        if size == 0 {
+            return Some(at);
+        }
+    }
 }

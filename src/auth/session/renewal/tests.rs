@@ -30,7 +30,7 @@ struct Bench {
 impl Bench {
     async fn new() -> Self {
         let (log, clock, ring) = (FakeLog::shared(), Clock::manual(START_MS), ring(&["key"]));
-        let auth = Auth::new(log.clone(), log.clone(), 1);
+        let auth = Auth::new(log.clone(), log.clone(), log.clone(), 1);
         let now = Moment::of(&clock);
         let account = auth.accounts.add(AccountName::parse("ada").unwrap(), None, vec![], 0).await.unwrap();
         let session = auth.sessions.create(account.id, LIMITS, now).await.unwrap();
