@@ -63,7 +63,7 @@ pub trait AccountLog: Send + Sync {
     /// Adds the account, or replaces the one with its id.
     fn save(&self, account: &Account) -> Written;
 
-    /// Removes the account of that id, and with it its sessions, so that nothing of it can be read again.
+    /// Removes the account of that id, and with it its sessions and its API keys, so that nothing of it can be read again.
     fn erase(&self, id: UserId) -> Written;
 }
 

@@ -243,7 +243,7 @@ impl Auth {
         Ok(Some(Renewed { token, max_age }))
     }
 
-    /// Erases an account and ends its sessions. Its id goes with it, so that what was written about it under a hash of that
+    /// Erases an account with its API keys and ends its sessions. Its id goes with it, so that what was written about it under a hash of that
     /// id is nobody's any more. Returns how many sessions were alive.
     ///
     /// # Errors
@@ -251,6 +251,7 @@ impl Auth {
     pub async fn forget(&self, user: UserId) -> Result<usize, AccountError> {
         let ended = self.sessions.count_of(user);
         self.accounts.forget(user).await?;
+        self.keys.forget(user);
         // The rows went with the account's, so a disk that refuses only this has nothing left to forget.
         let _ = self.sessions.end_all_of(user).await;
         Ok(ended)

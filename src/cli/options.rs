@@ -115,7 +115,7 @@ pub(super) enum Users {
         /// The account's name or id
         name: String,
     },
-    /// Erase a person: the account, its sessions, and the id that the usage log's hashes are made of
+    /// Erase a person: the account, its sessions and keys, and the id that the usage log's hashes are made of
     Forget {
         /// The account's name or id
         name: String,

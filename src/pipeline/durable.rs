@@ -50,7 +50,7 @@ impl AccountLog for Durable {
     }
 
     fn erase(&self, id: UserId) -> Written {
-        written(self.0.erase_user(*id.as_bytes()))
+        written(self.0.erase_user(*id.as_bytes(), id.text()))
     }
 }
 

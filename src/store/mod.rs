@@ -139,9 +139,10 @@ impl Store {
         self.urgent(Op::ExtendSession { id, expires_ms })
     }
 
-    /// Removes a user and what belongs to it, and overwrites where it stood, as far as no reader holds on to it.
-    pub fn erase_user(&self, id: [u8; 16]) -> Pending {
-        self.urgent(Op::EraseUser(id))
+    /// Removes a user and what belongs to it, its sessions and the API keys whose owner is `owner`, and overwrites where
+    /// it stood, as far as no reader holds on to it.
+    pub fn erase_user(&self, id: [u8; 16], owner: String) -> Pending {
+        self.urgent(Op::EraseUser { id, owner })
     }
 
     /// Adds an identity at a provider, or replaces the one of that issuer and subject.

@@ -40,7 +40,7 @@ pub(super) enum Op {
     SaveUser(UserRow),
     InsertKey(KeyRow),
     RevokeKey { id: [u8; 8], revoked_ms: i64 },
-    EraseUser([u8; 16]),
+    EraseUser { id: [u8; 16], owner: String },
     SaveIdentity(IdentityRow),
     AddReload(ReloadRow),
 }

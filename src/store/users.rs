@@ -42,14 +42,18 @@ pub(super) fn save(connection: &Connection, row: &UserRow) -> rusqlite::Result<(
         .map(drop)
 }
 
-/// Removes the row, and its sessions' by the foreign key. What stood there is overwritten with zeros: a row that was merely
+/// Removes the row, its sessions' by the foreign key, and the API keys that it owns. What stood there is overwritten with zeros: a row that was merely
 /// unlinked could still be read in the file.
-pub(super) fn erase(connection: &Connection, id: &[u8; 16]) -> rusqlite::Result<()> {
+pub(super) fn erase(connection: &Connection, id: &[u8; 16], owner: &str) -> rusqlite::Result<()> {
     let secure = |on: bool| connection.pragma_update_and_check(None, "secure_delete", on, |_| Ok(()));
+    let erase = || {
+        connection.execute("DELETE FROM api_keys WHERE owner = ?1", [owner])?;
+        connection.execute("DELETE FROM users WHERE id = ?1", [id])
+    };
     secure(true)?;
-    let erased = connection.prepare_cached("DELETE FROM users WHERE id = ?1")?.execute([id]).map(drop);
+    let erased = erase();
     secure(false)?;
-    erased
+    erased.map(drop)
 }
 
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<UserRow>> {

@@ -124,7 +124,7 @@ impl Writer {
         }
         transaction.commit()?;
         self.worked();
-        if jobs.iter().any(|job| matches!(job.op, Op::EraseUser(_))) {
+        if jobs.iter().any(|job| matches!(job.op, Op::EraseUser { .. })) {
             self.fold();
         }
         Ok(outcomes)
@@ -247,7 +247,7 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
         Op::SaveUser(row) => users::save(connection, row),
         Op::InsertKey(row) => keys::insert(connection, row),
         Op::RevokeKey { id, revoked_ms } => keys::revoke(connection, *id, *revoked_ms),
-        Op::EraseUser(id) => users::erase(connection, id),
+        Op::EraseUser { id, owner } => users::erase(connection, id, owner),
         Op::SaveIdentity(row) => identities::save(connection, row),
         Op::AddReload(row) => reloads::insert(connection, row),
     }

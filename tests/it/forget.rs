@@ -43,6 +43,13 @@ fn a_person_is_forgotten_in_the_running_gateway_and_on_disk() {
     let mark = unhex(&old_id.replace('-', ""));
     assert!(bytes_hold(gateway.path(), &mark));
 
+    let made = gateway.verb(&["keys", "create", "canary-key", "--owner", NAME, "--format", "json"]);
+    let made: Value = serde_json::from_slice(&made.stdout).unwrap();
+    let key = made["key"].as_str().unwrap();
+    let by_key = |gateway: &Gateway| gateway.send("GET /private", &[("X-Api-Key", key)], b"").status;
+    assert_eq!(by_key(&gateway), 200);
+    assert!(bytes_hold(gateway.path(), old_id.as_bytes()), "the key's owner");
+
     let output = gateway.verb(&["users", "forget", NAME, "--format", "json"]);
     assert!(output.status.success(), "{output:?}");
     let done: Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -56,7 +63,9 @@ fn a_person_is_forgotten_in_the_running_gateway_and_on_disk() {
     assert_eq!(users(&gateway.verb(&["users", "list", "--format", "json"])).len(), 1);
     let sessions = users(&gateway.verb(&["sessions", "list", "--format", "json"]));
     assert_eq!(sessions.len(), 1, "only bob's");
-    for mark in [&mark[..], NAME.as_bytes()] {
+    assert_eq!(by_key(&gateway), 401);
+    assert!(users(&gateway.verb(&["keys", "list", "--format", "json"])).is_empty());
+    for mark in [&mark[..], NAME.as_bytes(), old_id.as_bytes(), b"canary-key"] {
         assert!(!bytes_hold(gateway.path(), mark), "no byte of the name or the id is left in the files");
     }
     assert_eq!(gateway.verb(&["users", "forget", NAME]).status.code(), Some(1), "there is no such account");

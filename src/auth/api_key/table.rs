@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use parking_lot::RwLock;
 
 use super::super::durable::{KeyLog, Unavailable};
+use super::super::ids::UserId;
 use super::form::{self, KeyId, KeySecret, SecretDigest};
 use super::{ApiKey, Issued, KeyRow, NewKey};
 
@@ -77,6 +78,16 @@ impl ApiKeys {
         let revoked_ms = key.revoke(now_ms);
         self.log.revoke(id, revoked_ms).await?;
         Ok(key)
+    }
+
+    /// Drops the keys of an account that is forgotten; storage dropped them with the account.
+    pub fn forget(&self, owner: UserId) {
+        for shard in &self.shards {
+            let mut shard = shard.write();
+            let before = shard.len();
+            shard.retain(|_, key| key.account() != Some(owner));
+            self.count.fetch_sub(before - shard.len(), Ordering::Relaxed);
+        }
     }
 
     /// The key whose whole text this is, whether or not it is still good. An id that nobody has costs the same as a wrong

@@ -278,9 +278,9 @@ fn an_erased_user_is_in_no_byte_of_the_files() {
         marks.map(|mark| bytes.windows(mark.len()).any(|window| window == mark))
     };
     assert_eq!(found(), [true; 4]);
-    store.erase_user([0xa7; 16]).wait().unwrap();
+    store.erase_user([0xa7; 16], "owner-canary".to_owned()).wait().unwrap();
     assert_eq!(found(), [false; 4]);
     let reader = store.reader().unwrap();
     assert_eq!((reader.users().unwrap(), reader.sessions(0).unwrap()), (vec![user(2)], vec![]));
-    store.erase_user([0xa7; 16]).wait().unwrap();
+    store.erase_user([0xa7; 16], "owner-canary".to_owned()).wait().unwrap();
 }
