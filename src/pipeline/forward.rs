@@ -80,9 +80,11 @@ fn outgoing(
 ) -> Result<Request<Upload>, Refusal> {
     let groups = request.identity().roles();
     let person = request.identity().person(gateway);
-    let identity = person
-        .as_ref()
-        .map(|(user, email)| hops::Identity { user, email: email.as_deref(), groups: &groups });
+    let identity = person.as_ref().map(|(user, email)| hops::Identity {
+        user,
+        email: email.as_deref(),
+        groups: &groups,
+    });
     let host = request.host().map(crate::base::target::Host::authority).unwrap_or_default();
     let forward = hops::Forward {
         request_id: &trail.id,

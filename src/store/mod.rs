@@ -29,8 +29,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use self::error::{CloseError, OpenError, WriteError};
-pub use self::keys::KeyRow;
 pub use self::identities::IdentityRow;
+pub use self::keys::KeyRow;
 pub use self::label::Label;
 pub use self::queue::Pending;
 pub use self::reader::Reader;

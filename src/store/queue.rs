@@ -11,8 +11,8 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::error::{CloseError, WriteError};
-use super::keys::KeyRow;
 use super::identities::IdentityRow;
+use super::keys::KeyRow;
 use super::reloads::ReloadRow;
 use super::sessions::{SessionRow, SessionsRemoved};
 use super::sweep::Sweep;

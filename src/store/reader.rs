@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::Connection;
 
 use super::error::{OpenError, reason};
-use super::keys::{self, KeyRow};
 use super::identities::{self, IdentityRow};
+use super::keys::{self, KeyRow};
 use super::reloads::{self, ReloadRow};
 use super::sessions::{self, SessionRow};
 use super::usage::{self, UsageListed};

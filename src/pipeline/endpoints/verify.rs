@@ -29,7 +29,10 @@ pub fn verify(request: &Identified, gateway: &Gateway, snapshot: &Snapshot) -> S
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     let groups = request.identity().roles();
     if let Some((user, email)) = request.identity().person(gateway) {
-        hops::tell_identity(headers, hops::Identity { user: &user, email: email.as_deref(), groups: &groups });
+        hops::tell_identity(
+            headers,
+            hops::Identity { user: &user, email: email.as_deref(), groups: &groups },
+        );
     }
     if let Some(Destination::Service(service)) = request.route().map(|r| &r.route.to) {
         assertion::set(headers, service, request, gateway)?;

@@ -2,10 +2,12 @@
 
 pub mod client;
 pub mod gateway;
+pub mod provider;
 pub mod token;
 pub mod upstream;
 
 pub use client::{Answer, Connection, request};
 pub use gateway::{Gateway, Setup};
+pub use provider::Provider;
 pub use token::Token;
 pub use upstream::Upstream;
