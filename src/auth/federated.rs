@@ -185,11 +185,11 @@ impl Federated {
         Ok(())
     }
 
-    /// Forgets what is known of an account's person.
-    pub fn forget(&self, user: UserId) {
+    /// Forgets the people whose account is gone.
+    pub fn tidy(&self, accounts: &Accounts) {
         let mut state = self.state.lock();
-        state.users.retain(|_, of| *of != user);
-        state.profiles.remove(&user);
+        state.users.retain(|_, user| accounts.get(*user).is_some());
+        state.profiles.retain(|user, _| accounts.get(*user).is_some());
     }
 }
 
