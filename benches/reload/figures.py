@@ -62,16 +62,18 @@ def edits_under_load(binary, edits):
 
 def starts(binary, count):
     """From spawn to the first 200 of /ready; the database is there from the second start on."""
-    times = []
+    times, used = [], []
     with Gateway(binary) as gateway:
         first = gateway.start() * 1000
         gateway.stop()
         for _ in range(count):
             times.append(gateway.start() * 1000)
+            used.append(gateway.cpu_seconds() * 1000)
             gateway.stop()
     return [
         ("start to /ready with an empty data folder", f"{first:.0f} ms"),
         (f"start to /ready, {count} starts, p50 / p95 / p99 / max", f"{spread(times, 0)} ms"),
+        ("processor time of such a start, p50 / p95 / p99 / max", f"{spread(used, 0)} ms"),
     ]
 
 

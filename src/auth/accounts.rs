@@ -156,6 +156,25 @@ impl Accounts {
         Ok(refused?)
     }
 
+    /// Erases an account, on disk before it returns: nobody from the moment this is called, and its name free once it is
+    /// gone. The caller ends its sessions.
+    ///
+    /// # Errors
+    /// No such account, or storage refused: then it is still there, disabled.
+    pub async fn forget(&self, id: UserId) -> Result<(), AccountError> {
+        let (account, written) = {
+            let mut shard = self.shard(id).write();
+            let account = shard.remove(&id).ok_or(AccountError::Unknown)?;
+            // Under the lock, as in `change`: what changed the account before is on disk before it is erased, and nothing
+            // can change it afterwards, which would write it anew.
+            (account, self.log.erase(id))
+        };
+        let erasure = Erasure { accounts: self, account: Some(account) };
+        written.await?;
+        erasure.confirm();
+        Ok(())
+    }
+
     fn shard(&self, id: UserId) -> &RwLock<HashMap<UserId, Arc<Account>>> {
         &self.shards[usize::from(id.as_bytes()[0]) % SHARDS]
     }
@@ -192,6 +211,29 @@ impl Accounts {
 impl std::fmt::Debug for Accounts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Accounts({})", self.count())
+    }
+}
+
+/// An account that is on its way out. Dropped unconfirmed (refused, or whoever asked is gone), it is back, disabled, to be
+/// erased once more.
+struct Erasure<'a> {
+    accounts: &'a Accounts,
+    account: Option<Arc<Account>>,
+}
+
+impl Erasure<'_> {
+    fn confirm(mut self) {
+        if let Some(account) = self.account.take() {
+            self.accounts.names.lock().remove(&account.name);
+        }
+    }
+}
+
+impl Drop for Erasure<'_> {
+    fn drop(&mut self) {
+        if let Some(account) = self.account.take() {
+            self.accounts.put(Account { disabled: true, ..Account::clone(&account) });
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 
 use super::accounts::Account;
+use super::api_key::{KeyId, KeyRow};
 use super::ids::{SessionId, UserId};
 
 /// A write under way: ready when it is on disk, or when it is certain that it is not.
@@ -50,6 +51,9 @@ pub trait SessionLog: Send + Sync {
     /// Removes sessions; those that are not there are no error.
     fn remove(&self, which: Ended) -> Written;
 
+    /// Lets a session live longer. One that is not there stays so, and a life is never shortened.
+    fn extend(&self, id: SessionId, expires_ms: i64) -> Written;
+
     /// Notes the last request. It may be late or lost: then a restart sees the session idle for longer.
     fn touch(&self, id: SessionId, last_seen_ms: i64);
 }
@@ -58,4 +62,19 @@ pub trait SessionLog: Send + Sync {
 pub trait AccountLog: Send + Sync {
     /// Adds the account, or replaces the one with its id.
     fn save(&self, account: &Account) -> Written;
+
+    /// Removes the account of that id, and with it its sessions and its API keys, so that nothing of it can be read again.
+    fn erase(&self, id: UserId) -> Written;
+}
+
+/// Where API keys are kept. Writes take effect in the order of the calls.
+pub trait KeyLog: Send + Sync {
+    /// Adds a key.
+    fn insert(&self, row: &KeyRow) -> Written;
+
+    /// Notes when a key was revoked; one that is not there is no error.
+    fn revoke(&self, id: KeyId, revoked_ms: i64) -> Written;
+
+    /// Notes the last use. It may be late or lost.
+    fn touch(&self, id: KeyId, last_used_ms: i64);
 }

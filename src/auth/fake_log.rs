@@ -7,14 +7,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 use super::accounts::Account;
-use super::durable::{AccountLog, Ended, SessionLog, SessionRow, Unavailable, Written};
+use super::api_key::{KeyId, KeyRow};
+use super::durable::{AccountLog, Ended, KeyLog, SessionLog, SessionRow, Unavailable, Written};
 use super::ids::{SessionId, UserId};
 
 #[derive(Default)]
 pub(crate) struct FakeLog {
     pub(crate) sessions: Arc<Mutex<BTreeMap<SessionId, SessionRow>>>,
     pub(crate) accounts: Mutex<BTreeMap<UserId, Account>>,
+    pub(crate) keys: Mutex<BTreeMap<KeyId, KeyRow>>,
     pub(crate) touches: AtomicUsize,
+    pub(crate) extensions: AtomicUsize,
     pub(crate) full: AtomicBool,
     /// Insertions take effect when they are answered, after removals that were asked for later.
     pub(crate) late_inserts: AtomicBool,
@@ -75,6 +78,15 @@ impl SessionLog for FakeLog {
         })
     }
 
+    fn extend(&self, id: SessionId, expires_ms: i64) -> Written {
+        self.extensions.fetch_add(1, Ordering::SeqCst);
+        self.write(|| {
+            if let Some(row) = self.sessions.lock().get_mut(&id) {
+                row.expires_ms = row.expires_ms.max(expires_ms);
+            }
+        })
+    }
+
     fn touch(&self, id: SessionId, last_seen_ms: i64) {
         self.touches.fetch_add(1, Ordering::SeqCst);
         if let Some(row) = self.sessions.lock().get_mut(&id) {
@@ -88,5 +100,35 @@ impl AccountLog for FakeLog {
         self.write(|| {
             self.accounts.lock().insert(account.id, account.clone());
         })
+    }
+
+    fn erase(&self, id: UserId) -> Written {
+        self.write(|| {
+            self.accounts.lock().remove(&id);
+            self.sessions.lock().retain(|_, row| row.user != id);
+        })
+    }
+}
+
+impl KeyLog for FakeLog {
+    fn insert(&self, row: &KeyRow) -> Written {
+        self.write(|| {
+            self.keys.lock().insert(row.id, row.clone());
+        })
+    }
+
+    fn revoke(&self, id: KeyId, revoked_ms: i64) -> Written {
+        self.write(|| {
+            if let Some(row) = self.keys.lock().get_mut(&id) {
+                row.revoked_ms = Some(revoked_ms);
+            }
+        })
+    }
+
+    fn touch(&self, id: KeyId, last_used_ms: i64) {
+        self.touches.fetch_add(1, Ordering::SeqCst);
+        if let Some(row) = self.keys.lock().get_mut(&id) {
+            row.last_used_ms = Some(last_used_ms);
+        }
     }
 }

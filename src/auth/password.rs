@@ -117,18 +117,6 @@ impl Checks {
         Self { places: Arc::new(Semaphore::new(checks_max.max(1))), waiting: Arc::default() }
     }
 
-    /// Checks a password off the worker; see [`verify`].
-    ///
-    /// # Errors
-    /// [`Busy`] when too many wait already.
-    pub async fn verify(
-        &self,
-        password: Secret<String>,
-        stored: Option<PasswordDigest>,
-    ) -> Result<bool, Busy> {
-        self.run(move || verify(&password, stored.as_ref())).await
-    }
-
     /// Hashes a password off the worker; see [`hash`].
     ///
     /// # Errors
@@ -140,7 +128,11 @@ impl Checks {
         self.run(move || hash(&password)).await
     }
 
-    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
+    /// Does password work off the worker, when a place is free.
+    ///
+    /// # Errors
+    /// [`Busy`] when too many wait already.
+    pub async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Busy> {
         let place = if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             place
         } else {

@@ -134,6 +134,10 @@ impl Verified {
         now: Moment,
     ) -> Result<Authenticated, Reason> {
         let claims = self.claims(ring, token.ok_or(Reason::Missing)?, now)?;
+        // A session that may be renewed outlives its tokens: a `ttl` that was shortened since holds for those as well.
+        if claims.iat.saturating_add(lifetimes.ttl.as_secs()) <= now.unix_s() {
+            return Err(Reason::Expired);
+        }
         let session = sessions.lookup(claims.sid, lifetimes, now).map_err(|dead| match dead {
             Dead::Gone => Reason::Revoked,
             Dead::Expired => Reason::Expired,

@@ -24,6 +24,17 @@ pub fn bucket_network(address: IpAddr) -> IpAddr {
     }
 }
 
+/// The network that shares one count of wrong passwords: an IPv4 address by its /24, an IPv6 address by its /64.
+pub fn lockout_network(address: IpAddr) -> IpAddr {
+    match bucket_network(address) {
+        IpAddr::V4(v4) => {
+            let [a, b, c, _] = v4.octets();
+            IpAddr::V4(Ipv4Addr::new(a, b, c, 0))
+        }
+        v6 @ IpAddr::V6(_) => v6,
+    }
+}
+
 /// Whether the address belongs to a loopback, private, link-local or unique-local network.
 pub fn is_private(address: IpAddr) -> bool {
     match canonical(address) {

@@ -14,6 +14,7 @@ mod failure;
 mod fatal;
 mod findings;
 mod healthcheck;
+mod keys;
 mod offline;
 mod options;
 mod password;
@@ -56,6 +57,7 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
         Verb::Check => check::run(options),
         Verb::Test { plugins } => test::run(options, &plugins),
         Verb::Users { what } => users::run(options, what),
+        Verb::Keys { what } => keys::run(options, what),
         Verb::Sessions { what } => sessions::run(options, what),
         Verb::Secret { what } => secret::run(options, what),
         Verb::Status => status::run(options),

@@ -12,8 +12,9 @@ use crate::auth::{Auth, Moment, UserId};
 use crate::base::clock::Clock;
 use crate::base::refusal::Refusal;
 use crate::config::Config;
-use crate::pipeline::durable::{Durable, account_of, session_of};
+use crate::pipeline::durable::{Durable, account_of, key_of, session_of};
 use crate::server::admin::action::{Action, Terms};
+use crate::server::admin::keys::KeyView;
 use crate::server::admin::sessions::{SessionView, is_current};
 use crate::server::admin::users::{self, UserView};
 use crate::store::{OpenError, Options, Reader, Store};
@@ -57,6 +58,17 @@ pub(super) fn users(config: &Config) -> Result<Vec<UserView>, Failure> {
     Ok(rows.into_iter().filter_map(account_of).map(|account| UserView::of(&account)).collect())
 }
 
+/// Every API key, newest first. No database yet is no key.
+pub(super) fn keys(config: &Config) -> Result<Vec<KeyView>, Failure> {
+    let Some(reader) = reader(config)? else { return Ok(Vec::new()) };
+    let accounts = reader.users().map_err(|error| unreadable(&error))?;
+    let names: HashMap<UserId, String> =
+        accounts.into_iter().map(|row| (UserId::from_bytes(row.id), row.name)).collect();
+    let rows = reader.keys().map_err(|error| unreadable(&error))?;
+    let now_ms = Clock::System.unix_ms();
+    Ok(rows.into_iter().map(|row| KeyView::of(&key_of(row), now_ms, |id| names.get(&id).cloned())).collect())
+}
+
 /// The living sessions, of all or of one account, newest first.
 pub(super) fn sessions(config: &Config, user: Option<&str>) -> Result<Vec<SessionView>, Failure> {
     let unknown = || Failure::problem("there is no such account");
@@ -87,9 +99,11 @@ fn account(names: &HashMap<UserId, String>, text: &str) -> Option<UserId> {
 fn load(store: &Store, terms: Terms, now: Moment) -> Result<Auth, Failure> {
     let reader = store.reader().map_err(|error| unreadable(&error))?;
     let durable = Arc::new(Durable(store.clone()));
-    let auth = Auth::new(durable.clone(), durable, 1);
+    let auth = Auth::new(durable.clone(), durable.clone(), durable, 1);
     let accounts = reader.users().map_err(|error| unreadable(&error))?;
     auth.accounts.load(accounts.into_iter().filter_map(account_of).collect());
+    let keys = reader.keys().map_err(|error| unreadable(&error))?;
+    auth.keys.load(keys.into_iter().map(key_of).collect());
     let sessions = reader.sessions(now.unix_ms).map_err(|error| unreadable(&error))?;
     auth.sessions.load(sessions.iter().map(session_of).collect(), terms.lifetimes, now);
     Ok(auth)

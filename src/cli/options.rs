@@ -65,6 +65,11 @@ pub(super) enum Verb {
         #[command(subcommand)]
         what: Users,
     },
+    /// API keys for machines
+    Keys {
+        #[command(subcommand)]
+        what: Keys,
+    },
     /// Who is signed in
     Sessions {
         #[command(subcommand)]
@@ -110,6 +115,42 @@ pub(super) enum Users {
         /// The account's name or id
         name: String,
     },
+    /// Erase a person: the account, its sessions and keys, and the id that the usage log's hashes are made of
+    Forget {
+        /// The account's name or id
+        name: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum Keys {
+    /// Make a key; it is shown this once
+    Create {
+        /// What operators call it
+        name: String,
+        /// Whose key it is: an account by name or id, with which it ends, or a word
+        #[arg(long, value_name = "OWNER")]
+        owner: Option<String>,
+        /// A word for rules (`req.api_key.tier`)
+        #[arg(long, value_name = "TIER")]
+        tier: Option<String>,
+        /// What counts as a role of the key; may stand more than once
+        #[arg(long = "scope", value_name = "SCOPE")]
+        scopes: Vec<String>,
+        /// Requests a minute, in place of a user's limit
+        #[arg(long, value_name = "N")]
+        per_minute: Option<i64>,
+        /// For how long it is good, as `90d`; for ever where absent
+        #[arg(long, value_name = "DURATION")]
+        expires: Option<String>,
+    },
+    /// List the keys, newest first
+    List,
+    /// End a key, at once, in the running gateway too
+    Revoke {
+        /// The key's id: the part between `pm_` and the next `_`
+        id: String,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
@@ -139,6 +180,12 @@ pub(super) enum Sessions {
 pub(super) enum Secret {
     /// Print a new secret: 32 random bytes in 64 hexadecimal digits
     Generate,
+    /// Put a new secret first into the file of secrets; without `--keep` every session ends
+    Rotate {
+        /// Let old sessions live out their time: the secrets of before still verify
+        #[arg(long)]
+        keep: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]

@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::whereabouts::Whereabouts;
 use super::{Options, inputs, offline, whereabouts};
+use crate::base::secret::Secret;
 use crate::server::admin::action::{Action, Which};
 use crate::server::admin::token::read_token;
 
@@ -53,8 +54,24 @@ pub(super) fn change(options: &Options, action: Action) -> Result<Value, Failure
 pub(super) fn words(action: &Action) -> String {
     match action {
         Action::RevokeSessions(Which::Id(_)) => "there is no such session".to_owned(),
+        Action::RevokeKey { .. } => "there is no such key".to_owned(),
         _ => "there is no such account".to_owned(),
     }
+}
+
+/// Whether a gateway runs.
+pub(super) fn runs(gateway: &Whereabouts) -> Result<bool, Failure> {
+    match knock(gateway) {
+        Ok(()) => Ok(true),
+        Err(NoAnswer::NotRunning(_)) => Ok(false),
+        Err(other) => Err(Failure::cannot_run(other.to_string())),
+    }
+}
+
+/// The token that opens the running gateway to changes.
+pub(super) fn token(gateway: &Whereabouts) -> Result<Secret<String>, Failure> {
+    read_token(&gateway.token)
+        .map_err(|error| Failure::cannot_run(format!("the admin token cannot be read: {error}")))
 }
 
 /// Whether somebody listens; asked before the token is read, for without a gateway there may be none.
@@ -68,8 +85,7 @@ fn post(gateway: &Whereabouts, path: &str, action: Option<&Action>) -> Result<An
     if action.is_none() {
         knock(gateway).map_err(refused)?;
     }
-    let token = read_token(&gateway.token)
-        .map_err(|error| Failure::cannot_run(format!("the admin token cannot be read: {error}")))?;
+    let token = token(gateway)?;
     let body = action.map(Action::body);
     let question = Question { method: Method::POST, path, token: Some(&token), body, wait: CHANGE_MAX };
     client::ask(gateway.admin, question).map_err(refused)

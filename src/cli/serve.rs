@@ -121,8 +121,8 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         let reloader = watcher.reloader();
         signals.until_stop(|| reloader.poke()).await;
         notify::stopping();
-        tracing::info!("draining");
         gateway.draining.begin();
+        tracing::info!("draining");
         stop.notify_waiters();
         let drained = drain(workers, drain_timeout, signals.until_stop(|| ())).await;
         tracing::info!(outcome = ?drained, "drained");

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::ExitCode;
 
-use super::options::{Format, Sessions, Users, Verb, parse};
+use super::options::{Format, Keys, Sessions, Users, Verb, parse};
 use super::*;
 
 fn words(line: &str) -> Vec<OsString> {
@@ -45,6 +45,16 @@ fn verbs_take_what_the_reference_says() {
         read("test honeypot admin-hours").1,
         Verb::Test { plugins: vec!["honeypot".into(), "admin-hours".into()] }
     );
+    let key = Keys::Create {
+        name: "ci".into(),
+        owner: None,
+        tier: Some("gold".into()),
+        scopes: vec!["read".into(), "write".into()],
+        per_minute: Some(9),
+        expires: Some("90d".into()),
+    };
+    let line = "keys create ci --tier gold --scope read --scope write --per-minute 9 --expires 90d";
+    assert_eq!(read(line).1, Verb::Keys { what: key });
     let all = Sessions::Revoke { user: None, id: None, all: true };
     assert_eq!(read("sessions revoke --all").1, Verb::Sessions { what: all });
 }
@@ -162,6 +172,7 @@ fn the_help_shows_every_verb() {
       check        Check everything that `serve` and a reload check, without serving
       test         Run the plugins' own cases
       users        Local accounts
+      keys         API keys for machines
       sessions     Who is signed in
       secret       The session secret
       status       Ask the running gateway how it is: policy, plugins, services

@@ -20,12 +20,22 @@ pub(super) fn run(options: &Options, what: Users) -> Result<Exit, Failure> {
         Users::Passwd { name } => {
             (Action::SetPassword { user: name, password: password::read()? }, "new password, sessions ended:")
         }
+        Users::Forget { name } => return forget(options, name),
         Users::Disable { name } => (Action::DisableUser { user: name }, "disabled, sessions ended:"),
     };
     let user = running::change(options, action)?;
     render::result(options.format, &user, || {
         let text = |key: &str| user.get(key).and_then(|v| v.as_str()).unwrap_or_default().to_owned();
         format!("{done} {} ({})", text("name"), text("id"))
+    });
+    Ok(Exit::Fine)
+}
+
+fn forget(options: &Options, user: String) -> Result<Exit, Failure> {
+    let done = running::change(options, Action::ForgetUser { user })?;
+    render::result(options.format, &done, || {
+        let name = done.get("name").and_then(|v| v.as_str()).unwrap_or_default();
+        format!("forgotten, sessions ended: {name}")
     });
     Ok(Exit::Fine)
 }

@@ -49,5 +49,13 @@ impl OwnPaths {
 }
 
 /// The gateway's own endpoints outside `/auth/`.
-pub const OWN: [&str; 7] =
-    ["/me/usage", "/live", "/ready", "/health", "/version", "/services", "/services/health"];
+pub const OWN: [&str; 8] = [
+    "/.well-known/pluginmind/jwks.json",
+    "/me/usage",
+    "/live",
+    "/ready",
+    "/health",
+    "/version",
+    "/services",
+    "/services/health",
+];

@@ -17,10 +17,10 @@ use super::session::Session;
 use super::weak_secret::weakness;
 
 /// Most secrets of one file: one signs, the others are on their way out.
-const KEYS_MAX: usize = 16;
+pub(super) const KEYS_MAX: usize = 16;
 
 /// Where a secret that was made in development is kept.
-fn development_file(data_folder: &Path) -> PathBuf {
+pub(super) fn development_file(data_folder: &Path) -> PathBuf {
     data_folder.join("session.secret")
 }
 
@@ -107,15 +107,14 @@ fn from_development(table: &Table<'_>, data_folder: &Path, context: &mut Context
         return Vec::new();
     }
     match read_file(&path) {
-        Ok(file) if !without_newline(&file.text).is_empty() => {
-            vec![Secret::new(without_newline(&file.text).as_bytes().to_vec())]
-        }
-        Ok(_) => {
-            table.report(Problem::of(
-                path.display().to_string(),
-                "is empty: remove it, and a new secret is made",
-            ));
-            Vec::new()
+        Ok(file) => {
+            let lines = file.text.lines().filter(|line| !line.trim().is_empty());
+            let keys: Vec<_> = lines.map(|line| Secret::new(line.as_bytes().to_vec())).collect();
+            if keys.is_empty() {
+                let why = "is empty: remove it, and a new secret is made";
+                table.report(Problem::of(path.display().to_string(), why));
+            }
+            keys
         }
         Err(why) => {
             table.report(Problem::of(path.display().to_string(), why.to_string()));

@@ -31,6 +31,8 @@ pub struct Service {
     pub idle_max: usize,
     /// Whether `/ready` is 503 while this service is down.
     pub required: bool,
+    /// Whether it is told who is asking in a signed header.
+    pub assertion: bool,
 }
 
 /// Most services.
@@ -118,6 +120,11 @@ impl Service {
                 "Most unused connections kept by one worker.",
             )),
             required: table.flag("required", false, "Whether `/ready` is 503 while this service is down."),
+            assertion: table.flag(
+                "assertion",
+                false,
+                "Whether it is told who is asking in `X-PluginMind-Assertion`, signed.",
+            ),
         };
         table.finish();
         service

@@ -29,8 +29,10 @@ pub struct Session {
     pub cookie_name: String,
     /// The cookie's `Domain`, without a leading dot.
     pub cookie_domain: Option<String>,
-    /// Absolute lifetime.
+    /// Lifetime from sign-in or renewal.
     pub ttl: Duration,
+    /// Lifetime from sign-in, renewals included; at least `ttl`.
+    pub absolute: Duration,
     /// Lifetime without a request.
     pub idle: Duration,
     /// `SameSite`.
@@ -63,7 +65,20 @@ impl Session {
             parse_cookie_domain,
         );
         let least = Duration::from_secs(1);
-        let ttl = table.duration("ttl", "24h", least, "Longest life of a session.");
+        let ttl = table.duration(
+            "ttl",
+            "24h",
+            least,
+            "Longest life of a session from sign-in, or from its last renewal.",
+        );
+        let absolute = table.duration(
+            "absolute",
+            "24h",
+            least,
+            "Longest life of a session from sign-in, renewals included; at least `ttl`, and where it is not set as long as \
+             `ttl`. Where it is longer, a request with a cookie that has less than half of `ttl` left gets a new one.",
+        );
+        let absolute = if table.has("absolute") { absolute } else { ttl };
         let idle = table.duration("idle", "2h", least, "Longest life of a session without a request.");
         let words = [("lax", SameSite::Lax), ("strict", SameSite::Strict), ("none", SameSite::None)];
         let same_site =
@@ -83,6 +98,7 @@ impl Session {
             cookie_name: cookie_name.unwrap_or_default(),
             cookie_domain,
             ttl,
+            absolute,
             idle,
             same_site: same_site.unwrap_or(SameSite::Lax),
             per_user_max: count(per_user_max),
@@ -116,6 +132,11 @@ impl Session {
             let message =
                 "`session.same_site`: browsers refuse `none` without `Secure`, which only production sets";
             table.report(table.problem("same_site", message).warning());
+        }
+        if self.absolute < self.ttl {
+            let message = "`session.absolute` is shorter than `session.ttl`";
+            let hint = "a session that is renewed lives longer than one that is not: raise it, or remove it";
+            table.report(table.problem("absolute", message).hint(hint));
         }
         if self.idle > self.ttl && table.has("idle") {
             table.report(
@@ -166,6 +187,21 @@ mod tests {
         {
             finds(&dev(&format!("[session]\ncookie_domain = \"{bad}\"\n")), why);
         }
+    }
+
+    #[test]
+    fn without_a_life_beyond_the_ttl_nothing_is_renewed() {
+        use std::time::Duration;
+        let lives = |text: &str| {
+            let session = crate::config::check::config(&format!("[session]\n{text}")).session;
+            (session.ttl, session.absolute)
+        };
+        let hours = |h: u64| Duration::from_secs(h * 3_600);
+        assert_eq!(lives(""), (hours(24), hours(24)));
+        assert_eq!(lives("ttl = \"1h\"\n"), (hours(1), hours(1)));
+        assert_eq!(lives("ttl = \"48h\"\n"), (hours(48), hours(48)));
+        assert_eq!(lives("ttl = \"1h\"\nabsolute = \"7d\"\n"), (hours(1), hours(168)));
+        finds(&dev("[session]\nabsolute = \"1h\"\n"), "`session.absolute` is shorter than `session.ttl`");
     }
 
     #[test]

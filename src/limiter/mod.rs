@@ -114,6 +114,25 @@ impl<'a> Limits<'a> {
     }
 }
 
+impl Limits<'_> {
+    /// The same for an API key with a limit of its own: it replaces a user's, and its bucket holds one minute of it. Where
+    /// the route has limits for users, the tighter of the two holds.
+    #[must_use]
+    pub fn of_key(mut self, per_minute: u32, route: Option<config::RouteLimits>) -> Self {
+        let own = Limit { per_minute, burst: per_minute };
+        let by_route = route.is_some_and(|r| r.user_per_minute.is_some() || r.user_burst.is_some());
+        self.user = if by_route {
+            Limit {
+                per_minute: own.per_minute.min(self.user.per_minute),
+                burst: own.burst.min(self.user.burst),
+            }
+        } else {
+            own
+        };
+        self
+    }
+}
+
 impl Levels {
     /// The bucket with the least left: the one that the response headers describe.
     pub fn least(&self) -> Level {

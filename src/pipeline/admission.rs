@@ -31,7 +31,11 @@ pub fn admit(
     now: Instant,
     trail: &mut Trail,
 ) -> Step<Admitted> {
-    let own = Own::find(located.path().as_str(), &config.gateway.prefix, &config.auth.providers);
+    // What a proxy asks about goes to an app, whose paths are its own.
+    let own = match located.asked() {
+        Some(_) => None,
+        None => Own::find(located.path().as_str(), &config.gateway.prefix, &config.auth.providers),
+    };
     trail.probe = own.is_some_and(Own::is_probe);
     if trail.probe {
         return Ok(Admitted { located, own });

@@ -2,10 +2,11 @@
 
 use std::net::SocketAddr;
 
-use http::Method;
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
+use http::{Method, Uri};
 
+use super::forwarded::Asked;
 use super::step::Step;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
@@ -21,6 +22,7 @@ pub struct Arrival {
     parts: Parts,
     peer: SocketAddr,
     has_body: bool,
+    asked: Option<Asked>,
 }
 
 /// The id of a request: the client's where it has the allowed form and stands once, a new one otherwise.
@@ -54,7 +56,7 @@ pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) 
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(Refusal::MethodNotAllowed { allow: crate::live::routes::USUAL_METHODS.join(", ") }.into());
     }
-    Ok(Arrival { parts, peer, has_body })
+    Ok(Arrival { parts, peer, has_body, asked: None })
 }
 
 /// Any coding but `chunked`, once, is read differently by different servers. A length beside it never comes here: hyper
@@ -70,6 +72,19 @@ fn check_framing(headers: &HeaderMap) -> Result<(), Ambiguous> {
 }
 
 impl Arrival {
+    /// The same, with the request in its place that a proxy asks about.
+    pub(super) fn about(mut self, method: Method, uri: Uri, asked: Asked) -> Self {
+        self.parts.method = method;
+        self.parts.uri = uri;
+        self.asked = Some(asked);
+        self
+    }
+
+    /// Whether this is a request that a proxy asks about, which goes nowhere from here.
+    pub fn asked(&self) -> Option<Asked> {
+        self.asked
+    }
+
     /// The method.
     pub fn method(&self) -> &Method {
         &self.parts.method

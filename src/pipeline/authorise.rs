@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use super::gateway::Gateway;
+use super::identity::unknown;
 use super::rate_limit::Metered;
 use super::rules::ask;
 use super::step::Step;
@@ -26,7 +27,7 @@ pub fn authorise(
 ) -> Step<Authorised> {
     let needed = who.route().map(|r| r.route.roles.as_slice()).unwrap_or_default();
     if !needed.is_empty() && !who.identity().is_known() {
-        return Err(Refusal::Unauthenticated.into());
+        return Err(unknown(&who, snapshot, trail));
     }
     if !needed.is_empty() && !needed.iter().any(|role| who.identity().has_role(role)) {
         return Err(Refusal::Forbidden("You may not do this.").into());

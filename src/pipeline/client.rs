@@ -55,7 +55,7 @@ pub fn locate(arrival: Arrival, trusted: &[IpNet], trail: &mut Trail) -> Step<Lo
     if uri.path() == "*" {
         return Err(asterisk(arrival.method()));
     }
-    check_target_form(&arrival, own_host.as_ref())?;
+    check_target_form(&arrival, own_host.as_ref(), secure)?;
     let path = CanonicalPath::parse(uri.path()).map_err(Refusal::BadRequest)?;
     let query = uri.query().map(str::to_owned);
     let host = match via_proxy.then(|| last_item(arrival.headers(), &X_FORWARDED_HOST)).flatten() {
@@ -75,7 +75,9 @@ pub fn require_https(located: &Located, config: &Config) -> Step<()> {
     if config.environment != Environment::Production || config.server.allow_http || !plain {
         return Ok(());
     }
-    let host = located.host.as_ref().filter(|_| matches!(*located.method(), Method::GET | Method::HEAD));
+    let may_redirect = located.asked().is_none_or(|asked| asked.redirect)
+        && matches!(*located.method(), Method::GET | Method::HEAD);
+    let host = located.host.as_ref().filter(|_| may_redirect);
     let query = located.query().map_or_else(String::new, |q| format!("?{q}"));
     let target = host.map(|h| format!("https://{}{}{query}", h.name(), located.path.as_str()));
     match target.and_then(|t| http::HeaderValue::try_from(t).ok()) {
@@ -114,19 +116,20 @@ fn host_header(arrival: &Arrival) -> Result<Option<Host>, Refusal> {
     }
 }
 
-/// An absolute-form target must name this host, over http, without user information.
-fn check_target_form(arrival: &Arrival, host: Option<&Host>) -> Result<(), Refusal> {
+/// An absolute-form target must name this host, over what the client came over, without user information.
+fn check_target_form(arrival: &Arrival, host: Option<&Host>, secure: bool) -> Result<(), Refusal> {
     let uri = &arrival.parts().uri;
     let Some(authority) = uri.authority() else { return Ok(()) };
     let named = Host::parse(authority.as_str()).ok();
-    let known_scheme = matches!(uri.scheme_str(), Some("http" | "https"));
-    if !known_scheme || named.is_none() || named.as_ref() != host {
+    let scheme = if secure { "https" } else { "http" };
+    if uri.scheme_str() != Some(scheme) || named.is_none() || named.as_ref() != host {
         return Err(Refusal::BadRequest("The request target names another host."));
     }
     Ok(())
 }
 
-fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
+/// Whether `X-Forwarded-*` of this address is believed.
+pub fn is_trusted(address: IpAddr, trusted: &[IpNet]) -> bool {
     trusted.iter().any(|net| net.contains(&address))
 }
 

@@ -34,7 +34,12 @@ pub struct Screened(Admitted);
 pub fn screen(admitted: Admitted, cors: &Cors, trail: &Trail) -> Step<Screened> {
     let headers = admitted.headers();
     let asks = headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
-    if admitted.method() != Method::OPTIONS || !headers.contains_key(ORIGIN) || !asks {
+    // A proxy would take the answer to a preflight for leave to pass.
+    if admitted.method() != Method::OPTIONS
+        || !headers.contains_key(ORIGIN)
+        || !asks
+        || admitted.asked().is_some()
+    {
         return Ok(Screened(admitted));
     }
     if trail.cors_origin.is_none() {

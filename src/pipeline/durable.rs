@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::auth::accounts::Account;
-use crate::auth::durable::{AccountLog, Ended, SessionLog, SessionRow, Unavailable, Written};
+use crate::auth::api_key::{self, KeyId, NewKey, SecretDigest};
+use crate::auth::durable::{AccountLog, Ended, KeyLog, SessionLog, SessionRow, Unavailable, Written};
 use crate::auth::federated::{Link, LinkLog, Profile};
 use crate::auth::ids::{SessionId, UserId};
 use crate::auth::name::AccountName;
@@ -27,6 +28,10 @@ impl SessionLog for Durable {
         }))
     }
 
+    fn extend(&self, id: SessionId, expires_ms: i64) -> Written {
+        written(self.0.extend_session(*id.as_bytes(), expires_ms))
+    }
+
     fn touch(&self, id: SessionId, last_seen_ms: i64) {
         self.0.touch_session(*id.as_bytes(), last_seen_ms);
     }
@@ -42,6 +47,37 @@ impl AccountLog for Durable {
             disabled: account.disabled,
             created_ms: account.created_ms,
         }))
+    }
+
+    fn erase(&self, id: UserId) -> Written {
+        written(self.0.erase_user(*id.as_bytes(), id.text()))
+    }
+}
+
+impl KeyLog for Durable {
+    fn insert(&self, row: &api_key::KeyRow) -> Written {
+        let NewKey { name, owner, tier, scopes, per_minute, expires_ms } = row.made.clone();
+        written(self.0.insert_key(store::KeyRow {
+            id: *row.id.as_bytes(),
+            digest: *row.digest.as_bytes(),
+            name,
+            owner,
+            tier,
+            scopes,
+            per_minute,
+            created_ms: row.created_ms,
+            expires_ms,
+            last_used_ms: row.last_used_ms,
+            revoked_ms: row.revoked_ms,
+        }))
+    }
+
+    fn revoke(&self, id: KeyId, revoked_ms: i64) -> Written {
+        written(self.0.revoke_key(*id.as_bytes(), revoked_ms))
+    }
+
+    fn touch(&self, id: KeyId, last_used_ms: i64) {
+        self.0.touch_key(*id.as_bytes(), last_used_ms);
     }
 }
 
@@ -110,4 +146,17 @@ pub fn account_of(row: UserRow) -> Option<Account> {
         disabled: row.disabled,
         created_ms: row.created_ms,
     })
+}
+
+/// A stored API key, as `auth` knows it.
+pub fn key_of(row: store::KeyRow) -> api_key::KeyRow {
+    let store::KeyRow { name, owner, tier, scopes, per_minute, expires_ms, .. } = row;
+    api_key::KeyRow {
+        id: KeyId::from_bytes(row.id),
+        digest: SecretDigest::from_bytes(row.digest),
+        made: NewKey { name, owner, tier, scopes, per_minute, expires_ms },
+        created_ms: row.created_ms,
+        last_used_ms: row.last_used_ms,
+        revoked_ms: row.revoked_ms,
+    }
 }

@@ -4,15 +4,16 @@
 use std::sync::Arc;
 
 use http::Response;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
 
 use super::answer::Body;
 use super::closing::Closing;
+use super::forwarded::in_a_proxys_words;
 use super::gateway::Gateway;
 use super::rules::ask;
 use super::step::{Step, Stop};
 use super::trail::Trail;
-use super::{Answer, Dropped, cors, envelope};
+use super::{Answer, Dropped, cors, envelope, renewal};
 use crate::base::refusal::Refusal;
 use crate::config::RateLimit;
 use crate::limiter::Limits;
@@ -67,6 +68,10 @@ pub fn finish(
         Ok(answer) => answer,
         Err(Stop::Answered(response)) => Answer { response: *response, author: Author::Gateway },
         Err(Stop::Refused(refusal)) => {
+            let refusal = match closing.trail().asked {
+                Some(_) => in_a_proxys_words(refusal),
+                None => refusal,
+            };
             closing.refused(&refusal);
             if matches!(&refusal, Refusal::Rule(rule) if rule.silent) {
                 return Err(Dropped);
@@ -92,6 +97,7 @@ fn charge(gateway: &Gateway, config: &RateLimit, trail: &mut Trail) {
 
 fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail: &Trail) {
     snapshot.hardening.apply(headers, author, trail.secure);
+    renewal::decorate(headers, trail.renewed.as_ref());
     cors::decorate(headers, trail.cors_origin.as_ref());
     if author == Author::Gateway && trail.leaves_body() {
         // What is left of the body must not be read as a next request (RFC 9112 section 9.6).
@@ -99,6 +105,9 @@ fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail:
     }
     if let Ok(id) = trail.id.as_str().parse() {
         headers.insert(super::arrival::X_REQUEST_ID, id);
+    }
+    if let Some(way) = &trail.sign_in {
+        headers.insert(LOCATION, way.clone());
     }
     if let Some(level) = trail.level {
         for (name, value) in level.headers() {

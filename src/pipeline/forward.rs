@@ -5,12 +5,11 @@ use http::{Request, Response, Uri};
 
 use super::answer::Body;
 use super::gateway::{Gateway, Worker};
-use super::identity::Identity;
 use super::request_body::{Fault, Watch};
 use super::step::Step;
 use super::thresholds::Cleared;
 use super::trail::Trail;
-use super::{Answer, respond};
+use super::{Answer, assertion, respond};
 use crate::base::refusal::Refusal;
 use crate::config::Destination;
 use crate::live::hardening::Author;
@@ -59,7 +58,7 @@ async fn upstream(
     let gateway = &worker.gateway;
     let service = gateway.upstreams.get(name).ok_or(Refusal::Unavailable { retry_after: None })?;
     let (body, watch) = request.take_body();
-    let outgoing = outgoing(&request, route, gateway, snapshot, trail, body.into_upload())?;
+    let outgoing = outgoing(&request, name, route, gateway, snapshot, trail, body.into_upload())?;
     let began = gateway.clock.now();
     let sent = proxy::send(&worker.pool, &service, outgoing, snapshot.config.server.body_timeout).await;
     let took = gateway.clock.now().saturating_duration_since(began);
@@ -72,26 +71,20 @@ async fn upstream(
 
 fn outgoing(
     request: &Cleared,
+    service: &str,
     route: &CompiledRoute,
     gateway: &Gateway,
     snapshot: &Snapshot,
     trail: &Trail,
     body: Upload,
 ) -> Result<Request<Upload>, Refusal> {
-    let groups: Vec<String> = match request.identity() {
-        Identity::Anonymous => Vec::new(),
-        Identity::User(user) => user.account.roles.iter().map(ToString::to_string).collect(),
-    };
-    let email = match request.identity() {
-        Identity::Anonymous => None,
-        Identity::User(user) => gateway.email_of(&user.account),
-    };
-    let identity = match (request.identity(), &trail.user) {
-        (Identity::User(_), Some(id)) => {
-            Some(hops::Identity { user: id, email: email.as_deref(), groups: &groups })
-        }
-        _ => None,
-    };
+    let groups = request.identity().roles();
+    let person = request.identity().person(gateway);
+    let identity = person.as_ref().map(|(user, email)| hops::Identity {
+        user,
+        email: email.as_deref(),
+        groups: &groups,
+    });
     let host = request.host().map(crate::base::target::Host::authority).unwrap_or_default();
     let forward = hops::Forward {
         request_id: &trail.id,
@@ -100,14 +93,16 @@ fn outgoing(
         host: &host,
         identity,
         session_cookie: &snapshot.session_cookie,
-        credential: None,
+        credentials: request.withheld(),
         set: &route.route.set_headers,
     };
     let mut outgoing = Request::new(body);
     *outgoing.method_mut() = request.method().clone();
     *outgoing.uri_mut() =
         target(request, route).ok_or(Refusal::BadRequest("The request target is not a path."))?;
-    *outgoing.headers_mut() = hops::forward_request(request.headers().clone(), &forward);
+    let mut headers = hops::forward_request(request.headers().clone(), &forward);
+    assertion::set(&mut headers, service, request, gateway)?;
+    *outgoing.headers_mut() = headers;
     Ok(outgoing)
 }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::auth::assertion::Assertions;
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
 use crate::auth::{Account, Auth};
@@ -27,6 +28,8 @@ pub struct Gateway {
     pub limiter: Limiter,
     /// Sessions, accounts, and the password gate.
     pub auth: Auth,
+    /// Signs who is asking, for services that want it.
+    pub assertions: Assertions,
     /// OpenID Connect providers.
     pub providers: Providers,
     /// Which accounts belong to people whom a provider vouches for.

@@ -4,23 +4,28 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderValue, LOCATION};
-use http::{Method, Response, StatusCode};
+use http::Method;
+use http::header::{ACCEPT, HeaderValue};
 
-use super::answer::Body;
+use super::api_key::{self, Shown};
 use super::endpoints::Own;
+use super::forwarded;
 use super::gateway::Gateway;
 use super::rules::Examined;
 use super::step::{Step, Stop};
 use super::trail::Trail;
 use crate::auth::cookie::{CookieFound, find};
-use crate::auth::{Authenticated, Lifetimes, Moment, Reason};
+use crate::auth::{ApiKey, Authenticated, Lifetimes, Moment, Reason};
 use crate::base::refusal::Refusal;
 use crate::base::target::percent_encode;
-use crate::config::{AuthNeed, Session};
+use crate::config::{AuthNeed, Credential, Session};
 use crate::live::snapshot::Snapshot;
-use crate::script::{IdentityFacts, SessionFacts, UserFacts};
+use crate::proxy::hops;
+use crate::script::{ApiKeyFacts, IdentityFacts, SessionFacts, UserFacts};
 use crate::telemetry::access::AuthState;
+
+const TWO_PEOPLE: Refusal =
+    Refusal::BadRequest("The request carries a session and an API key of different people.");
 
 /// Who is asking.
 pub enum Identity {
@@ -28,6 +33,8 @@ pub enum Identity {
     Anonymous,
     /// Somebody with a live session.
     User(Authenticated),
+    /// A machine with a good key.
+    ApiKey(Arc<ApiKey>),
 }
 
 /// Proof that the credential was looked at, and that it is enough for the route.
@@ -35,6 +42,7 @@ pub struct Identified {
     examined: Examined,
     identity: Identity,
     has_session_cookie: bool,
+    withheld: Vec<hops::Credential>,
 }
 
 /// Finds out whose request it is.
@@ -47,35 +55,56 @@ pub fn identify(
     snapshot: &Snapshot,
     trail: &mut Trail,
 ) -> Step<Identified> {
+    let now = Moment { at: trail.started, unix_ms: trail.unix_ms };
+    let (session, has_session_cookie) = session(&examined, gateway, snapshot, now);
+    let takes_keys = examined.accepts(Credential::ApiKey);
+    let Shown { key, withheld } =
+        api_key::look(examined.headers(), &gateway.auth, trail.unix_ms, takes_keys)?;
+    if let (Ok(key), Ok(user)) = (&key, &session)
+        && key.account().is_some_and(|owner| owner != user.user())
+    {
+        return Err(TWO_PEOPLE.into());
+    }
+    trail.auth = state(&session, &key);
+    let identity = match (key, session) {
+        (Ok(key), _) => Identity::ApiKey(key),
+        (Err(_), Ok(user)) => Identity::User(user),
+        (Err(_), Err(_)) => Identity::Anonymous,
+    };
+    trail.user = identity.subject();
+    tell_rules(&identity, gateway, trail);
+    if examined.auth_need() == AuthNeed::Required && !identity.is_known() {
+        return Err(unknown(&examined, snapshot, trail));
+    }
+    Ok(Identified { examined, identity, has_session_cookie, withheld })
+}
+
+/// Whose session it is, and whether a session cookie came at all. Where sessions do not count, none is looked for.
+fn session(
+    examined: &Examined,
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    now: Moment,
+) -> (Result<Authenticated, Reason>, bool) {
     let cookie = find(examined.headers(), &snapshot.session_cookie);
-    let has_session_cookie = !matches!(cookie, CookieFound::Absent);
+    let is_there = !matches!(cookie, CookieFound::Absent);
     let outcome = match cookie {
+        _ if !examined.accepts(Credential::Session) => Err(Reason::Missing),
         CookieFound::Absent => Err(Reason::Missing),
         CookieFound::Many | CookieFound::Malformed => Err(Reason::Invalid),
         CookieFound::One(token) => {
-            let now = Moment { at: trail.started, unix_ms: trail.unix_ms };
-            gateway.auth.authenticate(
-                &snapshot.keyring,
-                Some(token),
-                lifetimes(&snapshot.config.session),
-                now,
-            )
+            let lifetimes = lifetimes(&snapshot.config.session);
+            gateway.auth.authenticate(&snapshot.keyring, Some(token), lifetimes, now)
         }
     };
-    trail.auth = state(&outcome);
-    let identity = outcome.map_or(Identity::Anonymous, Identity::User);
-    if let Identity::User(user) = &identity {
-        trail.user = Some(Arc::from(user.user().text()));
-    }
-    tell_rules(&identity, gateway, trail);
-    if examined.auth_need() == AuthNeed::Required && !identity.is_known() {
-        return Err(unknown(&examined, snapshot));
-    }
-    Ok(Identified { examined, identity, has_session_cookie })
+    (outcome, is_there)
 }
 
 /// 401, or for a browser that asks for a page, and where the route says so, the way to the sign-in page and back.
-fn unknown(examined: &Examined, snapshot: &Snapshot) -> Stop {
+pub fn unknown(examined: &Examined, snapshot: &Snapshot, trail: &mut Trail) -> Stop {
+    if let Some(asked) = examined.asked() {
+        return forwarded::unknown(examined, asked, snapshot, trail);
+    }
     let wants_page = examined.method() == Method::GET
         && examined
             .text_header(ACCEPT)
@@ -84,27 +113,33 @@ fn unknown(examined: &Examined, snapshot: &Snapshot) -> Stop {
         return Refusal::Unauthenticated.into();
     }
     let query = examined.query().map_or_else(String::new, |q| format!("?{q}"));
-    let back = percent_encode(&format!("{}{query}", examined.path().as_str()));
-    let target = format!("{}{}?return_to={back}", snapshot.config.gateway.prefix, Own::Login.path());
+    let target = sign_in_page(snapshot, Some(&format!("{}{query}", examined.path().as_str())));
     let Ok(location) = HeaderValue::try_from(target) else { return Refusal::Unauthenticated.into() };
-    let mut answer = Response::new(Body::empty());
-    *answer.status_mut() = StatusCode::FOUND;
-    answer.headers_mut().insert(LOCATION, location);
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Stop::Answered(Box::new(answer))
+    Stop::Answered(Box::new(forwarded::found(location)))
+}
+
+/// The path of the sign-in page, and where it leads back to.
+pub fn sign_in_page(snapshot: &Snapshot, back: Option<&str>) -> String {
+    let back = back.map_or_else(String::new, |back| format!("?return_to={}", percent_encode(back)));
+    format!("{}{}{back}", snapshot.config.gateway.prefix, Own::Login.path())
 }
 
 /// How long sessions live, by configuration.
 pub fn lifetimes(session: &Session) -> Lifetimes {
-    Lifetimes { ttl: session.ttl, idle: session.idle }
+    Lifetimes::of(session)
 }
 
-fn state(outcome: &Result<Authenticated, Reason>) -> AuthState {
-    match outcome {
-        Ok(_) => AuthState::Session,
-        Err(Reason::Missing) => AuthState::None,
-        Err(Reason::Expired | Reason::Revoked) => AuthState::Expired,
-        Err(Reason::Invalid) => AuthState::Invalid,
+/// What the access line says: what identified the request, else what did not hold.
+fn state(session: &Result<Authenticated, Reason>, key: &Result<Arc<ApiKey>, Reason>) -> AuthState {
+    let why = match (key, session) {
+        (Ok(_), _) => return AuthState::Key,
+        (Err(_), Ok(_)) => return AuthState::Session,
+        (Err(Reason::Missing), Err(why)) | (Err(why), Err(_)) => why,
+    };
+    match why {
+        Reason::Missing => AuthState::None,
+        Reason::Expired | Reason::Revoked => AuthState::Expired,
+        Reason::Invalid => AuthState::Invalid,
     }
 }
 
@@ -127,20 +162,65 @@ fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
             }),
             api_key: None,
         },
+        Identity::ApiKey(key) => IdentityFacts {
+            api_key: Some(ApiKeyFacts {
+                id: key.id().text(),
+                tier: key.tier().to_owned(),
+                owner: key.owner().to_owned(),
+            }),
+            ..IdentityFacts::default()
+        },
     });
 }
 
 impl Identity {
     /// Whether it is somebody.
     pub fn is_known(&self) -> bool {
-        matches!(self, Self::User(_))
+        !matches!(self, Self::Anonymous)
     }
 
-    /// Whether it is somebody with that role.
+    /// What buckets, upstreams and pseudonyms know them by: a user's opaque id, or `key:` and a key's.
+    pub fn subject(&self) -> Option<Arc<str>> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(user) => Some(Arc::from(user.user().text())),
+            Self::ApiKey(key) => Some(Arc::from(key.subject())),
+        }
+    }
+
+    /// The opaque id of somebody who is known, and a person's e-mail address.
+    pub fn person(&self, gateway: &Gateway) -> Option<(String, Option<String>)> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(user) => Some((user.account.id.text(), gateway.email_of(&user.account))),
+            Self::ApiKey(key) => Some((key.subject(), None)),
+        }
+    }
+
+    /// The 128-bit id of the credential that was found alive.
+    pub fn holder(&self) -> Option<[u8; 16]> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(user) => Some(*user.session.id().as_bytes()),
+            Self::ApiKey(key) => Some(key.id().holder()),
+        }
+    }
+
+    /// The roles, in the account's order; the scopes of a key are its roles.
+    pub fn roles(&self) -> Vec<String> {
+        match self {
+            Self::Anonymous => Vec::new(),
+            Self::User(user) => user.account.roles.iter().map(ToString::to_string).collect(),
+            Self::ApiKey(key) => key.scopes().to_vec(),
+        }
+    }
+
+    /// Whether it is somebody with that role; the scopes of a key are its roles.
     pub fn has_role(&self, role: &str) -> bool {
         match self {
             Self::Anonymous => false,
             Self::User(user) => user.account.roles.iter().any(|r| &**r == role),
+            Self::ApiKey(key) => key.scopes().iter().any(|s| s == role),
         }
     }
 }
@@ -149,6 +229,11 @@ impl Identified {
     /// Who is asking.
     pub fn identity(&self) -> &Identity {
         &self.identity
+    }
+
+    /// The headers that hold API keys, which go no further.
+    pub fn withheld(&self) -> &[hops::Credential] {
+        &self.withheld
     }
 
     /// Whether a session cookie came along, valid or not.

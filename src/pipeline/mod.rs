@@ -3,7 +3,9 @@
 
 pub mod admission;
 pub mod answer;
+pub mod api_key;
 pub mod arrival;
+pub mod assertion;
 pub mod authorise;
 pub mod body;
 pub mod client;
@@ -14,12 +16,14 @@ pub mod endpoints;
 pub mod envelope;
 pub mod finish;
 pub mod forward;
+pub mod forwarded;
 pub mod gateway;
 pub mod identity;
 pub mod origin;
 pub mod panic_guard;
 pub mod rate_limit;
 pub mod readiness;
+pub mod renewal;
 pub mod request_body;
 pub mod respond;
 pub mod route;
@@ -109,6 +113,7 @@ async fn decide(
     trail.unread = !incoming.is_end_stream();
     let arrival = arrival::receive(parts, trail.unread, peer, &config.server)?;
     trail.stage = Stage::Client;
+    let arrival = forwarded::adopt(arrival, config, trail)?;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
     client::require_https(&located, config)?;
     trail.stage = Stage::Bans;
@@ -131,6 +136,7 @@ async fn decide(
     let vetted = body::vet(authorised, incoming, &config.server, trail).await?;
     trail.stage = Stage::Thresholds;
     let cleared = thresholds::clear(vetted, config.thresholds, trail)?;
+    renewal::renew(&cleared, gateway, snapshot, trail).await;
     trail.stage = Stage::Upstream;
     let answer = match cleared.way().clone() {
         Way::Own(own) => endpoints::answer(own, cleared, gateway, snapshot).await?,

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::time::Instant;
 
 use super::gateway::Gateway;
+use super::identity::Identity;
 use super::origin::SameSite;
 use super::step::Step;
 use super::trail::Trail;
@@ -29,10 +30,16 @@ pub fn meter(
     if trail.probe {
         return Ok(Metered(who));
     }
-    let limits = match who.route() {
+    let route = who.route();
+    let mut limits = match route {
         Some(route) => Limits::of_route(config, &route.route),
         None => Limits::general(config),
     };
+    if let Identity::ApiKey(key) = who.identity()
+        && let Some(per_minute) = key.per_minute()
+    {
+        limits = limits.of_key(per_minute, route.and_then(|r| r.route.rate_limit));
+    }
     let user = trail.user.clone();
     match gateway.limiter.take_both(who.address(), user.as_deref(), &limits, now) {
         Ok(levels) => {

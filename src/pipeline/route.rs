@@ -9,7 +9,7 @@ use super::endpoints::Own;
 use super::step::Step;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
-use crate::config::AuthNeed;
+use crate::config::{AuthNeed, Credential};
 use crate::live::routes::{CompiledRoute, Found, RouteTable};
 
 /// Where a request goes, once the rules had their say.
@@ -49,7 +49,7 @@ pub fn find(screened: Screened, routes: &RouteTable, trail: &mut Trail) -> Step<
         },
     };
     let routed = Routed { screened, found };
-    trail.route = routed.name();
+    trail.route = routed.label();
     routed.check_slashes()?;
     Ok(routed)
 }
@@ -63,6 +63,14 @@ impl Routed {
                 Arc::clone(&route.name)
             }
             _ => Arc::from(""),
+        }
+    }
+
+    /// What metrics and logs call it: the name, or for an unrouted path that a proxy asks about the endpoint's.
+    fn label(&self) -> Arc<str> {
+        match (&self.found, self.asked()) {
+            (Outcome::Nothing, Some(_)) => Arc::from(Own::Verify.path()),
+            _ => self.name(),
         }
     }
 
@@ -85,17 +93,34 @@ impl Routed {
         }
     }
 
-    /// Whether the caller must be known; own endpoints look after themselves.
+    /// Whether the caller must be known; own endpoints look after themselves. A path that a proxy asks about and no route
+    /// knows is for whoever is known: an app is never opened by what is missing here.
     pub fn auth_need(&self) -> AuthNeed {
-        self.route().map_or(AuthNeed::None, |r| r.route.auth)
+        match (&self.found, self.asked()) {
+            (Outcome::Way(Way::Route(route)), _) => route.route.auth,
+            (Outcome::Nothing, Some(_)) => AuthNeed::Required,
+            _ => AuthNeed::None,
+        }
     }
 
-    /// Where the request goes, or why it goes nowhere: 404, or 405 with `Allow`.
+    /// Whether a kind of credential counts here. Own endpoints are about sessions, but for the one that proxies ask: who
+    /// asks there about no route of ours may be anybody.
+    pub fn accepts(&self, kind: Credential) -> bool {
+        match self.route() {
+            Some(route) => route.route.accept.contains(&kind),
+            None if self.asked().is_some() || self.own_endpoint() == Some(Own::Verify) => true,
+            None => kind == Credential::Session,
+        }
+    }
+
+    /// Where the request goes, or why it goes nowhere: 404, or 405 with `Allow`. One that a proxy asks about goes no further
+    /// than the verdict.
     ///
     /// # Errors
     /// The refusal of this stage.
     pub fn way(&self) -> Result<Way, Refusal> {
         match &self.found {
+            Outcome::Way(_) | Outcome::Nothing if self.asked().is_some() => Ok(Way::Own(Own::Verify)),
             Outcome::Way(way) => Ok(way.clone()),
             Outcome::OtherMethods(_, allow) => Err(Refusal::MethodNotAllowed { allow: allow.clone() }),
             Outcome::Nothing => Err(Refusal::NotFound),

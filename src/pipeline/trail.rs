@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use http::{HeaderValue, Method};
 
+use super::forwarded::Asked;
 use super::request_body::Watch;
 use super::stage::Stage;
 use crate::base::ids::CorrelationId;
@@ -34,6 +35,10 @@ pub struct Trail {
     pub probe: bool,
     /// Whether the client came over https.
     pub secure: bool,
+    /// How a proxy asks about a request of its own, on `/auth/verify`.
+    pub asked: Option<Asked>,
+    /// Where a person could sign in; goes out with a 401.
+    pub sign_in: Option<HeaderValue>,
     /// The listed origin that asked, for the CORS headers.
     pub cors_origin: Option<HeaderValue>,
     /// The bucket with the least left, on metered requests.
@@ -42,6 +47,8 @@ pub struct Trail {
     pub auth: AuthState,
     /// The opaque id of the user.
     pub user: Option<Arc<str>>,
+    /// The cookie of a session that this request renewed.
+    pub renewed: Option<HeaderValue>,
     /// What rules read.
     pub facts: Option<Arc<RequestFacts>>,
     /// What rules decided.
@@ -67,10 +74,13 @@ impl Trail {
             client: None,
             probe: false,
             secure: false,
+            asked: None,
+            sign_in: None,
             cors_origin: None,
             level: None,
             auth: AuthState::None,
             user: None,
+            renewed: None,
             facts: None,
             ledger: Ledger::default(),
             unread: false,

@@ -242,6 +242,7 @@ mod tests {
             idle_timeout: Duration::from_secs(60),
             idle_max: 8,
             required: false,
+            assertion: false,
         }
     }
 

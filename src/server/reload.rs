@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::notify;
+use super::start::wants_assertions;
 use super::workers::Gate;
 use crate::base::problems::{Problem, Problems, Severity};
 use crate::config::{Config, Inputs};
 use crate::live::policy::Policy;
 use crate::live::providers::providers_of;
 use crate::live::reloader::{Built, Trigger};
-use crate::live::snapshot::{self, Snapshot};
+use crate::live::snapshot::{self, Built as Snapshots, Snapshot};
 use crate::pipeline::gateway::Gateway;
 use crate::store::ReloadRow;
 use crate::telemetry::metrics::ReloadOutcome;
@@ -80,8 +81,10 @@ impl Attempts {
         let current = gateway.live.current();
         let (snapshot, problems, mut roots) = match (self.gather)() {
             Ok(inputs) => {
-                let built = snapshot::build(&inputs, current.generation + 1);
-                (built.snapshot, built.problems, built.watched)
+                let Snapshots { snapshot, mut problems, watched } =
+                    snapshot::build(&inputs, current.generation + 1);
+                let snapshot = snapshot.filter(|next| self.can_sign(next, &mut problems));
+                (snapshot, problems, watched)
             }
             Err(problem) => {
                 let mut problems = Problems::default();
@@ -103,7 +106,7 @@ impl Attempts {
                     Report { applied: true, generation: current.generation, problems, needs_restart };
                 return Built { report, roots };
             }
-            Some(next) => self.apply(next, &problems, &needs_restart),
+            Some(next) => self.apply(&current, next, &problems, &needs_restart),
             None => self.keep(&current, &problems),
         }
         self.record(applied, hash, &problems);
@@ -124,10 +127,30 @@ impl Attempts {
             && !self.gateway.policy.read().is_stale()
     }
 
-    fn apply(&self, next: Snapshot, problems: &Arc<Problems>, needs_restart: &[&'static str]) {
+    /// Assertions that nobody can sign would leave their services without requests.
+    fn can_sign(&self, next: &Snapshot, problems: &mut Problems) -> bool {
+        if !wants_assertions(&next.config) {
+            return true;
+        }
+        let key = self.gateway.assertions.prepare();
+        key.map_err(|why| problems.push(Problem::of("services.assertion", why.to_string()))).is_ok()
+    }
+
+    fn apply(
+        &self,
+        current: &Snapshot,
+        next: Snapshot,
+        problems: &Arc<Problems>,
+        needs_restart: &[&'static str],
+    ) {
         let gateway = &self.gateway;
         gateway.logs.reconfigure(&next.config.log);
-        gateway.upstreams.apply(&next.config.services);
+        let services = &next.config.services;
+        gateway.upstreams.apply(services);
+        let stays = |name: &str| services.iter().any(|s| s.name == name);
+        for gone in current.config.services.iter().filter(|s| !stays(&s.name)) {
+            gateway.metrics.forget_service(&gone.name);
+        }
         gateway.providers.apply(&providers_of(&next.config));
         self.gate.set_connections_max(next.config.server.connections_max);
         let generation = next.generation;

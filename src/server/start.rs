@@ -14,6 +14,7 @@ use super::listen::{ListenError, listen};
 use super::phase::Shutdown;
 use super::raw;
 use super::workers::{Options, Workers};
+use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
 use crate::auth::{Auth, Moment};
@@ -27,7 +28,7 @@ use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::providers::providers_of;
 use crate::live::snapshot::Snapshot;
 use crate::outbound::{self, BadTrust, Client, Trust};
-use crate::pipeline::durable::{Durable, account_of, link_of, session_of};
+use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of};
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::{handle, unparsed};
@@ -42,6 +43,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// The key of assertions.
+    #[error(transparent)]
+    AssertionKey(#[from] KeyError),
     /// A listener.
     #[error(transparent)]
     Listen(#[from] ListenError),
@@ -74,6 +78,10 @@ pub fn gateway(
     let options =
         store::Options { usage_queue_max: config.storage.usage_queue_max, ..store::Options::default() };
     let store = Store::open(&config.storage.path, options)?;
+    let assertions = Assertions::new(data_folder(&config.storage.path));
+    if wants_assertions(config) {
+        assertions.prepare()?;
+    }
     let auth = load_auth(&snapshot, &store, &clock)?;
     let federated = Federated::new(Arc::new(Durable(store.clone())));
     federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
@@ -96,6 +104,7 @@ pub fn gateway(
         policy: PolicyBoard::new(policy),
         limiter: Limiter::new(clock.now()),
         auth,
+        assertions,
         providers,
         federated,
         pseudonyms: Pseudonymiser::new(store.pseudonym_key().expose()),
@@ -120,10 +129,11 @@ fn trust(config: &Config) -> Result<Trust, StartError> {
 
 fn load_auth(snapshot: &Snapshot, store: &Store, clock: &Clock) -> Result<Auth, StartError> {
     let durable = Arc::new(Durable(store.clone()));
-    let auth = Auth::new(durable.clone(), durable, snapshot.config.auth.password_checks_max);
+    let auth = Auth::new(durable.clone(), durable.clone(), durable, snapshot.config.auth.password_checks_max);
     let now = Moment::of(clock);
     let reader = store.reader()?;
     auth.accounts.load(reader.users()?.into_iter().filter_map(account_of).collect());
+    auth.keys.load(reader.keys()?.into_iter().map(key_of).collect());
     let sessions = reader.sessions(now.unix_ms)?.iter().map(session_of).collect();
     auth.sessions.load(sessions, lifetimes(&snapshot.config.session), now);
     Ok(auth)
@@ -172,6 +182,11 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown
     if let Ending::Unparsed(status) = ending {
         unparsed::record(&gateway, peer, status);
     }
+}
+
+/// Whether any service is to be told who is asking in a signed header.
+pub fn wants_assertions(config: &Config) -> bool {
+    config.services.iter().any(|s| s.assertion)
 }
 
 /// The folder that holds the database, and beside it the secret and the admin token.

@@ -6,6 +6,7 @@
 mod error;
 mod identities;
 mod identity;
+mod keys;
 mod label;
 mod lock;
 mod migrate;
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 pub use self::error::{CloseError, OpenError, WriteError};
 pub use self::identities::IdentityRow;
+pub use self::keys::KeyRow;
 pub use self::label::Label;
 pub use self::queue::Pending;
 pub use self::reader::Reader;
@@ -122,6 +124,27 @@ impl Store {
         self.urgent(Op::SaveUser(row))
     }
 
+    /// Adds an API key.
+    pub fn insert_key(&self, row: KeyRow) -> Pending {
+        self.urgent(Op::InsertKey(row))
+    }
+
+    /// Notes when an API key was revoked; one that is not there is no error.
+    pub fn revoke_key(&self, id: [u8; 8], revoked_ms: i64) -> Pending {
+        self.urgent(Op::RevokeKey { id, revoked_ms })
+    }
+
+    /// Lets a session live longer, never shorter; one that is not there is no error and stays so.
+    pub fn extend_session(&self, id: [u8; 16], expires_ms: i64) -> Pending {
+        self.urgent(Op::ExtendSession { id, expires_ms })
+    }
+
+    /// Removes a user and what belongs to it, its sessions and the API keys whose owner is `owner`, and overwrites where
+    /// it stood, as far as no reader holds on to it.
+    pub fn erase_user(&self, id: [u8; 16], owner: String) -> Pending {
+        self.urgent(Op::EraseUser { id, owner })
+    }
+
     /// Adds an identity at a provider, or replaces the one of that issuer and subject.
     pub fn save_identity(&self, row: IdentityRow) -> Pending {
         self.urgent(Op::SaveIdentity(row))
@@ -136,6 +159,11 @@ impl Store {
     pub fn touch_session(&self, id: [u8; 16], last_seen_ms: i64) {
         // Not counted: no row is lost, and the next request of the session notes it again.
         let _ = self.inner.shared.queues.batch(Batched::Touch { id, last_seen_ms });
+    }
+
+    /// Notes when an API key was last used; otherwise as [`Store::touch_session`].
+    pub fn touch_key(&self, id: [u8; 8], last_used_ms: i64) {
+        let _ = self.inner.shared.queues.batch(Batched::TouchKey { id, last_used_ms });
     }
 
     /// Hands over a usage row. Never waits; a row that does not fit is dropped and counted.

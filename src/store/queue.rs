@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::error::{CloseError, WriteError};
 use super::identities::IdentityRow;
+use super::keys::KeyRow;
 use super::reloads::ReloadRow;
 use super::sessions::{SessionRow, SessionsRemoved};
 use super::sweep::Sweep;
@@ -35,7 +36,11 @@ const RETRY: Duration = Duration::from_millis(500);
 pub(super) enum Op {
     InsertSession { row: SessionRow, gave_way: Vec<[u8; 16]> },
     RemoveSessions(SessionsRemoved),
+    ExtendSession { id: [u8; 16], expires_ms: i64 },
     SaveUser(UserRow),
+    InsertKey(KeyRow),
+    RevokeKey { id: [u8; 8], revoked_ms: i64 },
+    EraseUser { id: [u8; 16], owner: String },
     SaveIdentity(IdentityRow),
     AddReload(ReloadRow),
 }
@@ -45,6 +50,7 @@ pub(super) enum Op {
 pub(super) enum Batched {
     Usage(UsageRow),
     Touch { id: [u8; 16], last_seen_ms: i64 },
+    TouchKey { id: [u8; 8], last_used_ms: i64 },
 }
 
 pub(super) type Reply = oneshot::Sender<Result<(), WriteError>>;

@@ -6,6 +6,7 @@ use rusqlite::Connection;
 
 use super::error::{OpenError, reason};
 use super::identities::{self, IdentityRow};
+use super::keys::{self, KeyRow};
 use super::reloads::{self, ReloadRow};
 use super::sessions::{self, SessionRow};
 use super::usage::{self, UsageListed};
@@ -41,6 +42,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn users(&self) -> Result<Vec<UserRow>, OpenError> {
         self.explain(users::load(&self.connection))
+    }
+
+    /// Every API key, newest first, revoked ones too.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn keys(&self) -> Result<Vec<KeyRow>, OpenError> {
+        self.explain(keys::load(&self.connection))
     }
 
     /// Every identity at a provider.

@@ -62,6 +62,11 @@ fn remove_ids(connection: &Connection, ids: &[[u8; 16]]) -> rusqlite::Result<()>
     Ok(())
 }
 
+pub(super) fn extend(connection: &Connection, id: &[u8; 16], expires_ms: i64) -> rusqlite::Result<()> {
+    let sql = "UPDATE sessions SET expires_ms = max(expires_ms, ?2) WHERE id = ?1";
+    connection.prepare_cached(sql)?.execute(params![id, expires_ms]).map(drop)
+}
+
 pub(super) fn touch(connection: &Connection, id: &[u8; 16], last_seen_ms: i64) -> rusqlite::Result<()> {
     let sql = "UPDATE sessions SET last_seen_ms = ?2 WHERE id = ?1";
     connection.prepare_cached(sql)?.execute(params![id, last_seen_ms]).map(drop)

@@ -42,6 +42,20 @@ pub(super) fn save(connection: &Connection, row: &UserRow) -> rusqlite::Result<(
         .map(drop)
 }
 
+/// Removes the row, its sessions' by the foreign key, and the API keys that it owns. What stood there is overwritten with zeros: a row that was merely
+/// unlinked could still be read in the file.
+pub(super) fn erase(connection: &Connection, id: &[u8; 16], owner: &str) -> rusqlite::Result<()> {
+    let secure = |on: bool| connection.pragma_update_and_check(None, "secure_delete", on, |_| Ok(()));
+    let erase = || {
+        connection.execute("DELETE FROM api_keys WHERE owner = ?1", [owner])?;
+        connection.execute("DELETE FROM users WHERE id = ?1", [id])
+    };
+    secure(true)?;
+    let erased = erase();
+    secure(false)?;
+    erased.map(drop)
+}
+
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<UserRow>> {
     let sql = "SELECT id, name, password, roles, disabled, created_ms FROM users ORDER BY name";
     let mut statement = connection.prepare(sql)?;

@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::sweep::{Progress, Sweep};
-use super::{Shared, identities, reloads, sessions, sweep, usage, users};
+use super::{Shared, identities, keys, reloads, sessions, sweep, usage, users};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
@@ -124,7 +124,19 @@ impl Writer {
         }
         transaction.commit()?;
         self.worked();
+        if jobs.iter().any(|job| matches!(job.op, Op::EraseUser { .. })) {
+            self.fold();
+        }
         Ok(outcomes)
+    }
+
+    /// Folds the log into the file: what was erased stands in neither. A reader that holds on to an older state keeps it
+    /// in the log until the next fold.
+    fn fold(&self) {
+        let folded = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        if !matches!(folded, Ok(0_i64)) {
+            tracing::warn!("the database's log could not be emptied after an erasure; it will be later");
+        }
     }
 
     fn batch(&mut self, batch: Vec<Batched>) {
@@ -155,6 +167,7 @@ impl Writer {
             match write {
                 Batched::Usage(row) => usage::insert(&transaction, row)?,
                 Batched::Touch { id, last_seen_ms } => sessions::touch(&transaction, id, *last_seen_ms)?,
+                Batched::TouchKey { id, last_used_ms } => keys::touch(&transaction, *id, *last_used_ms)?,
             }
         }
         transaction.commit()
@@ -230,7 +243,11 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
     match op {
         Op::InsertSession { row, gave_way } => sessions::insert(connection, row, gave_way),
         Op::RemoveSessions(which) => sessions::remove(connection, which),
+        Op::ExtendSession { id, expires_ms } => sessions::extend(connection, id, *expires_ms),
         Op::SaveUser(row) => users::save(connection, row),
+        Op::InsertKey(row) => keys::insert(connection, row),
+        Op::RevokeKey { id, revoked_ms } => keys::revoke(connection, *id, *revoked_ms),
+        Op::EraseUser { id, owner } => users::erase(connection, id, owner),
         Op::SaveIdentity(row) => identities::save(connection, row),
         Op::AddReload(row) => reloads::insert(connection, row),
     }

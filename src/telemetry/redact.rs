@@ -22,6 +22,9 @@ const OPAQUE_PART_MIN: usize = 20;
 /// Shortest beginning of a token that was cut before its second part.
 const CUT_MIN: usize = 40;
 
+/// Fewest digits of an API key's secret that are taken for one.
+const KEY_SECRET_MIN: usize = 20;
+
 /// The scheme of a bearer credential, in any case (RFC 6750).
 const BEARER: &str = "bearer";
 
@@ -140,7 +143,7 @@ impl Pass<'_> {
         }
         let word = &self.line[range.clone()];
         let token = || range.len() >= 2 * JWT_PART_MIN && is_jwt_like(word);
-        if bearer || count(sum, AT) > 0 && has_mail(word) || token() {
+        if bearer || count(sum, AT) > 0 && has_mail(word) || token() || has_key(word) {
             self.take(range);
         } else if count(sum, DOT) >= 3 || count(sum, COLON) >= 2 {
             self.runs(range);
@@ -217,6 +220,15 @@ fn is_jwt_like(word: &str) -> bool {
         let jose = JOSE.iter().any(|start| piece.starts_with(start));
         (jose && (long(JWT_PART_MIN) >= 2 || piece.len() >= CUT_MIN))
             || (parts().count() >= 3 && long(OPAQUE_PART_MIN) == 3)
+    })
+}
+
+/// An API key, `pm_<id>_<secret>`, whole or cut within its secret.
+fn has_key(word: &str) -> bool {
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_hexdigit).count();
+    word.split("pm_").skip(1).any(|rest| match rest.split_once('_') {
+        Some((id, secret)) => digits(id) == id.len() && digits(secret) >= KEY_SECRET_MIN,
+        None => false,
     })
 }
 
@@ -335,6 +347,22 @@ mod tests {
                 assert!(!out.contains(secret), "{line} -> {out}");
                 assert!(out.contains(REDACTED), "{line} -> {out}");
             }
+        }
+    }
+
+    #[test]
+    fn lg_02_an_api_key_does_not_get_through_and_its_id_does() {
+        let (id, secret) = ("0123456789abcdef", "0123456789abcdef".repeat(4));
+        for line in [
+            format!("pm_{id}_{secret}"),
+            format!("x-pm_{id}_{secret}."),
+            format!("a=pm_{id}_{}", &secret[..20]),
+        ] {
+            assert!(pass(&line).contains(REDACTED), "{line}");
+            assert!(!pass(&line).contains(&secret[..20]), "{line}");
+        }
+        for line in [format!("pm_{id}"), "pm_session".to_owned(), format!("{id}_{secret}")] {
+            assert_eq!(pass(&line), line);
         }
     }
 

@@ -4,15 +4,19 @@
 #![expect(clippy::needless_raw_string_hashes, reason = "scripts and configurations are quoted alike")]
 
 mod admin;
+mod assertion;
 mod body;
 mod cli;
 mod client;
 mod cors;
 mod drain;
 mod envelope;
+mod forget;
 mod forward;
 mod harness;
 mod jwt_security;
+mod keys;
+mod lockout;
 mod metrics;
 mod oidc;
 mod oidc_code_flow;
@@ -20,7 +24,9 @@ mod origin;
 mod privacy;
 mod rate_limit;
 mod reload;
+mod renew;
 mod review;
+mod rotate;
 mod route;
 mod rules;
 mod session;
@@ -28,3 +34,4 @@ mod session_end;
 mod sign_in;
 mod storage;
 mod stream;
+mod verify;

@@ -137,7 +137,6 @@ const PERSONAL: [(&str, &str); 10] = [
 type Visit<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a [u8], &'a [u16]);
 
 /// Sends every kind of request and gives how many there were. Each refusal is looked at by the way.
-#[expect(clippy::too_many_lines, reason = "one visit, step by step")]
 fn visit(gateway: &Gateway) -> usize {
     let json = ("Content-Type", "application/json");
     let form = ("Content-Type", "application/x-www-form-urlencoded");

@@ -138,6 +138,8 @@ fn hr_09_a_request_under_way_still_finds_a_service_that_a_reload_removed() {
     gateway.save("config.toml", &without);
     gateway.until("the service is gone", |g| g.generation() > before);
     assert_eq!(gateway.get("/up/x").status, 404);
+    let metrics = gateway.ask_admin("GET /metrics", &[], b"").text();
+    assert!(!metrics.contains("upstream_up{"), "an alert on it would never end");
     connection.send(b"{}").expect("the gateway reads");
     assert_eq!(connection.read().expect("an answer").text(), "hello");
 }
@@ -187,5 +189,23 @@ fn lg_08_a_request_whose_client_is_gone_at_once_has_its_line_too() {
         connection.send(compose("GET /fixed", &[("X-Request-ID", &id)], b"")).expect("the kernel takes it");
         drop(connection);
         gateway.wait_for_log(|l| l.contains(&id));
+    }
+}
+
+#[test]
+fn rt_10_an_absolute_target_names_this_host_over_what_the_client_came_over() {
+    let gateway =
+        Setup::new(&FIXED.replace("[server]", "[server]\ntrusted_proxies = [\"127.0.0.1\"]")).start();
+    let plain = ("X-Forwarded-Proto", "http");
+    let https = ("X-Forwarded-Proto", "https");
+    for (target, came, status) in [
+        ("http://localhost/fixed", plain, 200),
+        ("https://localhost/fixed", https, 200),
+        ("https://localhost/fixed", plain, 400),
+        ("ftp://localhost/fixed", plain, 400),
+        ("http://other/fixed", plain, 400),
+        ("http://me@localhost/fixed", plain, 400),
+    ] {
+        assert_eq!(gateway.send(&format!("GET {target}"), &[came], b"").status, status, "{target} {came:?}");
     }
 }

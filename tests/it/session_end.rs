@@ -1,6 +1,6 @@
 //! How sessions end: by their owner, by the operator, at once, everywhere, and for good.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::Value;
 
@@ -119,6 +119,64 @@ fn cs_06_no_request_that_starts_after_the_end_passes() {
             ended.store(true, Ordering::SeqCst);
         });
     }
+}
+
+/// A hundred threads use a session while `end` ends it. No request that was sent after the
+/// end had been answered may pass.
+fn a_hundred_threads(gateway: &Gateway, cookie: &str, end: impl FnOnce()) {
+    let public = gateway.public;
+    let (ended, passed) = (AtomicBool::new(false), AtomicUsize::new(0));
+    std::thread::scope(|scope| {
+        for _ in 0..100 {
+            scope.spawn(|| {
+                let mut connection = Connection::open(public);
+                let ask = compose("GET /private", &[("Cookie", cookie)], b"");
+                loop {
+                    let was_ended = ended.load(Ordering::SeqCst);
+                    connection.send(&ask).unwrap();
+                    let status = connection.read().unwrap().status;
+                    assert!(!was_ended || status == 401, "{status} for a request after the end");
+                    assert!(matches!(status, 200 | 401), "{status}");
+                    passed.fetch_add(usize::from(status == 200), Ordering::SeqCst);
+                    if was_ended {
+                        break;
+                    }
+                }
+            });
+        }
+        // Not before the load is there.
+        while passed.load(Ordering::SeqCst) < 500 {
+            std::thread::yield_now();
+        }
+        end();
+        ended.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn cs_06_a_hundred_threads_find_no_session_after_the_answer_to_signing_out() {
+    let gateway = gateway();
+    let cookie = gateway.sign_in("bob", "password two");
+    a_hundred_threads(&gateway, &cookie, || {
+        assert_eq!(with(&gateway, "POST /auth/logout", &cookie).status, 204);
+    });
+    let gateway = gateway.kill_and_restart();
+    assert_eq!(private(&gateway, &cookie), 401, "nor after a kill right after the answer");
+}
+
+#[test]
+fn cs_06_a_hundred_threads_find_no_session_after_a_revocation() {
+    let gateway = gateway();
+    for body in [r#"{"user":"bob"}"#, r#"{"all":true}"#] {
+        let cookie = gateway.sign_in("bob", "password two");
+        a_hundred_threads(&gateway, &cookie, || {
+            assert_eq!(gateway.change("/admin/api/sessions/revoke", body).status, 200);
+        });
+    }
+    let cookie = gateway.sign_in("bob", "password two");
+    assert_eq!(gateway.change("/admin/api/sessions/revoke", r#"{"user":"bob"}"#).status, 200);
+    let gateway = gateway.kill_and_restart();
+    assert_eq!(private(&gateway, &cookie), 401, "nor after a kill right after the answer");
 }
 
 fn listed(gateway: &Gateway) -> Vec<Value> {

@@ -100,3 +100,28 @@ async fn a_restart_takes_in_what_was_on_disk() {
     assert_eq!(restarted.list(), [ada.clone(), bob]);
     assert_eq!(restarted.find(&name("ada")), Some(ada));
 }
+
+#[tokio::test]
+async fn a_forgotten_account_is_gone_and_its_name_is_another_persons() {
+    let (log, accounts) = bench();
+    let old = add(&accounts, "ada").await.unwrap().id;
+    accounts.forget(old).await.unwrap();
+    assert_eq!((accounts.get(old), accounts.find(&name("ada")), accounts.count()), (None, None, 0));
+    assert!(log.accounts.lock().is_empty());
+    assert_eq!(accounts.forget(old).await, Err(AccountError::Unknown));
+    assert_eq!(accounts.set_password(old, digest("new")).await, Err(AccountError::Unknown));
+    assert!(log.accounts.lock().is_empty(), "nothing writes it anew");
+    assert_ne!(add(&accounts, "ada").await.unwrap().id, old);
+}
+
+#[tokio::test]
+async fn when_storage_refuses_to_forget_the_account_is_disabled_and_can_be_forgotten_later() {
+    let (log, accounts) = bench();
+    let id = add(&accounts, "ada").await.unwrap().id;
+    log.set_full(true);
+    assert_eq!(accounts.forget(id).await, Err(AccountError::Unavailable(Unavailable)));
+    assert!(accounts.get(id).unwrap().disabled);
+    log.set_full(false);
+    accounts.forget(id).await.unwrap();
+    assert_eq!(accounts.count(), 0);
+}

@@ -16,10 +16,24 @@ const NOTE_EVERY_MS: i64 = 60_000;
 /// How long sessions live, from the configuration in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lifetimes {
-    /// Absolute.
+    /// From sign-in or renewal.
     pub ttl: Duration,
     /// Without a request.
     pub idle: Duration,
+    /// From sign-in, renewals included; at least `ttl`, and no longer than it where nothing is renewed.
+    pub absolute: Duration,
+}
+
+impl Lifetimes {
+    /// As configured.
+    pub fn of(config: &config::Session) -> Self {
+        Self { ttl: config.ttl, idle: config.idle, absolute: config.absolute }
+    }
+
+    /// Whether sessions are renewed at all.
+    pub fn renew(self) -> bool {
+        self.absolute > self.ttl
+    }
 }
 
 /// How long sessions live and how many there may be.
@@ -37,26 +51,28 @@ impl Limits {
     /// As configured.
     pub fn of(config: &config::Session) -> Self {
         Self {
-            lifetimes: Lifetimes { ttl: config.ttl, idle: config.idle },
+            lifetimes: Lifetimes::of(config),
             per_user_max: config.per_user_max,
             sessions_max: config.sessions_max,
         }
     }
 }
 
-/// One session. Everything about it is fixed but when it was last seen and whether it is alive.
+/// One session. Everything about it is fixed but when it was last seen, until when it lives, and whether it is alive.
 #[derive(Debug)]
 pub struct Session {
     id: SessionId,
     user: UserId,
     created_ms: i64,
-    expires_ms: i64,
+    pub(super) expires_ms: AtomicI64,
     /// Where the monotonic counts below begin.
     start: Instant,
     /// Monotonic milliseconds from `start`; negative for what was before this process.
     created: i64,
     seen: AtomicI64,
     noted: AtomicI64,
+    /// When a renewal was last offered.
+    pub(super) offered: AtomicI64,
     seen_ms: AtomicI64,
     ended: AtomicBool,
 }
@@ -83,11 +99,12 @@ impl Session {
             id: row.id,
             user: row.user,
             created_ms: row.created_ms,
-            expires_ms: row.expires_ms,
+            expires_ms: AtomicI64::new(row.expires_ms),
             start: now.at,
             created: ago(row.created_ms),
             seen: AtomicI64::new(seen),
             noted: AtomicI64::new(seen),
+            offered: AtomicI64::new(i64::MIN),
             seen_ms: AtomicI64::new(row.last_seen_ms),
             ended: AtomicBool::new(false),
         }
@@ -108,9 +125,9 @@ impl Session {
         self.created_ms
     }
 
-    /// When it ends at the latest, in milliseconds since 1970-01-01 UTC.
+    /// When it ends at the latest, unless it is renewed, in milliseconds since 1970-01-01 UTC.
     pub fn expires_ms(&self) -> i64 {
-        self.expires_ms
+        self.expires_ms.load(Ordering::Relaxed)
     }
 
     /// Whether it has not been ended; for whoever holds a session for longer than a request.
@@ -123,16 +140,20 @@ impl Session {
     }
 
     /// Whether its time is over by either clock. The wall clock catches a machine that slept, the monotonic one a wall
-    /// clock that was set back. A `ttl` that was shortened since holds for old sessions too.
+    /// clock that was set back. A life that was shortened since holds for old sessions too.
     pub(super) fn expired(&self, lifetimes: Lifetimes, now: Moment) -> bool {
-        let elapsed = self.elapsed(now);
-        let (ttl, idle) = (millis(lifetimes.ttl), millis(lifetimes.idle));
-        let age = elapsed.saturating_sub(self.created).max(now.unix_ms.saturating_sub(self.created_ms));
-        let silence = elapsed
+        let silence = self
+            .elapsed(now)
             .saturating_sub(self.seen.load(Ordering::Relaxed))
             .max(now.unix_ms.saturating_sub(self.seen_ms.load(Ordering::Relaxed)));
-        let own_ttl = self.expires_ms.saturating_sub(self.created_ms);
-        age >= ttl.min(own_ttl) || silence >= idle
+        let own = self.expires_ms().saturating_sub(self.created_ms);
+        let longest = millis(lifetimes.absolute.max(lifetimes.ttl));
+        self.age(now) >= longest.min(own) || silence >= millis(lifetimes.idle)
+    }
+
+    /// Milliseconds since it began, by the clock by which that is longer ago.
+    pub(super) fn age(&self, now: Moment) -> i64 {
+        self.elapsed(now).saturating_sub(self.created).max(now.unix_ms.saturating_sub(self.created_ms))
     }
 
     /// Notes a request; whether the disk should be told.
@@ -151,16 +172,17 @@ impl Session {
             id: self.id,
             user: self.user,
             created_ms: self.created_ms,
-            expires_ms: self.expires_ms,
+            expires_ms: self.expires_ms(),
             last_seen_ms: self.seen_ms.load(Ordering::Relaxed),
         }
     }
 
-    fn elapsed(&self, now: Moment) -> i64 {
+    /// Monotonic milliseconds since `start`.
+    pub(super) fn elapsed(&self, now: Moment) -> i64 {
         millis(now.at.saturating_duration_since(self.start))
     }
 }
 
-fn millis(duration: Duration) -> i64 {
+pub(super) fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.min(LIFETIME_MAX).as_millis()).expect("ten years of milliseconds fit")
 }

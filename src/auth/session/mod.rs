@@ -5,6 +5,7 @@
 
 mod index;
 mod live;
+mod renewal;
 #[cfg(test)]
 mod tests;
 
@@ -168,6 +169,11 @@ impl Sessions {
     pub fn list(&self, user: Option<UserId>, most: usize) -> Vec<SessionRow> {
         let ids = self.index.lock().newest(user, most);
         ids.into_iter().filter_map(|id| self.shard(id).read().get(&id).map(|s| s.row())).collect()
+    }
+
+    /// How many sessions of a user are in the table.
+    pub fn count_of(&self, user: UserId) -> usize {
+        self.index.lock().of(user).len()
     }
 
     /// How many sessions there are, those included whose time is over but which nobody has asked for since.

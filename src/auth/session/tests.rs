@@ -9,8 +9,11 @@ use crate::base::clock::Clock;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const MINUTE: Duration = Duration::from_secs(60);
-const LIVES: Lifetimes =
-    Lifetimes { ttl: Duration::from_secs(24 * 3_600), idle: Duration::from_secs(2 * 3_600) };
+const LIVES: Lifetimes = Lifetimes {
+    ttl: Duration::from_secs(24 * 3_600),
+    idle: Duration::from_secs(2 * 3_600),
+    absolute: Duration::from_secs(24 * 3_600),
+};
 const LIMITS: Limits = Limits { lifetimes: LIVES, per_user_max: 3, sessions_max: 5 };
 const START_MS: i64 = 1_800_000_000_000;
 
@@ -337,12 +340,12 @@ async fn a_lifetime_that_is_shortened_holds_for_old_sessions_and_one_that_is_len
     let b = bench();
     let id = b.create(1).await;
     b.clock.advance(HOUR);
-    let longer = Lifetimes { ttl: LIVES.ttl * 9, idle: LIVES.idle * 99 };
+    let longer = Lifetimes { ttl: LIVES.ttl * 9, idle: LIVES.idle * 99, absolute: LIVES.ttl * 9 };
     assert!(b.sessions.lookup(id, longer, b.now()).is_ok());
     assert!(b.sessions.lookup(id, longer, wall(b.now(), 23 * 3_600_000)).is_err());
     let id = b.create(1).await;
     b.clock.advance(HOUR);
-    assert!(b.sessions.lookup(id, Lifetimes { ttl: HOUR, ..LIVES }, b.now()).is_err());
+    assert!(b.sessions.lookup(id, Lifetimes { ttl: HOUR, absolute: HOUR, ..LIVES }, b.now()).is_err());
 }
 
 #[tokio::test]

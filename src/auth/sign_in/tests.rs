@@ -6,8 +6,22 @@ use super::super::password;
 use super::*;
 use crate::base::clock::Clock;
 
-const LIVES: Lifetimes = Lifetimes { ttl: Duration::from_secs(86_400), idle: Duration::from_secs(7_200) };
+const LIVES: Lifetimes = Lifetimes {
+    ttl: Duration::from_secs(86_400),
+    idle: Duration::from_secs(7_200),
+    absolute: Duration::from_secs(86_400),
+};
 const LIMITS: Limits = Limits { lifetimes: LIVES, per_user_max: 10, sessions_max: 10 };
+
+const DOOR: Door = Door {
+    address: IpAddr::V4(std::net::Ipv4Addr::LOCALHOST),
+    lockout: lockout::Terms {
+        failures: 5,
+        network_failures: 30,
+        lock_for: Duration::from_secs(900),
+        window: Duration::from_secs(600),
+    },
+};
 
 struct Bench {
     log: Arc<FakeLog>,
@@ -25,7 +39,7 @@ impl Bench {
     /// One account: `ada@example.org`, password `lovelace`.
     async fn new() -> Self {
         let log = FakeLog::shared();
-        let auth = Auth::new(log.clone(), log.clone(), 2);
+        let auth = Auth::new(log.clone(), log.clone(), log.clone(), 2);
         let digest = password::hash(&secret("lovelace")).unwrap();
         let name = AccountName::parse("ada@example.org").unwrap();
         let user = auth.accounts.add(name, Some(digest), vec![], 0).await.unwrap().id;
@@ -33,7 +47,7 @@ impl Bench {
     }
 
     async fn sign_in(&self, name: &str, password: &str) -> Result<SignedIn, SignInError> {
-        self.auth.sign_in(&self.ring, name, secret(password), LIMITS, self.now).await
+        self.auth.sign_in(&self.ring, name, secret(password), DOOR, LIMITS, self.now).await
     }
 
     fn ask(&self, token: &Secret<String>) -> Result<UserId, Reason> {
@@ -129,4 +143,46 @@ async fn a_password_that_changes_while_somebody_signs_in_with_the_old_one_wins()
     assert_eq!(changed, Ok(()));
     assert_eq!(signed_in.unwrap_err(), SignInError::Wrong);
     assert!(b.log.sessions.lock().is_empty());
+}
+
+#[tokio::test]
+async fn rl_11_after_five_wrong_passwords_not_even_the_right_one_is_looked_at() {
+    let b = Bench::new().await;
+    for name in ["ada@example.org", "nobody@example.org"] {
+        for _ in 0..5 {
+            assert_eq!(b.sign_in(name, "wrong").await.unwrap_err(), SignInError::Wrong);
+        }
+        let locked = SignInError::LockedOut(LockedOut { retry_after: DOOR.lockout.lock_for });
+        assert_eq!(b.sign_in(name, "lovelace").await.unwrap_err(), locked, "known and unknown alike");
+    }
+    let digest = password::hash(&secret("byron")).unwrap();
+    b.auth.change_password(b.user, digest).await.unwrap();
+    assert!(b.sign_in("ada@example.org", "byron").await.is_ok(), "a new password ends the lock");
+}
+
+#[tokio::test]
+async fn rl_11_who_waits_for_a_place_is_asked_again_when_one_is_free() {
+    let b = Bench::new().await;
+    let tries = (0..20).map(|_| b.sign_in("ada@example.org", "wrong"));
+    let outcomes = futures_of(tries).await;
+    let looked_at = outcomes.iter().filter(|o| matches!(o, Err(SignInError::Wrong))).count();
+    assert!((5..=6).contains(&looked_at), "two at a time: one more than five at the most, not {looked_at}");
+}
+
+/// Awaits all of them at once.
+async fn futures_of<T>(futures: impl Iterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    let mut pending: Vec<_> = futures.map(Box::pin).collect();
+    let mut done = Vec::new();
+    std::future::poll_fn(|context| {
+        pending.retain_mut(|future| match future.as_mut().poll(context) {
+            std::task::Poll::Ready(outcome) => {
+                done.push(outcome);
+                false
+            }
+            std::task::Poll::Pending => true,
+        });
+        if pending.is_empty() { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+    })
+    .await;
+    done
 }

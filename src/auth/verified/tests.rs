@@ -10,7 +10,11 @@ use super::super::session::Limits;
 use super::*;
 use crate::base::clock::Clock;
 
-const LIVES: Lifetimes = Lifetimes { ttl: Duration::from_secs(86_400), idle: Duration::from_secs(7_200) };
+const LIVES: Lifetimes = Lifetimes {
+    ttl: Duration::from_secs(86_400),
+    idle: Duration::from_secs(7_200),
+    absolute: Duration::from_secs(86_400),
+};
 const LIMITS: Limits = Limits { lifetimes: LIVES, per_user_max: 10, sessions_max: 10 };
 
 struct Bench {

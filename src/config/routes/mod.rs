@@ -32,6 +32,15 @@ pub enum AuthNeed {
     None,
 }
 
+/// A kind of credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credential {
+    /// The session cookie.
+    Session,
+    /// An API key in `Authorization: Bearer` or `X-Api-Key`.
+    ApiKey,
+}
+
 /// Where a request goes.
 #[derive(Clone, Debug)]
 pub enum Destination {
@@ -69,6 +78,8 @@ pub struct Route {
     pub to: Destination,
     /// Whether the caller must be known.
     pub auth: AuthNeed,
+    /// Kinds of credentials that count here; never empty.
+    pub accept: Vec<Credential>,
     /// Roles of which the caller needs one; none are needed where empty.
     pub roles: Vec<String>,
     /// The schema of request bodies.
@@ -147,11 +158,12 @@ impl Route {
             ),
             to: destination(&mut table, around),
             auth: auth_need(&mut table),
+            accept: accept(&mut table),
             roles: table.list(
                 "roles",
                 "list of words",
                 &[],
-                "Roles of which the caller needs one.",
+                "Roles of which the caller needs one; the scopes of an API key count as roles.",
                 parse_word,
             ),
             body_schema: schema::read(&mut table, context),
@@ -199,6 +211,14 @@ impl Route {
         if let Some(Err(why)) = strip {
             report("strip_prefix", why);
         }
+        if table.has("accept") && self.accept.is_empty() {
+            report("accept", "`accept` names no kind of credential: `session`, `api_key` or both".to_owned());
+        }
+        if self.login_redirect && !self.accept.is_empty() && !self.accept.contains(&Credential::Session) {
+            let message =
+                "`login_redirect` on a route that accepts no session: who signs in is refused again";
+            report("login_redirect", message.to_owned());
+        }
         if !self.roles.is_empty() && self.auth == AuthNeed::None {
             let message =
                 "`roles` on a route with `auth = \"none\"`: only callers who happen to be known can pass";
@@ -220,6 +240,19 @@ fn auth_need(table: &mut Table<'_>) -> AuthNeed {
         [("required", AuthNeed::Required), ("optional", AuthNeed::Optional), ("none", AuthNeed::None)];
     let doc = "Whether the caller must be known: `required`, `optional` or `none`.";
     table.choice("auth", &words, "required", doc).unwrap_or(AuthNeed::Required)
+}
+
+fn accept(table: &mut Table<'_>) -> Vec<Credential> {
+    let parse = |text: &str| match text {
+        "session" => Ok(Credential::Session),
+        "api_key" => Ok(Credential::ApiKey),
+        _ => Err(match nearest(text, ["session", "api_key"]) {
+            Some(near) => format!("`{text}` is no kind of credential; did you mean `{near}`?"),
+            None => format!("`{text}` is no kind of credential; there are `session` and `api_key`"),
+        }),
+    };
+    let doc = "Kinds of credentials that count here: `session`, `api_key` or both. One of another kind is as good as none.";
+    table.list("accept", "list of kinds", &["session", "api_key"], doc, parse)
 }
 
 fn encoded_slashes(table: &mut Table<'_>) -> EncodedSlashes {

@@ -28,6 +28,20 @@ fn an_unknown_service_is_named_with_the_nearest_one() {
 }
 
 #[test]
+fn a_route_says_which_kinds_of_credentials_count() {
+    let with = |keys: &str| route(&format!("path = \"/a\"\nservice = \"app\"\n{keys}"));
+    for fine in ["accept = [\"session\"]", "accept = [\"api_key\"]", "accept = [\"session\", \"api_key\"]"] {
+        assert_eq!(with(fine), "");
+    }
+    finds(&with("accept = [\"api-key\"]"), "`api-key` is no kind of credential; did you mean `api_key`?");
+    finds(&with("accept = []"), "config.toml:7:10: `accept` names no kind of credential");
+    finds(
+        &with("accept = [\"api_key\"]\nlogin_redirect = true"),
+        "config.toml:8:18: `login_redirect` on a route that accepts no session",
+    );
+}
+
+#[test]
 fn a_route_needs_a_path_that_requests_can_have() {
     finds(&route("service = \"app\""), "config.toml:4:1: `routes[].path` is required");
     finds(&route("path = \"a\"\nservice = \"app\""), "config.toml:5:8: `a` matches no request");

@@ -1,12 +1,14 @@
 //! The gateway's own endpoints: sign-in and sign-out, what a page may know of its session, and probes.
 
 mod credentials;
+mod jwks;
 mod own;
 mod page;
 mod probes;
 mod provider;
 mod session;
 mod sign_in;
+mod verify;
 
 pub use credentials::OWN_BODY_BYTES_MAX;
 pub use own::Own;
@@ -40,6 +42,8 @@ pub async fn answer(own: Own, request: Cleared, gateway: &Gateway, snapshot: &Sn
         Own::LogoutAll => session::logout_all(&request, gateway, snapshot).await?,
         Own::Session => session::session(&request, gateway),
         Own::Me => session::me(&request, gateway)?,
+        Own::Verify => verify::verify(&request, gateway, snapshot)?,
+        Own::Jwks => jwks::jwks(gateway, snapshot)?,
         Own::Live => probes::live(),
         Own::Ready => probes::ready(gateway),
         Own::Health => probes::health(gateway),

@@ -15,6 +15,10 @@ pub enum Own {
     Session,
     /// `GET`: who am I?
     Me,
+    /// `GET`: may a request pass that a proxy in front has?
+    Verify,
+    /// `GET`: the public keys of assertions.
+    Jwks,
     /// `GET /auth/login/{provider}`: to a provider.
     ProviderLogin,
     /// `GET /auth/callback/{provider}`: and back.
@@ -35,12 +39,14 @@ pub enum Own {
     ServicesHealth,
 }
 
-const ALL: [Own; 11] = [
+const ALL: [Own; 13] = [
     Own::Login,
     Own::Logout,
     Own::LogoutAll,
     Own::Session,
     Own::Me,
+    Own::Verify,
+    Own::Jwks,
     Own::Live,
     Own::Ready,
     Own::Health,
@@ -84,6 +90,8 @@ impl Own {
             Self::LogoutAll => "/auth/logout-all",
             Self::Session => "/auth/session",
             Self::Me => "/auth/me",
+            Self::Verify => "/auth/verify",
+            Self::Jwks => "/.well-known/pluginmind/jwks.json",
             Self::ProviderLogin => "/auth/login/{provider}",
             Self::ProviderCallback => "/auth/callback/{provider}",
             Self::ProviderExchange => "/auth/{provider}",
@@ -110,6 +118,7 @@ impl Own {
                 | Self::LogoutAll
                 | Self::Session
                 | Self::Me
+                | Self::Verify
                 | Self::ProviderLogin
                 | Self::ProviderCallback
                 | Self::ProviderExchange
@@ -128,7 +137,7 @@ impl Own {
 
     /// Words for plugins' route filters.
     pub fn tags(self) -> Vec<String> {
-        let kind = if self.is_auth() { "auth" } else { "health" };
+        let kind = if self.is_auth() || self == Self::Jwks { "auth" } else { "health" };
         vec!["gateway".to_owned(), kind.to_owned()]
     }
 

@@ -100,7 +100,7 @@ async fn sign_in(
     let opened = gateway.auth.open(&snapshot.keyring, account, limits(&snapshot.config.session), now).await;
     let signed_in = opened.map_err(|error| match error {
         SignInError::Wrong => Refusal::Unauthenticated,
-        SignInError::Busy(_) | SignInError::Unavailable(_) => unavailable(),
+        SignInError::LockedOut(_) | SignInError::Busy(_) | SignInError::Unavailable(_) => unavailable(),
     })?;
     if let Some(old) = token(request, snapshot) {
         gateway.auth.sign_out(&snapshot.keyring, old).await.map_err(|_| unavailable())?;

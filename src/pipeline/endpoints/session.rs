@@ -33,7 +33,8 @@ pub fn token<'a>(request: &'a Identified, snapshot: &Snapshot) -> Option<&'a str
 /// Whether there is a session, and whose.
 pub fn session(request: &Identified, gateway: &Gateway) -> Response<Body> {
     match request.identity() {
-        Identity::Anonymous => json(&json!({ "hasToken": false })),
+        // An API key is no session.
+        Identity::Anonymous | Identity::ApiKey(_) => json(&json!({ "hasToken": false })),
         Identity::User(user) => {
             let until = rfc3339(user.session.expires_ms());
             json(&json!({ "hasToken": true, "user": person(&user.account, gateway), "expires_at": until }))
@@ -80,7 +81,7 @@ pub async fn logout_all(
 fn known(request: &Identified) -> Result<&Authenticated, Refusal> {
     match request.identity() {
         Identity::User(user) => Ok(user),
-        Identity::Anonymous => Err(Refusal::Unauthenticated),
+        Identity::Anonymous | Identity::ApiKey(_) => Err(Refusal::Unauthenticated),
     }
 }
 

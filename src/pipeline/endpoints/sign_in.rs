@@ -2,15 +2,16 @@
 
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, SET_COOKIE};
+use http::header::{CACHE_CONTROL, HeaderValue, LOCATION, RETRY_AFTER, SET_COOKIE};
 use http::{Response, StatusCode};
 use serde_json::json;
 
 use super::credentials::{self, Credentials};
 use super::session::{person, token};
 use super::{Own, json, page as form};
+use crate::auth::lockout::{LockedOut, Terms};
 use crate::auth::session::Limits;
-use crate::auth::sign_in::{SignInError, SignedIn};
+use crate::auth::sign_in::{Door, SignInError, SignedIn};
 use crate::auth::{Account, Moment};
 use crate::base::refusal::Refusal;
 use crate::base::return_to::local_or_root;
@@ -61,8 +62,9 @@ pub async fn post(mut request: Cleared, gateway: &Gateway, snapshot: &Snapshot) 
     let sent = credentials::read(&request, &bytes)?;
     let now = Moment::of(&gateway.clock);
     let limits = limits(&snapshot.config.session);
-    let signed_in =
-        gateway.auth.sign_in(&snapshot.keyring, &sent.username, sent.password.clone(), limits, now).await;
+    let door = Door { address: request.address(), lockout: Terms::of(&snapshot.config.auth) };
+    let (ring, password) = (&snapshot.keyring, sent.password.clone());
+    let signed_in = gateway.auth.sign_in(ring, &sent.username, password, door, limits, now).await;
     match signed_in {
         Ok(signed_in) => {
             if let Some(old) = token(&request, snapshot) {
@@ -71,6 +73,7 @@ pub async fn post(mut request: Cleared, gateway: &Gateway, snapshot: &Snapshot) 
             Ok(welcome(&sent, &signed_in, gateway, snapshot))
         }
         Err(SignInError::Wrong) => refuse(&sent, snapshot),
+        Err(SignInError::LockedOut(locked)) => wait(&sent, locked, snapshot),
         Err(SignInError::Busy(_) | SignInError::Unavailable(_)) => Err(unavailable().into()),
     }
 }
@@ -121,4 +124,19 @@ fn refuse(sent: &Credentials, snapshot: &Snapshot) -> Step<Response<Body>> {
             Ok(offer(StatusCode::UNAUTHORIZED, back, Some(WRONG), snapshot))
         }
     }
+}
+
+/// Locked out: 429, and until when. One and the same whether there is such an account or not.
+fn wait(sent: &Credentials, locked: LockedOut, snapshot: &Snapshot) -> Step<Response<Body>> {
+    let refusal = Refusal::RateLimited { retry_after: locked.retry_after };
+    let Some(wanted) = &sent.form_return_to else { return Err(refusal.into()) };
+    let seconds = refusal.retry_after_seconds().unwrap_or(1);
+    let words = match seconds.div_ceil(60) {
+        1 => "Too many attempts. Try again in 1 minute.".to_owned(),
+        minutes => format!("Too many attempts. Try again in {minutes} minutes."),
+    };
+    let back = local_or_root(wanted);
+    let mut answer = offer(refusal.status(), back, Some(&words), snapshot);
+    answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    Ok(answer)
 }

@@ -9,7 +9,7 @@ mod request;
 mod response;
 mod trace;
 
-pub use request::{Credential, Forward, Identity, check_request, forward_request};
+pub use request::{Credential, Forward, Identity, check_request, forward_request, tell_identity};
 pub use response::clean_response;
 
 use http::{HeaderMap, header};

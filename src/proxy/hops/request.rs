@@ -13,7 +13,7 @@ use crate::base::target::Ambiguous;
 /// Longest text of an identity that is told upstream, in bytes; a longer one is left out.
 const IDENTITY_BYTES_MAX: usize = 1_024;
 
-/// Which header the gateway took the identity from; that one stays here.
+/// A header that holds a credential of the gateway's own; such a one stays here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// `Authorization`.
@@ -48,8 +48,8 @@ pub struct Forward<'a> {
     pub identity: Option<Identity<'a>>,
     /// The name of the session cookie, which stays here.
     pub session_cookie: &'a str,
-    /// The header that the identity was taken from, which stays here.
-    pub credential: Option<Credential>,
+    /// The headers that hold credentials of the gateway's own, which stay here.
+    pub credentials: &'a [Credential],
     /// The route's own headers, set last.
     pub set: &'a [(String, String)],
 }
@@ -89,7 +89,7 @@ pub fn forward_request(client: HeaderMap, forward: &Forward<'_>) -> HeaderMap {
                 None => continue,
             },
         };
-        if passes(name.as_str(), &listed, forward.credential) {
+        if passes(name.as_str(), &listed, forward.credentials) {
             if name == header::COOKIE {
                 append_cookies(&mut headers, value, forward.session_cookie);
             } else {
@@ -101,11 +101,11 @@ pub fn forward_request(client: HeaderMap, forward: &Forward<'_>) -> HeaderMap {
     headers
 }
 
-fn passes(name: &str, listed: &Listed, credential: Option<Credential>) -> bool {
+fn passes(name: &str, listed: &Listed, credentials: &[Credential]) -> bool {
     let by_the_gateway = match name {
         "host" | "expect" | "traceparent" | "tracestate" => true,
-        "authorization" => credential == Some(Credential::Authorization),
-        "x-api-key" => credential == Some(Credential::ApiKey),
+        "authorization" => credentials.contains(&Credential::Authorization),
+        "x-api-key" => credentials.contains(&Credential::ApiKey),
         _ => false,
     };
     let ends_here = !names::is_judged(name) && listed.has(name);
@@ -149,9 +149,7 @@ fn set_ours(headers: &mut HeaderMap, forward: &Forward<'_>, traced: Option<trace
     set(headers, "x-forwarded-host", host.clone());
     set(headers, "host", host);
     if let Some(who) = forward.identity {
-        set(headers, "x-auth-request-user", told(who.user));
-        set(headers, "x-auth-request-email", who.email.and_then(told));
-        set(headers, "x-auth-request-groups", groups(who.groups));
+        tell_identity(headers, who);
     }
     trace::set(headers, traced, id);
     for (name, value) in forward.set {
@@ -160,6 +158,13 @@ fn set_ours(headers: &mut HeaderMap, forward: &Forward<'_>, traced: Option<trace
             set(headers, name, HeaderValue::from_str(value).ok());
         }
     }
+}
+
+/// `X-Auth-Request-User`, `-Email` and `-Groups`: each where there is something to tell.
+pub fn tell_identity(headers: &mut HeaderMap, who: Identity<'_>) {
+    set(headers, "x-auth-request-user", told(who.user));
+    set(headers, "x-auth-request-email", who.email.and_then(told));
+    set(headers, "x-auth-request-groups", groups(who.groups));
 }
 
 fn set<K: http::header::IntoHeaderName>(headers: &mut HeaderMap, name: K, value: Option<HeaderValue>) {

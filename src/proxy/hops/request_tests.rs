@@ -21,7 +21,7 @@ fn plain(id: &CorrelationId) -> Forward<'_> {
         host: "app.example",
         identity: None,
         session_cookie: "pm_session",
-        credential: None,
+        credentials: &[],
         set: &[],
     }
 }
@@ -253,10 +253,11 @@ fn hb_12_the_session_cookie_stays_here_and_the_others_pass() {
 fn the_credential_that_the_gateway_used_stays_here_and_the_other_passes() {
     let id = id();
     let lines = [("Authorization", "Bearer k"), ("X-Api-Key", "k")];
-    let left = |credential| rest(&lines, &Forward { credential, ..plain(&id) });
-    assert_eq!(left(None), ["authorization: Bearer k", "x-api-key: k"]);
-    assert_eq!(left(Some(Credential::Authorization)), ["x-api-key: k"]);
-    assert_eq!(left(Some(Credential::ApiKey)), ["authorization: Bearer k"]);
+    let left = |credentials: &[Credential]| rest(&lines, &Forward { credentials, ..plain(&id) });
+    assert_eq!(left(&[]), ["authorization: Bearer k", "x-api-key: k"]);
+    assert_eq!(left(&[Credential::Authorization]), ["x-api-key: k"]);
+    assert_eq!(left(&[Credential::ApiKey]), ["authorization: Bearer k"]);
+    assert!(left(&[Credential::ApiKey, Credential::Authorization]).is_empty());
 }
 
 #[test]

@@ -67,6 +67,7 @@ impl Bench {
             idle_timeout: Duration::from_secs(60),
             idle_max: 8,
             required: false,
+            assertion: false,
         };
         change(&mut config);
         let upstreams = Arc::new(Upstreams::new(clock.clone()));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::endpoint::Endpoint;
 use super::fields::Fields;
-use super::{sessions, users};
+use super::{keys, sessions, users};
 use crate::auth::{Auth, Lifetimes, Moment};
 use crate::base::refusal::Refusal;
 use crate::base::secret::Secret;
@@ -35,8 +35,37 @@ pub enum Action {
         /// The account's name or id.
         user: String,
     },
+    /// The account is erased; its sessions end.
+    ForgetUser {
+        /// The account's name or id.
+        user: String,
+    },
     /// Sessions end.
     RevokeSessions(Which),
+    /// A new API key; what comes of it holds the key, this once.
+    CreateKey(KeyWanted),
+    /// An API key ends.
+    RevokeKey {
+        /// Its public id.
+        id: String,
+    },
+}
+
+/// The API key that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyWanted {
+    /// What operators call it.
+    pub name: String,
+    /// An account's name or id, or a word.
+    pub owner: Option<String>,
+    /// A word for rules.
+    pub tier: Option<String>,
+    /// What counts as roles.
+    pub scopes: Vec<String>,
+    /// Requests a minute, in place of a user's.
+    pub per_minute: Option<i64>,
+    /// For how long it is good, as `90d`; for ever where absent.
+    pub expires: Option<String>,
 }
 
 /// Which sessions end.
@@ -62,7 +91,7 @@ pub struct Terms {
 impl Terms {
     /// Those of a configuration.
     pub fn of(config: &Config) -> Self {
-        let lifetimes = Lifetimes { ttl: config.session.ttl, idle: config.session.idle };
+        let lifetimes = Lifetimes::of(&config.session);
         Self { password_min: config.auth.password_min, lifetimes }
     }
 }
@@ -74,7 +103,10 @@ impl Action {
             Self::AddUser { .. } => "/admin/api/users",
             Self::SetPassword { .. } => "/admin/api/users/passwd",
             Self::DisableUser { .. } => "/admin/api/users/disable",
+            Self::ForgetUser { .. } => "/admin/api/users/forget",
             Self::RevokeSessions(_) => "/admin/api/sessions/revoke",
+            Self::CreateKey(_) => "/admin/api/keys",
+            Self::RevokeKey { .. } => "/admin/api/keys/revoke",
         }
     }
 
@@ -85,8 +117,11 @@ impl Action {
                 json!({ "name": name, "password": password.expose(), "roles": roles })
             }
             Self::SetPassword { user, password } => json!({ "user": user, "password": password.expose() }),
-            Self::DisableUser { user } | Self::RevokeSessions(Which::User(user)) => json!({ "user": user }),
-            Self::RevokeSessions(Which::Id(id)) => json!({ "id": id }),
+            Self::DisableUser { user }
+            | Self::ForgetUser { user }
+            | Self::RevokeSessions(Which::User(user)) => json!({ "user": user }),
+            Self::RevokeSessions(Which::Id(id)) | Self::RevokeKey { id } => json!({ "id": id }),
+            Self::CreateKey(wanted) => wanted.body(),
             Self::RevokeSessions(Which::All) => json!({ "all": true }),
         };
         Secret::new(value.to_string())
@@ -106,17 +141,24 @@ impl Action {
                 password: Secret::new(fields.text("password")),
             },
             Endpoint::DisableUser => Self::DisableUser { user: fields.text("user") },
+            Endpoint::ForgetUser => Self::ForgetUser { user: fields.text("user") },
             Endpoint::RevokeSessions => Self::RevokeSessions(which(&mut fields)),
+            Endpoint::CreateKey => Self::CreateKey(KeyWanted::read(&mut fields)),
+            Endpoint::RevokeKey => Self::RevokeKey { id: fields.text("id") },
             _ => return Err(Refusal::NotFound),
         };
         fields.finish()?;
         Ok(action)
     }
 
-    /// The name or id of the account that it is about, where there is one.
+    /// The name or id of the account that it is about, where there is one and a log line may tell. Not of a person who is
+    /// forgotten: the line's time and the pseudonym together would be the link that is to go.
     pub(super) fn target(&self) -> Option<&str> {
         match self {
-            Self::RevokeSessions(Which::All | Which::Id(_)) => None,
+            Self::ForgetUser { .. }
+            | Self::RevokeSessions(Which::All | Which::Id(_))
+            | Self::CreateKey(_)
+            | Self::RevokeKey { .. } => None,
             Self::AddUser { name: user, .. }
             | Self::SetPassword { user, .. }
             | Self::DisableUser { user }
@@ -136,7 +178,40 @@ impl Action {
             }
             Self::SetPassword { user, password } => users::set_password(auth, terms, &user, password).await,
             Self::DisableUser { user } => users::disable(auth, &user).await,
+            Self::ForgetUser { user } => users::forget(auth, &user).await,
             Self::RevokeSessions(which) => sessions::revoke(auth, &which, terms.lifetimes, now).await,
+            Self::CreateKey(wanted) => keys::create(auth, wanted, now).await,
+            Self::RevokeKey { id } => keys::revoke(auth, &id, now).await,
+        }
+    }
+}
+
+impl KeyWanted {
+    fn body(&self) -> Value {
+        let Self { name, owner, tier, scopes, per_minute, expires } = self;
+        let mut body = json!({ "name": name, "scopes": scopes });
+        let rest = [
+            ("owner", owner.as_ref().map(|v| json!(v))),
+            ("tier", tier.as_ref().map(|v| json!(v))),
+            ("per_minute", per_minute.map(|v| json!(v))),
+            ("expires", expires.as_ref().map(|v| json!(v))),
+        ];
+        for (key, value) in rest {
+            if let Some(value) = value {
+                body[key] = value;
+            }
+        }
+        body
+    }
+
+    fn read(fields: &mut Fields) -> Self {
+        Self {
+            name: fields.text("name"),
+            owner: fields.text_or_absent("owner"),
+            tier: fields.text_or_absent("tier"),
+            scopes: fields.texts("scopes"),
+            per_minute: fields.integer_or_absent("per_minute"),
+            expires: fields.text_or_absent("expires"),
         }
     }
 }
@@ -168,9 +243,23 @@ mod tests {
             ),
             (Endpoint::SetPassword, Action::SetPassword { user: "a".into(), password: secret() }),
             (Endpoint::DisableUser, Action::DisableUser { user: "a".into() }),
+            (Endpoint::ForgetUser, Action::ForgetUser { user: "a".into() }),
             (Endpoint::RevokeSessions, Action::RevokeSessions(Which::User("a".into()))),
             (Endpoint::RevokeSessions, Action::RevokeSessions(Which::Id("a".into()))),
             (Endpoint::RevokeSessions, Action::RevokeSessions(Which::All)),
+            (Endpoint::CreateKey, Action::CreateKey(KeyWanted { name: "a".into(), ..KeyWanted::default() })),
+            (
+                Endpoint::CreateKey,
+                Action::CreateKey(KeyWanted {
+                    name: "a".into(),
+                    owner: Some("b".into()),
+                    tier: Some("gold".into()),
+                    scopes: vec!["read".into()],
+                    per_minute: Some(5),
+                    expires: Some("90d".into()),
+                }),
+            ),
+            (Endpoint::RevokeKey, Action::RevokeKey { id: "a".into() }),
         ];
         for (endpoint, action) in actions {
             let read = Action::read(endpoint, action.body().expose().as_bytes()).unwrap();

@@ -20,6 +20,10 @@ pub(super) enum Endpoint {
     AddUser,
     SetPassword,
     DisableUser,
+    Keys,
+    CreateKey,
+    RevokeKey,
+    ForgetUser,
 }
 
 /// What the table says of a method and a path.
@@ -37,7 +41,7 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 14] = {
+const TABLE: [Row; 17] = {
     use Endpoint as E;
     [
         ("/live", Some(E::Live), None),
@@ -54,6 +58,9 @@ const TABLE: [Row; 14] = {
         ("/admin/api/users", Some(E::Users), Some(E::AddUser)),
         ("/admin/api/users/passwd", None, Some(E::SetPassword)),
         ("/admin/api/users/disable", None, Some(E::DisableUser)),
+        ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
+        ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
+        ("/admin/api/users/forget", None, Some(E::ForgetUser)),
     ]
 };
 
@@ -93,6 +100,9 @@ impl Endpoint {
             E::AddUser => Some("users.add"),
             E::SetPassword => Some("users.passwd"),
             E::DisableUser => Some("users.disable"),
+            E::CreateKey => Some("keys.create"),
+            E::RevokeKey => Some("keys.revoke"),
+            E::ForgetUser => Some("users.forget"),
             _ => None,
         }
     }

@@ -62,6 +62,15 @@ impl Fields {
         texts
     }
 
+    /// A whole number that may be absent.
+    pub(super) fn integer_or_absent(&mut self, name: &str) -> Option<i64> {
+        let number = self.object.remove(name)?.as_i64();
+        if number.is_none() {
+            self.wrong(name, "must be a whole number");
+        }
+        number
+    }
+
     /// A flag; absent is false.
     pub(super) fn flag(&mut self, name: &str) -> bool {
         match self.object.remove(name) {

@@ -9,6 +9,7 @@ mod audit;
 mod endpoint;
 mod fields;
 mod guard;
+pub mod keys;
 mod lockout;
 pub mod sessions;
 pub mod status;
@@ -159,12 +160,16 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
+        Endpoint::Keys => answer::json(&keys::list(&gateway.auth, gateway.clock.unix_ms())),
         // What writes was handled before.
         Endpoint::Status
         | Endpoint::Reload
         | Endpoint::AddUser
         | Endpoint::SetPassword
         | Endpoint::DisableUser
+        | Endpoint::CreateKey
+        | Endpoint::RevokeKey
+        | Endpoint::ForgetUser
         | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
     })
 }

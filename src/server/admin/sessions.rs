@@ -50,7 +50,8 @@ impl SessionView {
 /// Whether a session on disk or in memory is one that a request would still find alive.
 pub fn is_current(row: &SessionRow, lifetimes: Lifetimes, now_ms: i64) -> bool {
     let ms = |d: std::time::Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-    let ends = row.expires_ms.min(row.created_ms.saturating_add(ms(lifetimes.ttl)));
+    let longest = ms(lifetimes.absolute.max(lifetimes.ttl));
+    let ends = row.expires_ms.min(row.created_ms.saturating_add(longest));
     now_ms < ends && now_ms < row.last_seen_ms.saturating_add(ms(lifetimes.idle))
 }
 
@@ -65,7 +66,7 @@ pub(super) fn list(gateway: &Gateway, query: &str) -> Result<Vec<SessionView>, R
         }
     }
     let session = &gateway.live.current().config.session;
-    let lifetimes = Lifetimes { ttl: session.ttl, idle: session.idle };
+    let lifetimes = Lifetimes::of(session);
     let now_ms = gateway.clock.unix_ms();
     let name = |id| auth.accounts.get(id).map(|account| account.name.expose().to_owned());
     let rows = auth.sessions.list(of, LISTED_MAX);
@@ -118,14 +119,16 @@ mod tests {
 
     #[test]
     fn a_session_is_listed_while_a_request_would_find_it_alive() {
-        let lifetimes = Lifetimes { ttl: Duration::from_secs(100), idle: Duration::from_secs(10) };
+        let ttl = Duration::from_secs(100);
+        let lifetimes = Lifetimes { ttl, idle: Duration::from_secs(10), absolute: ttl };
         let (id, user) = (SessionId::from_bytes([1; 16]), UserId::from_bytes([2; 16]));
         let row = SessionRow { id, user, created_ms: 0, expires_ms: 100_000, last_seen_ms: 95_000 };
         assert!(is_current(&row, lifetimes, 99_999));
         assert!(!is_current(&row, lifetimes, 100_000), "its time is over");
         let silent = SessionRow { last_seen_ms: 50_000, ..row.clone() };
         assert!(is_current(&silent, lifetimes, 59_999) && !is_current(&silent, lifetimes, 60_000), "idle");
-        let shorter = Lifetimes { ttl: Duration::from_secs(96), ..lifetimes };
+        let ttl = Duration::from_secs(96);
+        let shorter = Lifetimes { ttl, absolute: ttl, ..lifetimes };
         assert!(!is_current(&row, shorter, 96_000), "a shorter ttl holds for old sessions too");
     }
 }

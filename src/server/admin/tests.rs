@@ -308,10 +308,15 @@ async fn ad_07_a_revocation_ends_every_session_of_the_user_and_their_cached_toke
     let lifetimes = lifetimes(session);
     let limits = crate::auth::session::Limits { lifetimes, per_user_max: 9, sessions_max: 99 };
     let now = Moment::of(&gateway.clock);
+    let door = crate::auth::sign_in::Door {
+        address: std::net::Ipv4Addr::LOCALHOST.into(),
+        lockout: crate::auth::lockout::Terms::of(&snapshot.config.auth),
+    };
     let mut tokens = Vec::new();
     for name in ["alice", "alice", "bob"] {
         let password = Secret::new("correct horse battery".to_owned());
-        let signed = gateway.auth.sign_in(&snapshot.keyring, name, password, limits, now).await.unwrap();
+        let ring = &snapshot.keyring;
+        let signed = gateway.auth.sign_in(ring, name, password, door, limits, now).await.unwrap();
         tokens.push(signed.token.expose().clone());
     }
     let alive = || {

@@ -105,6 +105,13 @@ pub(super) async fn disable(auth: &Auth, user: &str) -> Result<Value, Refusal> {
     done(auth, id)
 }
 
+/// Erases an account. The answer holds no id: whoever keeps it could find what was written about the person.
+pub(super) async fn forget(auth: &Auth, user: &str) -> Result<Value, Refusal> {
+    let account = find(auth, user).ok_or(Refusal::NotFound)?;
+    let ended = auth.forget(account.id).await.map_err(refusal)?;
+    Ok(json!({ "name": account.name.expose(), "forgotten": true, "sessions_ended": ended }))
+}
+
 fn done(auth: &Auth, id: UserId) -> Result<Value, Refusal> {
     auth.accounts.get(id).map(|account| json!(UserView::of(&account))).ok_or(Refusal::NotFound)
 }
@@ -115,7 +122,7 @@ fn password_problem(password: &Secret<String>, terms: Terms) -> Option<String> {
     short.then(|| format!("the password must have at least {} characters", terms.password_min))
 }
 
-fn is_role(role: &str) -> bool {
+pub(super) fn is_role(role: &str) -> bool {
     (1..=ROLE_BYTES_MAX).contains(&role.len()) && role.bytes().all(|b| b.is_ascii_graphic() && b != b',')
 }
 

@@ -106,6 +106,27 @@ fn db_04_a_newer_schema_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn db_04_an_older_schema_is_brought_up_to_date_with_its_rows() {
+    let (_folder, path) = folder();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let connection = Connection::open(&path).unwrap();
+    connection.execute_batch(include_str!("../migrations/0001_first_tables.sql")).unwrap();
+    connection.pragma_update(None, "application_id", migrate::APPLICATION_ID).unwrap();
+    connection.pragma_update(None, "user_version", 1).unwrap();
+    connection
+        .execute(
+            "INSERT INTO users VALUES (?1, 'user1', '$argon2id$x', '[\"staff\"]', 0, 1000)",
+            [[1_u8; 16]],
+        )
+        .unwrap();
+    drop(connection);
+    assert!(matches!(Reader::open(&path), Err(OpenError::Older { .. })), "only a writer changes the schema");
+    let store = open(&path);
+    assert_eq!(store.reader().unwrap().users().unwrap(), [user(1)]);
+    assert_eq!(store.reader().unwrap().keys().unwrap(), []);
+}
+
+#[test]
 fn db_04_our_name_on_a_file_without_our_tables_does_not_pass_for_a_new_database() {
     let (_folder, path) = folder();
     fs::create_dir_all(path.parent().unwrap()).unwrap();

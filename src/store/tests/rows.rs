@@ -18,6 +18,46 @@ fn users_and_sessions_read_back_as_they_were_written() {
 }
 
 #[test]
+fn api_keys_read_back_as_they_were_written_and_the_first_revocation_stands() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let bare = |n: u8| KeyRow {
+        id: [n; 8],
+        digest: [n; 32],
+        name: "ci".to_owned(),
+        owner: String::new(),
+        tier: String::new(),
+        scopes: vec![],
+        per_minute: None,
+        created_ms: i64::from(n),
+        expires_ms: None,
+        last_used_ms: None,
+        revoked_ms: None,
+    };
+    let full = KeyRow {
+        owner: "billing".to_owned(),
+        tier: "gold".to_owned(),
+        scopes: vec!["read".to_owned(), "write".to_owned()],
+        per_minute: Some(7),
+        expires_ms: Some(9_000),
+        ..bare(2)
+    };
+    for row in [bare(1), full.clone()] {
+        store.insert_key(row).wait().unwrap();
+    }
+    assert_eq!(store.reader().unwrap().keys().unwrap(), [full.clone(), bare(1)]);
+    assert!(store.insert_key(bare(2)).wait().is_err(), "no key takes another's place");
+    store.revoke_key([1; 8], 5).wait().unwrap();
+    store.revoke_key([1; 8], 6).wait().unwrap();
+    store.revoke_key([9; 8], 6).wait().unwrap();
+    store.touch_key([2; 8], 8);
+    store.flush().wait().unwrap();
+    let used = KeyRow { last_used_ms: Some(8), ..full };
+    let revoked = KeyRow { revoked_ms: Some(5), ..bare(1) };
+    assert_eq!(store.reader().unwrap().keys().unwrap(), [used, revoked]);
+}
+
+#[test]
 fn a_session_and_those_that_give_way_change_together() {
     let (_folder, path) = filled();
     let store = open(&path);
@@ -194,4 +234,53 @@ fn only_the_newest_reloads_are_kept() {
 fn debug_shows_neither_name_nor_password() {
     let shown = format!("{:?}", user(1));
     assert!(!shown.contains("user1") && !shown.contains("argon2"), "{shown}");
+}
+
+#[test]
+fn a_session_is_extended_and_never_shortened_or_brought_back() {
+    let (_folder, path) = filled();
+    let store = open(&path);
+    let ends = |store: &Store| {
+        store
+            .reader()
+            .unwrap()
+            .sessions(0)
+            .unwrap()
+            .iter()
+            .map(|s| (s.id[0], s.expires_ms))
+            .collect::<Vec<_>>()
+    };
+    store.extend_session([1; 16], 20_000).wait().unwrap();
+    store.extend_session([2; 16], 8_000).wait().unwrap();
+    assert_eq!(ends(&store), [(1, 20_000), (2, 9_000)]);
+    store.remove_sessions(SessionsRemoved::Ids(vec![[1; 16]])).wait().unwrap();
+    store.extend_session([1; 16], 30_000).wait().unwrap();
+    assert_eq!(ends(&store), [(2, 9_000)]);
+}
+
+#[test]
+fn an_erased_user_is_in_no_byte_of_the_files() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let marks = [&b"canary-to-forget"[..], b"$argon2id$canary", &[0xa7; 16], &[0xb9; 16]];
+    let row = UserRow {
+        id: [0xa7; 16],
+        name: "canary-to-forget".to_owned(),
+        password: Some("$argon2id$canary".to_owned()),
+        ..user(1)
+    };
+    store.save_user(user(2)).wait().unwrap();
+    store.save_user(row).wait().unwrap();
+    store.insert_session(SessionRow { user: [0xa7; 16], ..session(0xb9, 1) }, vec![]).wait().unwrap();
+    let found = || {
+        let files = std::fs::read_dir(path.parent().unwrap()).unwrap();
+        let bytes: Vec<u8> = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+        marks.map(|mark| bytes.windows(mark.len()).any(|window| window == mark))
+    };
+    assert_eq!(found(), [true; 4]);
+    store.erase_user([0xa7; 16], "owner-canary".to_owned()).wait().unwrap();
+    assert_eq!(found(), [false; 4]);
+    let reader = store.reader().unwrap();
+    assert_eq!((reader.users().unwrap(), reader.sessions(0).unwrap()), (vec![user(2)], vec![]));
+    store.erase_user([0xa7; 16], "owner-canary".to_owned()).wait().unwrap();
 }
