@@ -185,11 +185,11 @@ impl Federated {
         Ok(())
     }
 
-    /// Forgets what is known of an account's person.
-    pub fn forget(&self, user: UserId) {
+    /// Drops what is known of people whose account is no more.
+    pub fn forget_those_without(&self, accounts: &Accounts) {
         let mut state = self.state.lock();
-        state.users.retain(|_, of| *of != user);
-        state.profiles.remove(&user);
+        state.users.retain(|_, user| accounts.get(*user).is_some());
+        state.profiles.retain(|user, _| accounts.get(*user).is_some());
     }
 }
 
