@@ -185,8 +185,8 @@ impl Federated {
         Ok(())
     }
 
-    /// Forgets the people whose account is gone.
-    pub fn tidy(&self, accounts: &Accounts) {
+    /// Drops what is known of people whose account is no more.
+    pub fn forget_those_without(&self, accounts: &Accounts) {
         let mut state = self.state.lock();
         state.users.retain(|_, user| accounts.get(*user).is_some());
         state.profiles.retain(|user, _| accounts.get(*user).is_some());

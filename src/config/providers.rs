@@ -68,7 +68,7 @@ pub(super) fn read_authorities(table: &mut Table<'_>, context: &mut Context) -> 
     let path = context.resolve(&path);
     context.files.push(path.clone());
     match read_file(&path) {
-        Ok(file) => Some(file.text.to_string()),
+        Ok(file) => Some(file.text.clone()),
         Err(why) => {
             let message = format!("`auth.provider_ca`: {}: {why}", path.display());
             table.report(table.problem("provider_ca", message));

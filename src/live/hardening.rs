@@ -95,6 +95,23 @@ mod tests {
     }
 
     #[test]
+    fn oi_15_an_own_answer_may_ask_that_no_referrer_is_sent_and_for_nothing_weaker() {
+        let config = Headers {
+            override_upstream: true,
+            frame_options: "DENY".into(),
+            referrer_policy: "strict-origin".into(),
+            permissions_policy: String::new(),
+            hsts_max_age: Duration::ZERO,
+        };
+        for (asked, sent) in [("no-referrer", "no-referrer"), ("unsafe-url", "strict-origin")] {
+            let mut headers = HeaderMap::new();
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static(asked));
+            Hardening::new(&config, Environment::Development).apply(&mut headers, Author::Gateway, false);
+            assert_eq!(headers[REFERRER_POLICY], sent);
+        }
+    }
+
+    #[test]
     fn hb_09_an_upstream_keeps_its_own_frame_policy_but_not_its_hsts_server_or_sniffing() {
         let mut headers = HeaderMap::new();
         headers.insert(X_FRAME_OPTIONS, HeaderValue::from_static("SAMEORIGIN"));

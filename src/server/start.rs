@@ -201,7 +201,6 @@ pub async fn sweep_for_ever(gateway: Arc<Gateway>) {
         tokio::time::sleep(EVERY).await;
         let config = gateway.live.current();
         let now = Moment::of(&gateway.clock);
-        gateway.federated.tidy(&gateway.auth.accounts);
         if gateway.auth.sessions.tidy(lifetimes(&config.config.session), now).await.is_err() {
             tracing::warn!("sessions that are over could not be removed from storage");
         }

@@ -195,6 +195,25 @@ fn a_disabled_person_is_out_at_once_and_stays_out() {
 }
 
 #[test]
+fn a_person_who_was_forgotten_is_a_new_one_at_the_next_sign_in() {
+    let provider = Provider::start();
+    let gateway = start(&provider, "");
+    let cookie = signed_in(&gateway, &provider.token("canary-subject", ADA));
+    let output = gateway.verb(&["users", "forget", ADA]);
+    assert!(output.status.success(), "{output:?}");
+    assert_eq!(status(&gateway, &cookie), 401);
+    let gateway = gateway.kill_and_restart();
+    for file in ["data/pluginmind.db", "data/pluginmind.db-wal"] {
+        let bytes = std::fs::read(gateway.at(file)).unwrap_or_default();
+        for trace in [ADA, "canary-subject"] {
+            assert!(!bytes.windows(trace.len()).any(|w| w == trace.as_bytes()), "{trace} in {file}");
+        }
+    }
+    let again = signed_in(&gateway, &provider.token("canary-subject", ADA));
+    assert_ne!(Token::read(&again).claims["sub"], Token::read(&cookie).claims["sub"]);
+}
+
+#[test]
 fn jk_01_and_jk_02_a_provider_that_is_down_stops_only_those_who_need_it() {
     let provider = Provider::start();
     provider.set_down(true);

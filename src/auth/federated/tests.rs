@@ -147,8 +147,10 @@ async fn what_is_forgotten_is_nowhere_and_debug_tells_nothing() {
     let link = world.links.links.lock().values().next().cloned().unwrap();
     let told = format!("{link:?} {:?} {:?}", link.profile, world.federated);
     assert!(!told.contains("ada") && !told.contains("subject-1"), "{told}");
+    world.federated.forget_those_without(&world.accounts);
+    assert!(world.federated.profile(account.id).is_some(), "the account is there");
     world.accounts.forget(account.id).await.unwrap();
-    world.federated.tidy(&world.accounts);
+    world.federated.forget_those_without(&world.accounts);
     assert!(world.federated.profile(account.id).is_none());
     assert_ne!(world.sign_in(&person("subject-1", None)).await.unwrap().id, account.id);
 }

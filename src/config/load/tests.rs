@@ -41,6 +41,9 @@ fn every_default_in_the_shipped_files_comments_is_the_default() {
         if text.starts_with('[') {
             let header = text.split(']').next().unwrap_or_default();
             header.trim_start_matches('[').clone_into(&mut table);
+            if table.starts_with("auth.providers.") {
+                "auth.providers.*".clone_into(&mut table);
+            }
         }
         let example = [
             "token_file",
@@ -53,6 +56,10 @@ fn every_default_in_the_shipped_files_comments_is_the_default() {
             "set_headers",
             "mode ",
             "settings ",
+            "issuer ",
+            "client_",
+            "allowed_domains ",
+            "public_url ",
         ];
         if !line.starts_with("# ") || !text.contains(" = ") || example.iter().any(|e| text.starts_with(e)) {
             continue;

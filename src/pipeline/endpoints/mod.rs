@@ -35,9 +35,10 @@ pub async fn answer(own: Own, request: Cleared, gateway: &Gateway, snapshot: &Sn
             sign_in::post(request, gateway, snapshot).await?
         }
         Own::Login => sign_in::page(&request, snapshot)?,
-        Own::ProviderLogin => provider::begin(&request, gateway, snapshot).await?,
-        Own::ProviderCallback => provider::finish(&request, gateway, snapshot).await?,
-        Own::ProviderExchange => provider::exchange(request, gateway, snapshot).await?,
+        // On the heap: what a provider is asked with is large, and every request would carry room for it.
+        Own::ProviderLogin => Box::pin(provider::begin(&request, gateway, snapshot)).await?,
+        Own::ProviderCallback => Box::pin(provider::finish(&request, gateway, snapshot)).await?,
+        Own::ProviderExchange => Box::pin(provider::exchange(request, gateway, snapshot)).await?,
         Own::Logout => session::logout(&request, gateway, snapshot).await?,
         Own::LogoutAll => session::logout_all(&request, gateway, snapshot).await?,
         Own::Session => session::session(&request, gateway),

@@ -166,6 +166,16 @@ mod tests {
     }
 
     #[test]
+    fn a_sign_in_at_a_provider_begins_and_ends_by_get_alone() {
+        for own in [Own::ProviderLogin, Own::ProviderCallback] {
+            assert!(own.takes("GET") && !own.takes("HEAD") && !own.takes("POST"));
+            assert!(own.path().ends_with("/{provider}"), "the label of metrics is no client's word");
+        }
+        assert_eq!(Own::provider_of("/gw/auth/callback/idp", "/gw"), Some("idp"));
+        assert_eq!(Own::find("/auth/login/idp", "", &[]), None, "there only with the provider");
+    }
+
+    #[test]
     fn cs_04_signing_out_takes_only_post() {
         assert!(!Own::Logout.takes("GET"));
         assert_eq!(Own::Logout.allow(), "POST");

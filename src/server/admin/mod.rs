@@ -198,7 +198,12 @@ where
     let who = || target.as_deref().and_then(|user| pseudonym(gateway, user));
     let terms = Terms::of(&gateway.live.current().config);
     match action.perform(&gateway.auth, terms, Moment::of(&gateway.clock)).await {
-        Ok(done) => Ok((who(), answer::json(&done))),
+        Ok(done) => {
+            if endpoint == Endpoint::ForgetUser {
+                gateway.federated.forget_those_without(&gateway.auth.accounts);
+            }
+            Ok((who(), answer::json(&done)))
+        }
         Err(why) => Err((who(), why)),
     }
 }
