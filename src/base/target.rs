@@ -235,6 +235,12 @@ impl Host {
         self.port
     }
 
+    /// Whether both name the same place; a port that is not written is the scheme's own.
+    pub fn is_same(&self, other: &Self, secure: bool) -> bool {
+        let default = if secure { 443 } else { 80 };
+        self.name == other.name && self.port.unwrap_or(default) == other.port.unwrap_or(default)
+    }
+
     /// Name and port as a `Host` header has them.
     pub fn authority(&self) -> String {
         self.port.map_or_else(|| self.name.clone(), |p| format!("{}:{p}", self.name))

@@ -103,7 +103,10 @@ impl RouteTable {
 }
 
 fn choose(list: &[Arc<CompiledRoute>], host: &str, method: &str) -> Option<Found> {
-    let serving: Vec<_> = list.iter().filter(|r| r.serves(host)).collect();
+    // A route for this very host speaks for it alone: what it does not take never falls through to a route for any host.
+    let own = list.iter().any(|r| r.route.host.as_deref() == Some(host));
+    let serving: Vec<_> =
+        list.iter().filter(|r| r.serves(host) && (!own || r.route.host.is_some())).collect();
     let first = *serving.first()?;
     if let Some(route) = serving.iter().find(|r| r.takes(method)) {
         return Some(Found::Route(Arc::clone(route)));
@@ -120,4 +123,77 @@ fn allowed(route: &CompiledRoute) -> Vec<&str> {
     }
     let head = route.takes_get_for_head().then_some("HEAD");
     route.route.methods.iter().map(String::as_str).chain(head).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::target::EncodedSlashes;
+    use crate::config::{AuthNeed, Credential, Destination, Respond};
+
+    fn route(name: &str, path: &str, host: Option<&str>, methods: &[&str]) -> CompiledRoute {
+        let route = Route {
+            name: name.to_owned(),
+            path: path.to_owned(),
+            host: host.map(str::to_owned),
+            methods: methods.iter().map(|m| (*m).to_owned()).collect(),
+            to: Destination::Respond(Respond { status: 200, json: None, text: None }),
+            auth: AuthNeed::None,
+            accept: vec![Credential::Session],
+            roles: Vec::new(),
+            body_schema: None,
+            body_max: None,
+            content_types: Vec::new(),
+            rate_limit: None,
+            login_redirect: false,
+            strip_prefix: None,
+            set_headers: Vec::new(),
+            tags: Vec::new(),
+            encoded_slashes: EncodedSlashes::Refuse,
+        };
+        CompiledRoute::new(route, None)
+    }
+
+    fn table() -> RouteTable {
+        RouteTable::new([
+            route("all", "/*", None, &[]),
+            route("api", "/api/*", None, &[]),
+            route("admin", "/api/admin/*", None, &["GET"]),
+            route("exact", "/api/admin/x", None, &["POST"]),
+            route("any-host", "/h/*", None, &[]),
+            route("own-host", "/h/*", Some("a.example"), &["GET"]),
+        ])
+    }
+
+    fn find(host: &str, method: &str, path: &str) -> String {
+        match table().find(host, path, method) {
+            Found::Route(route) => route.name.to_string(),
+            Found::OtherMethods(route, allow) => format!("405 {} {allow}", route.name),
+            Found::Nothing => "404".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_longest_path_wins_and_an_exact_one_before_a_prefix() {
+        assert_eq!(find("", "GET", "/"), "all");
+        assert_eq!(find("", "GET", "/api"), "all");
+        assert_eq!(find("", "GET", "/api/"), "api");
+        assert_eq!(find("", "GET", "/api/admin/y"), "admin");
+        assert_eq!(find("", "POST", "/api/admin/x"), "exact");
+    }
+
+    #[test]
+    fn a_method_that_a_narrow_route_does_not_take_never_falls_through_to_a_wide_one() {
+        assert_eq!(find("", "POST", "/api/admin/y"), "405 admin GET, HEAD");
+        assert_eq!(find("", "GET", "/api/admin/x"), "405 exact POST");
+        assert_eq!(find("", "HEAD", "/api/admin/y"), "admin");
+        assert_eq!(find("", "PROPFIND", "/z"), "405 all DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT");
+    }
+
+    #[test]
+    fn a_route_for_a_host_speaks_for_that_host_alone() {
+        assert_eq!(find("a.example", "GET", "/h/x"), "own-host");
+        assert_eq!(find("a.example", "POST", "/h/x"), "405 own-host GET, HEAD");
+        assert_eq!(find("b.example", "POST", "/h/x"), "any-host");
+    }
 }

@@ -122,7 +122,8 @@ fn check_target_form(arrival: &Arrival, host: Option<&Host>, secure: bool) -> Re
     let Some(authority) = uri.authority() else { return Ok(()) };
     let named = Host::parse(authority.as_str()).ok();
     let scheme = if secure { "https" } else { "http" };
-    if uri.scheme_str() != Some(scheme) || named.is_none() || named.as_ref() != host {
+    if uri.scheme_str() != Some(scheme) || !named.is_some_and(|n| host.is_some_and(|h| n.is_same(h, secure)))
+    {
         return Err(Refusal::BadRequest("The request target names another host."));
     }
     Ok(())

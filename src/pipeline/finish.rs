@@ -80,6 +80,9 @@ pub fn finish(
         }
     };
     let Answer { mut response, author } = answer;
+    if let Some(refusal) = response.extensions_mut().remove::<Refusal>() {
+        closing.refused(&refusal);
+    }
     decorate(response.headers_mut(), author, snapshot, closing.trail());
     closing.answered(response.status());
     Ok(response.map(|body| body.closes(closing)))

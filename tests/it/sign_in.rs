@@ -273,3 +273,18 @@ fn no_line_names_a_person_or_shows_a_secret() {
         assert!(!log.contains(secret), "{secret} is in the log:\n{log}");
     }
 }
+
+#[test]
+fn a_wrong_password_on_the_page_is_a_refusal_in_the_log_and_in_the_metrics() {
+    let mut gateway = Setup::new("").user("ada", "the right password", &[]).start();
+    let form = [("Content-Type", "application/x-www-form-urlencoded"), ("X-Request-ID", "wrong-on-page")];
+    let answer = gateway.send("POST /auth/login", &form, b"username=ada&password=wrong+password");
+    assert_eq!(answer.status, 401);
+    assert!(answer.text().contains("role=\"alert\""));
+    let line = gateway.wait_for_log(|l| l.contains("wrong-on-page") && l.contains("\"request\""));
+    assert!(line.contains("\"code\":\"AUTHENTICATION_REQUIRED\""), "{line}");
+    assert_eq!(
+        gateway.metric("pluginmind_http_requests_total{code=\"AUTHENTICATION_REQUIRED\",method=\"POST\""),
+        1.0
+    );
+}

@@ -121,7 +121,10 @@ fn refuse(sent: &Credentials, snapshot: &Snapshot) -> Step<Response<Body>> {
         None => Err(Refusal::Unauthenticated.into()),
         Some(wanted) => {
             let back = local_or_root(wanted);
-            Ok(offer(StatusCode::UNAUTHORIZED, back, Some(WRONG), snapshot))
+            let mut answer = offer(StatusCode::UNAUTHORIZED, back, Some(WRONG), snapshot);
+            // The page is for a person; log and metrics know it as the refusal that it is.
+            answer.extensions_mut().insert(Refusal::Unauthenticated);
+            Ok(answer)
         }
     }
 }
@@ -138,5 +141,6 @@ fn wait(sent: &Credentials, locked: LockedOut, snapshot: &Snapshot) -> Step<Resp
     let back = local_or_root(wanted);
     let mut answer = offer(refusal.status(), back, Some(&words), snapshot);
     answer.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    answer.extensions_mut().insert(refusal);
     Ok(answer)
 }
