@@ -79,3 +79,20 @@ fn in_production_plain_http_through_a_trusted_proxy_is_sent_to_https() {
     assert!(secure.header("strict-transport-security").is_some());
     assert_eq!(gateway.get("/up/a").header("strict-transport-security"), None);
 }
+
+#[test]
+fn ip_05_a_zone_id_is_no_address_anywhere() {
+    let upstream = Upstream::hello();
+    let gateway = setup(&upstream, "trusted_proxies = [\"127.0.0.1\"]").start();
+    for zone in ["fe80::1%eth0", "fe80::1%25eth0", "::1%lo"] {
+        gateway.send("GET /up/a", &[("X-Forwarded-For", zone)], b"");
+    }
+    assert_eq!(upstream.seen().len(), 3);
+    for seen in upstream.seen() {
+        assert!(seen.to_ascii_lowercase().contains("x-forwarded-for: 127.0.0.1\r\n"), "{seen}");
+    }
+    assert_eq!(gateway.send("GET /up/a", &[("Host", "[fe80::1%25eth0]")], b"").status, 400);
+    let folder = Setup::new("[server]\ntrusted_proxies = [\"fe80::1%eth0\"]\n").folder();
+    let checked = crate::harness::gateway::verb(folder.path(), &["check"], &[], None);
+    assert_eq!(checked.status.code(), Some(1));
+}

@@ -24,6 +24,7 @@ mod origin;
 mod privacy;
 mod rate_limit;
 mod reload;
+mod reload_whole;
 mod renew;
 mod review;
 mod rotate;

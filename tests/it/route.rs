@@ -170,3 +170,17 @@ fn own_paths_win_over_routes_and_move_with_the_prefix() {
     assert_eq!(gateway.get("/live").text(), "app");
     assert_eq!(gateway.get("/gw/live").json()["status"], "ok");
 }
+
+#[test]
+fn rt_18_long_targets_are_refused_and_many_parameters_are_nothing_special() {
+    let upstream = Upstream::hello();
+    let gateway = setup(&upstream).start();
+    for kilobytes in [9, 64, 70] {
+        let answer = gateway.get(&format!("/up/{}", "a".repeat(kilobytes * 1_000)));
+        assert!(matches!(answer.status, 414 | 431), "{kilobytes} KB: {}", answer.status);
+    }
+    let many: Vec<String> = (0..1_000).map(|i| format!("p{i}=1")).collect();
+    assert_eq!(gateway.get(&format!("/up/x?{}", many.join("&"))).status, 200);
+    assert_eq!(gateway.get(&format!("/up/x?{}", "&".repeat(8_000))).status, 200);
+    assert_eq!(upstream.seen().len(), 2);
+}
