@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::harness::gateway::verb;
 use crate::harness::{Answer, Gateway, Provider, Setup, Token, Upstream};
 
 const CONFIG: &str = r#"
@@ -211,6 +212,61 @@ fn a_person_who_was_forgotten_is_a_new_one_at_the_next_sign_in() {
     }
     let again = signed_in(&gateway, &provider.token("canary-subject", ADA));
     assert_ne!(Token::read(&again).claims["sub"], Token::read(&cookie).claims["sub"]);
+}
+
+#[test]
+fn providers_come_and_go_with_an_edit() {
+    let provider = Provider::start();
+    let gateway = Setup::new(CONFIG).start();
+    let token = provider.token("1", ADA);
+    assert_eq!(exchange(&gateway, &token).status, 404);
+    let config = gateway.config();
+    gateway.save("config.toml", &format!("{config}{}", provider.config("")));
+    gateway.until("the provider is there", |g| g.generation() == 2);
+    let cookie = signed_in(&gateway, &token);
+    gateway.save(
+        "config.toml",
+        &format!("{config}{}", provider.config("allowed_emails = [\"eve@else.example\"]")),
+    );
+    gateway.until("only Eve may sign in", |g| g.generation() == 3);
+    assert_eq!(exchange(&gateway, &token).status, 403);
+    gateway.save("config.toml", &config);
+    gateway.until("the provider is gone", |g| g.generation() == 4);
+    assert_eq!((exchange(&gateway, &token).status, gateway.get("/auth/login/idp").status), (404, 404));
+    assert_eq!(status(&gateway, &cookie), 200, "who is signed in stays so");
+}
+
+#[test]
+fn check_finds_what_is_wrong_with_a_provider() {
+    let checked = |table: &str| {
+        let folder = Setup::new(&format!("{CONFIG}\n{table}")).folder();
+        let output = verb(folder.path(), &["check"], &[], None);
+        (output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned())
+    };
+    let (code, said) = checked("[auth.providers.google]\nclient_id = \"x\"");
+    assert_eq!(code, Some(0), "google needs a client id only: {said}");
+    for (table, word) in [
+        ("[auth.providers.login]\nissuer = \"https://id.example\"\nclient_id = \"x\"", "login"),
+        ("[auth.providers.idp]\nclient_id = \"x\"", "issuer"),
+        ("[auth.providers.idp]\nissuer = \"https://id.example\"", "client_id"),
+        ("[auth.providers.idp]\nissuer = \"http://id.example\"\nclient_id = \"x\"", "https"),
+        (
+            "[auth.providers.idp]\nissuer = \"https://id.example\"\nclient_id = \"x\"\nalgorithm = \"HS256\"",
+            "HS256",
+        ),
+        (
+            "[auth.providers.idp]\nissuer = \"https://id.example\"\nclient_id = \"x\"\nalowed_emails = []",
+            "allowed_emails",
+        ),
+        (
+            "[auth.providers.idp]\nissuer = \"https://id.example\"\nclient_id = \"x\"\nclient_secret_file = \"nowhere\"",
+            "nowhere",
+        ),
+    ] {
+        let (code, said) = checked(table);
+        assert_eq!(code, Some(1), "{table}: {said}");
+        assert!(said.contains(word), "{word}: {said}");
+    }
 }
 
 #[test]
