@@ -3,6 +3,7 @@
 //! # Source
 //! RFC 9106; OWASP Password Storage Cheat Sheet (19 MiB, two passes, one lane).
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -22,6 +23,8 @@ pub const WAITING_MAX: usize = 64;
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
+/// How far password work stands behind the workers (nice(2)).
+const NICENESS: i32 = 10;
 const SALT_BYTES: usize = 16;
 
 /// The hash that a name without an account is checked against, so that both take the same time (EN-01). It was drawn at
@@ -142,9 +145,24 @@ impl Checks {
         // The place moves into the work: a client that hangs up does not make room for another 19 MiB.
         let done = tokio::task::spawn_blocking(move || {
             let _place = place;
+            step_back();
             work()
         });
         done.await.map_err(|_| Busy)
+    }
+}
+
+/// Lets requests go before password work where both want a processor: the threads that do it yield to the workers. They
+/// do nothing else, so they stay so. Where the system does not allow it, nothing is lost but that.
+///
+/// # Source
+/// setpriority(2): on Linux it is an attribute of the thread.
+fn step_back() {
+    thread_local! {
+        static STEPPED_BACK: Cell<bool> = const { Cell::new(false) };
+    }
+    if !STEPPED_BACK.replace(true) && rustix::process::setpriority_process(None, NICENESS).is_err() {
+        tracing::debug!("password work runs at the workers' own priority");
     }
 }
 
