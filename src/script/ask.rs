@@ -42,6 +42,7 @@ pub(super) fn ask<'a>(
             codes: plugin.codes.clone(),
             country: ledger.country.clone(),
             response: answer.shared.clone(),
+            state: plugin.state(plugin.manifest.mode == Mode::Enforce),
             said: Mutex::new(Said {
                 vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),
                 ..Said::default()

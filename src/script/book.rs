@@ -15,6 +15,7 @@ use super::manifest::{OnError, is_plugin_name};
 use super::plugin::{Plugin, mode_word};
 use super::response::ResponseFacts;
 use super::source::Reader;
+use super::state::State;
 use crate::base::clock::Clock;
 use crate::base::nearest::nearest;
 use crate::base::problems::{Problem, Problems};
@@ -148,6 +149,14 @@ impl RuleBook {
     ) -> Decision {
         let plugins = self.by_hook[hook.index()].iter().map(|i| &self.plugins[*i]);
         ask(plugins, hook, facts, response, ledger, clock)
+    }
+
+    /// Lets every plugin take over what the plugin of its name remembers. For a book that goes live; until then each
+    /// plugin has an empty state of its own.
+    pub fn remember_in(&mut self, state: &State) {
+        for plugin in &mut self.plugins {
+            plugin.remember_in(state);
+        }
     }
 
     pub(super) fn new(mut plugins: Vec<Plugin>, inputs: Vec<(PathBuf, String)>) -> Self {

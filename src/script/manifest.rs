@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::budget::{CALL_MEMORY_MAX, CALL_OPS_DEFAULT, CALL_OPS_MAX, Limits, REQUEST_TIME_MAX};
 use super::declared::{Setting, read_settings};
 use super::filter::{Filter, RoutePattern};
+use super::state::{ListSpec, Quota, read_lists, read_quota};
 use crate::base::document::{Document, Overlay, Table};
 use crate::base::problems::{Problems, Source};
 use crate::base::units::{show_duration, show_size};
@@ -30,14 +31,14 @@ pub(super) struct Manifest {
     pub filter: Filter,
     pub limits: Limits,
     pub settings: BTreeMap<String, Setting>,
+    pub lists: BTreeMap<String, ListSpec>,
+    pub quota: Quota,
 }
 
 /// Keys of the manifest that this version does not have yet.
-const LATER: [(&str, &str); 8] = [
+const LATER: [(&str, &str); 6] = [
     ("enforce_share", "a share of clients"),
     ("body", "buffering of bodies"),
-    ("lists", "lists"),
-    ("state", "state"),
     ("schedule", "schedules"),
     ("permissions", "permissions"),
     ("budget", "an error budget"),
@@ -66,6 +67,8 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let filter = read_filter(&mut root);
     let limits = read_limits(&mut root);
     let settings = read_settings(&mut root);
+    let lists = read_lists(&mut root);
+    let quota = read_quota(&mut root);
     for (key, what) in LATER {
         if root.value(key, "table", "Not in this version.").is_some() {
             root.report(root.problem(key, format!("`{key}` ({what}) is not supported by this version")));
@@ -82,6 +85,8 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
         filter,
         limits,
         settings,
+        lists,
+        quota,
     });
     (manifest, problems)
 }

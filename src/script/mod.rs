@@ -25,6 +25,7 @@ mod run;
 mod runner;
 mod settings;
 mod source;
+mod state;
 mod strict;
 #[cfg(test)]
 mod trials;
@@ -37,3 +38,4 @@ pub use hook::Hook;
 pub use ledger::{FaultKind, Ledger, NOTES_MAX, Note, Outcome, SCORE_MAX, TAGS_MAX};
 pub use response::ResponseFacts;
 pub use runner::{TestCase, TestReport, check_tests, run_tests};
+pub use state::{CHANGES_MAX as STATE_CHANGES_MAX, State, StateRow, StateSize};

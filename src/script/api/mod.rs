@@ -1,7 +1,11 @@
 //! The vocabulary of scripts, one file a word. Everything here is bounded by its input, and the input by the sandbox.
 
 mod address;
+mod counter;
 mod identity;
+mod kv;
+mod limit;
+mod list;
 mod log;
 mod net;
 mod patterns;
@@ -44,8 +48,15 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
 pub(super) static SERVICES: LazyLock<Vec<(&'static str, Shared<Module>)>> = LazyLock::new(|| {
     let services =
         [("text", text::module()), ("net", net::module()), ("time", time::module()), ("log", log::module())];
+    let remembers = [
+        ("kv", kv::module()),
+        ("counter", counter::module()),
+        ("limit", limit::module()),
+        ("list", list::module()),
+    ];
     services
         .into_iter()
+        .chain(remembers)
         .map(|(name, mut module)| {
             module.build_index();
             (name, module.into())
