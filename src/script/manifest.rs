@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::budget::{CALL_MEMORY_MAX, CALL_OPS_DEFAULT, CALL_OPS_MAX, Limits, REQUEST_TIME_MAX};
 use super::declared::{Setting, read_settings};
 use super::filter::{Filter, RoutePattern};
+use super::schedule::{self, Schedule};
 use super::state::{ListSpec, Quota, read_lists, read_quota};
 use crate::base::document::{Document, Overlay, Table};
 use crate::base::problems::{Problems, Source};
@@ -33,13 +34,13 @@ pub(super) struct Manifest {
     pub settings: BTreeMap<String, Setting>,
     pub lists: BTreeMap<String, ListSpec>,
     pub quota: Quota,
+    pub schedules: Vec<Schedule>,
 }
 
 /// Keys of the manifest that this version does not have yet.
-const LATER: [(&str, &str); 6] = [
+const LATER: [(&str, &str); 5] = [
     ("enforce_share", "a share of clients"),
     ("body", "buffering of bodies"),
-    ("schedule", "schedules"),
     ("permissions", "permissions"),
     ("budget", "an error budget"),
     ("reload", "reload gates"),
@@ -69,6 +70,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let settings = read_settings(&mut root);
     let lists = read_lists(&mut root);
     let quota = read_quota(&mut root);
+    let schedules = schedule::read(&mut root);
     for (key, what) in LATER {
         if root.value(key, "table", "Not in this version.").is_some() {
             root.report(root.problem(key, format!("`{key}` ({what}) is not supported by this version")));
@@ -87,6 +89,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
         settings,
         lists,
         quota,
+        schedules,
     });
     (manifest, problems)
 }

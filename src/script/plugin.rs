@@ -17,6 +17,8 @@ use super::hook::Hook;
 use super::library::{FILES_MAX, Library};
 use super::manifest::{self, Manifest};
 use super::meter::LogMeter;
+use super::occasion::ON_START;
+use super::schedule;
 use super::source::{Reader, hex_hash};
 use super::state::{self, List, Space, State, View};
 use crate::base::nearest::nearest;
@@ -65,6 +67,7 @@ impl Plugin {
         let (code, problems) = Code::compile(&main?, lib, shared, &manifest.settings, &settings);
         reader.problems.append(problems);
         let code = code?;
+        reader.problems.append(schedule::check(&manifest.schedules, &code.ast));
         Some(Self {
             name: name.into(),
             folder,
@@ -99,6 +102,16 @@ impl Plugin {
         self.space.configure(self.manifest.quota, lists, self.manifest.mode == Mode::Shadow);
     }
 
+    /// A hash of the effective settings, in hex.
+    pub fn settings_hash(&self) -> String {
+        hex_hash(format!("{:?}", self.settings).as_bytes())
+    }
+
+    /// Whether the plugin has `on_start(info)`.
+    pub fn starts(&self) -> bool {
+        self.ast.iter_functions().any(|f| f.name == ON_START && f.params.len() == 1)
+    }
+
     /// Whether the plugin has that hook.
     pub fn has(&self, hook: Hook) -> bool {
         self.hooks[hook.index()]
@@ -122,9 +135,10 @@ impl Plugin {
         Ok(())
     }
 
-    /// Puts every setting back.
+    /// Puts every setting back, and forgets everything.
     pub fn restore(&mut self, settings: &BTreeMap<String, Dynamic>) {
         self.settings.clone_from(settings);
+        self.remember_in(&State::default());
         self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
     }
 

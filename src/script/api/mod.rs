@@ -3,6 +3,7 @@
 mod address;
 mod counter;
 mod identity;
+mod info;
 mod kv;
 mod limit;
 mod list;
@@ -17,6 +18,7 @@ mod vars;
 mod verbs;
 
 pub(super) use address::Ip;
+pub(super) use info::Info;
 pub(super) use patterns::{glob, pattern};
 pub(super) use response::{
     Change as HeaderChange, check_name as check_header_name, check_value as check_header_value,
@@ -40,6 +42,7 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
     time::register(&mut module);
     vars::register(&mut module);
     response::register(&mut module);
+    info::register(&mut module);
     module.build_index();
     module.into()
 });
@@ -68,6 +71,7 @@ pub(super) static SERVICES: LazyLock<Vec<(&'static str, Shared<Module>)>> = Lazy
 pub(super) fn type_named(name: &str) -> Option<TypeId> {
     let last = name.rsplit("::").next().unwrap_or(name);
     Some(match last {
+        "Info" => TypeId::of::<Info>(),
         "Ip" => TypeId::of::<Ip>(),
         "Client" => TypeId::of::<identity::Client>(),
         "Geo" => TypeId::of::<identity::Geo>(),

@@ -38,6 +38,8 @@ pub(in crate::script) struct Seen {
     pub version: String,
     /// The content that `on_start` ran for last in this process; empty before.
     pub hash: String,
+    /// A hash of its settings then.
+    pub settings: String,
     dirty: bool,
 }
 
@@ -104,10 +106,11 @@ impl Space {
     }
 
     /// Notes that a version runs now.
-    pub fn see(&self, version: &str, hash: &str) {
+    pub fn see(&self, version: &str, hash: &str, settings: &str) {
         let mut seen = self.seen.lock();
         let dirty = seen.dirty || seen.version != version;
-        *seen = Seen { version: version.to_owned(), hash: hash.to_owned(), dirty };
+        *seen =
+            Seen { version: version.to_owned(), hash: hash.to_owned(), settings: settings.to_owned(), dirty };
     }
 
     /// Removes what has ended and what is too much.
