@@ -40,7 +40,6 @@ pub(super) fn ask<'a>(
             score_before: ledger.score,
             tags_before: ledger.tags.iter().cloned().collect(),
             codes: plugin.codes.clone(),
-            country: ledger.country.clone(),
             response: answer.shared.clone(),
             said: Mutex::new(Said {
                 vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),

@@ -1,6 +1,7 @@
 //! The vocabulary of scripts, one file a word. Everything here is bounded by its input, and the input by the sandbox.
 
 mod address;
+mod geo;
 mod identity;
 mod log;
 mod net;
@@ -32,6 +33,7 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
     verbs::register(&mut module);
     request::register(&mut module);
     identity::register(&mut module);
+    geo::register(&mut module);
     address::register(&mut module);
     time::register(&mut module);
     vars::register(&mut module);
@@ -59,7 +61,7 @@ pub(super) fn type_named(name: &str) -> Option<TypeId> {
     Some(match last {
         "Ip" => TypeId::of::<Ip>(),
         "Client" => TypeId::of::<identity::Client>(),
-        "Geo" => TypeId::of::<identity::Geo>(),
+        "Geo" => TypeId::of::<geo::Geo>(),
         "User" => TypeId::of::<identity::User>(),
         "Session" => TypeId::of::<identity::Session>(),
         "ApiKey" => TypeId::of::<identity::ApiKey>(),

@@ -60,7 +60,7 @@ impl Bench {
     fn run(&self, request: &TestRequest) -> TestOutcome {
         let clock = self.clock.lock().clone();
         let facts = Arc::new(request.facts(clock.unix_ms()));
-        let mut ledger = Ledger::of_test(request.country());
+        let mut ledger = Ledger::of_test();
         let mut response = request.response();
         let mut plugin = self.plugin.lock();
         let routes = request.has_route().then(|| plugin.manifest.filter.clone());
