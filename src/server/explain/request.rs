@@ -67,6 +67,12 @@ impl RawRequest {
         request
     }
 
+    /// The method and the target as they were sent, for a person.
+    pub fn line(&self) -> String {
+        let line = String::from_utf8_lossy(&self.head[0]).into_owned();
+        line.rsplit_once(" HTTP/").map_or(line.clone(), |(start, _)| start.to_owned())
+    }
+
     fn framed(mut self) -> Result<Self, BadRequest> {
         let said = self.value("content-length").and_then(|text| text.parse::<usize>().ok());
         let found = self.body.len();
@@ -103,7 +109,7 @@ impl RawRequest {
     }
 
     /// The bytes on the wire.
-    pub(super) fn bytes(&self) -> Vec<u8> {
+    pub fn bytes(&self) -> Vec<u8> {
         let mut bytes = self.head.join(&b"\r\n"[..]);
         bytes.extend(b"\r\n\r\n");
         bytes.extend(&self.body);
