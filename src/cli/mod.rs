@@ -10,6 +10,7 @@ mod cases;
 mod check;
 mod client;
 mod docs;
+mod explain;
 mod failure;
 mod fatal;
 mod findings;
@@ -56,6 +57,7 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
         Verb::Serve => Ok(serve::run(options)),
         Verb::Check => check::run(options),
         Verb::Test { plugins } => test::run(options, &plugins),
+        Verb::Explain { asked } => explain::run(options, *asked),
         Verb::Users { what } => users::run(options, what),
         Verb::Keys { what } => keys::run(options, what),
         Verb::Sessions { what } => sessions::run(options, what),

@@ -60,6 +60,11 @@ pub(super) enum Verb {
         #[arg(value_name = "PLUGIN")]
         plugins: Vec<String>,
     },
+    /// What every stage and every rule would decide about a request, without a side effect
+    Explain {
+        #[command(flatten)]
+        asked: Box<super::explain::Asked>,
+    },
     /// Local accounts
     Users {
         #[command(subcommand)]
