@@ -11,8 +11,8 @@ use crate::base::location::Location;
 use crate::base::target::CanonicalPath;
 use crate::script::api::Ip;
 use crate::script::call::{Raised, error};
-use crate::script::geo_facts::GeoFacts;
 use crate::script::facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
+use crate::script::geo_facts::GeoFacts;
 use crate::script::response::ResponseFacts;
 
 /// The host of every test's request.

@@ -16,16 +16,19 @@ fn start(book: &Arc<RuleBook>, booting: bool) -> Vec<Note> {
 
 #[test]
 fn what_a_rule_remembers_outlives_the_book() {
-    let ground = Ground::with(
-        r#"fn on_request(req) { if kv::incr("n", 1) > 2 { deny(403, "n.many", "Enough."); } }"#,
-    );
+    let ground =
+        Ground::with(r#"fn on_request(req) { if kv::incr("n", 1) > 2 { deny(403, "n.many", "Enough."); } }"#);
     let state = State::default();
     for expected in ["pass", "pass", "403 n.many rule/main.rhai:1"] {
         let mut book = ground.book();
         book.remember_in(&state);
         assert_eq!(ask(&Arc::new(book), "/"), expected);
     }
-    assert_eq!(ask(&Arc::new(ground.book()), "/"), "pass", "a book that does not go live has a state of its own");
+    assert_eq!(
+        ask(&Arc::new(ground.book()), "/"),
+        "pass",
+        "a book that does not go live has a state of its own"
+    );
 }
 
 #[test]
@@ -98,7 +101,10 @@ fn a_list_file_is_read_again_alone_and_what_rules_added_stays() {
     assert_eq!(ask(&after, "/?ip=203.0.113.9"), "pass");
     assert!(ask(&after, "/?ip=192.0.2.1").starts_with("403"));
     assert!(ask(&after, "/?ip=198.51.100.7").starts_with("403"), "what a rule added");
-    assert!(ask(&after, "/size?ip=10.0.0.1").starts_with("403 ip.size") || ask(&after, "/size?ip=10.0.0.1").contains("ip.size"));
+    assert!(
+        ask(&after, "/size?ip=10.0.0.1").starts_with("403 ip.size")
+            || ask(&after, "/size?ip=10.0.0.1").contains("ip.size")
+    );
 }
 
 #[test]
@@ -227,7 +233,8 @@ fn a_verb_in_a_schedule_is_a_fault_and_its_own_budget_ends_it() {
         ("fn refresh() { deny(403, \"a.b\", \"\"); } fn on_request(req) { refresh(); }", "10s"),
         ("fn refresh() { let n = 0; loop { n += 1; } } fn on_request(req) { refresh(); }", "1ms"),
     ] {
-        let manifest = format!("{STATEFUL}[[schedule]]\nevery = \"60s\"\ncall = \"refresh\"\ntime = \"{time}\"\n");
+        let manifest =
+            format!("{STATEFUL}[[schedule]]\nevery = \"60s\"\ncall = \"refresh\"\ntime = \"{time}\"\n");
         let book = Ground::new().plugin("rule", &manifest, main).book();
         let notes = on_worker(move || {
             book.run_job(&Job { plugin: "rule".into(), call: "refresh".to_owned() }, &Clock::System)
