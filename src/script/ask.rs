@@ -48,6 +48,7 @@ pub(super) fn ask<'a>(
             codes: plugin.codes.clone(),
             response: answer.shared.clone(),
             denial: ledger.denial.clone(),
+            occasion: None,
             state: plugin.state(plugin.manifest.mode == Mode::Enforce),
             said: Mutex::new(Said {
                 vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),

@@ -41,6 +41,8 @@ pub(super) struct Call {
     pub response: Option<Arc<ResponseFacts>>,
     /// The refusal, in `on_deny`.
     pub denial: Option<Arc<DenialFacts>>,
+    /// The function that is called where there is no request: `on_start`, or a scheduled one.
+    pub occasion: Option<Arc<str>>,
     /// What the plugin remembers.
     pub state: View,
     pub said: Mutex<Said>,
@@ -111,6 +113,11 @@ impl Call {
         self.said.lock().verdict.get_or_insert(verdict);
         budget::decided();
         exit(position)
+    }
+
+    /// The function that runs, as a person knows it.
+    pub fn place(&self) -> &str {
+        self.occasion.as_deref().unwrap_or(self.hook.name())
     }
 
     /// `plugin/main.rhai:LINE` of a native call.

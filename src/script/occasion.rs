@@ -87,6 +87,7 @@ fn run(
         codes: plugin.codes.clone(),
         response: None,
         denial: None,
+        occasion: Some(function.into()),
         state: plugin.state(plugin.manifest.mode == Mode::Enforce),
         said: Mutex::new(Said::default()),
     });
