@@ -50,6 +50,7 @@ pub(super) fn ask<'a>(
             denial: ledger.denial.clone(),
             facts_before: ledger.facts.clone(),
             permissions: plugin.manifest.permissions.clone(),
+            occasion: None,
             state: plugin.state(plugin.manifest.mode == Mode::Enforce),
             said: Mutex::new(Said {
                 vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),

@@ -47,6 +47,8 @@ pub(super) struct Call {
     pub facts_before: rhai::Map,
     /// What the plugin may do that others see.
     pub permissions: Permissions,
+    /// The function that is called where there is no request: `on_start`, or a scheduled one.
+    pub occasion: Option<Arc<str>>,
     /// What the plugin remembers.
     pub state: View,
     pub said: Mutex<Said>,
@@ -120,6 +122,11 @@ impl Call {
         self.said.lock().verdict.get_or_insert(verdict);
         budget::decided();
         exit(position)
+    }
+
+    /// The function that runs, as a person knows it.
+    pub fn place(&self) -> &str {
+        self.occasion.as_deref().unwrap_or(self.hook.name())
     }
 
     /// `plugin/main.rhai:LINE` of a native call.

@@ -89,6 +89,7 @@ fn run(
         denial: None,
         facts_before: rhai::Map::new(),
         permissions: plugin.manifest.permissions.clone(),
+        occasion: Some(function.into()),
         state: plugin.state(plugin.manifest.mode == Mode::Enforce),
         said: Mutex::new(Said::default()),
     });
