@@ -20,12 +20,15 @@ mod ledger;
 mod library;
 mod manifest;
 mod meter;
+mod occasion;
 mod plugin;
 mod response;
 mod run;
 mod runner;
+mod schedule;
 mod settings;
 mod source;
+mod state;
 mod strict;
 #[cfg(test)]
 mod trials;
@@ -37,5 +40,8 @@ pub use facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFac
 pub use geo_facts::GeoFacts;
 pub use hook::Hook;
 pub use ledger::{FaultKind, Ledger, NOTES_MAX, Note, Outcome, SCORE_MAX, TAGS_MAX};
+pub use occasion::Reason;
 pub use response::ResponseFacts;
 pub use runner::{TestCase, TestReport, check_tests, run_tests};
+pub use schedule::{Job, Timetable};
+pub use state::{CHANGES_MAX as STATE_CHANGES_MAX, State, StateRow, StateSize};
