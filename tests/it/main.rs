@@ -11,9 +11,13 @@ mod client;
 mod cors;
 mod drain;
 mod envelope;
+mod explain;
 mod forget;
 mod forward;
+mod geo;
 mod harness;
+#[path = "../../src/geo/tests/writer.rs"]
+mod mmdb;
 mod jwt_security;
 mod keys;
 mod lockout;
