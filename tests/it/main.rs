@@ -37,6 +37,7 @@ mod rules;
 mod session;
 mod session_end;
 mod sign_in;
+mod state;
 mod storage;
 mod stream;
 mod verify;

@@ -1,6 +1,7 @@
 //! Tests of the whole floor: plugins made on the spot, and what comes of them.
 
 mod checker;
+mod remembering;
 mod running;
 mod sandbox;
 mod shipped;
