@@ -99,8 +99,20 @@ fn a_request_is_told_stage_by_stage_and_what_would_go_upstream() {
     let folder = setup.folder();
     let told = curl(folder.path(), "curl -d 'a=b' -H 'X-Auth-Request-User: root' 'http://x/api/ok?q=1'", &[]);
     let expected = [
-        "connection", "client", "bans", "cors", "route", "on_request", "identity", "origin", "rate_limit",
-        "authorise", "body", "thresholds", "upstream", "on_response",
+        "connection",
+        "client",
+        "bans",
+        "cors",
+        "route",
+        "on_request",
+        "identity",
+        "origin",
+        "rate_limit",
+        "authorise",
+        "body",
+        "thresholds",
+        "upstream",
+        "on_response",
     ];
     assert!(expected.iter().all(|stage| stages(&told).contains(stage)), "{told:#}");
     for stage in told["stages"].as_array().unwrap() {
@@ -116,9 +128,13 @@ fn a_request_is_told_stage_by_stage_and_what_would_go_upstream() {
     let forwarded = &told["forwarded"];
     assert_eq!(forwarded["service"], "app");
     assert_eq!((&forwarded["method"], &forwarded["target"]), (&"POST".into(), &"/ok?q=1".into()));
-    assert_eq!(forwarded["urls"][0].as_str().unwrap().trim_end_matches('/'), url(&upstream).trim_end_matches('/'));
+    assert_eq!(
+        forwarded["urls"][0].as_str().unwrap().trim_end_matches('/'),
+        url(&upstream).trim_end_matches('/')
+    );
     assert_eq!(forwarded["body_bytes"], 3);
-    let names = |list: &str| forwarded[list].as_array().unwrap().iter().map(|n| n.as_str().unwrap().to_owned());
+    let names =
+        |list: &str| forwarded[list].as_array().unwrap().iter().map(|n| n.as_str().unwrap().to_owned());
     assert!(names("set").any(|n| n == "x-forwarded-for") && names("set").any(|n| n == "traceparent"));
     assert!(names("removed").any(|n| n == "x-auth-request-user"), "{forwarded:#}");
     assert!(upstream.seen().is_empty(), "no upstream hears of it");
@@ -130,7 +146,10 @@ fn every_rule_is_told_with_its_line_and_what_it_said() {
     let told = curl(folder.path(), "http://x/api/denied", &[]);
     let rule = &stage(&told, "on_request")["rules"][0];
     assert_eq!(rule["rule"], "mine/main.rhai:4");
-    assert_eq!((&rule["verdict"], &rule["code"], &rule["mode"]), (&"deny".into(), &"mine.denied".into(), &"enforce".into()));
+    assert_eq!(
+        (&rule["verdict"], &rule["code"], &rule["mode"]),
+        (&"deny".into(), &"mine.denied".into(), &"enforce".into())
+    );
     assert!(rule["duration_us"].is_u64());
     assert_eq!(told["outcome"]["rule"], "mine/main.rhai:4");
     assert_eq!(told["outcome"]["verdict"], "refused");
@@ -141,11 +160,18 @@ fn every_rule_is_told_with_its_line_and_what_it_said() {
 
     let told = curl(folder.path(), "http://x/api/scored", &[]);
     let rules = stage(&told, "on_request")["rules"].as_array().unwrap();
-    let lines: Vec<_> = rules.iter().map(|r| (r["rule"].as_str().unwrap(), r["verdict"].as_str().unwrap())).collect();
-    assert!(lines.contains(&("mine/main.rhai:7", "tag")) && lines.contains(&("mine/main.rhai:8", "score")), "{lines:?}");
+    let lines: Vec<_> =
+        rules.iter().map(|r| (r["rule"].as_str().unwrap(), r["verdict"].as_str().unwrap())).collect();
+    assert!(
+        lines.contains(&("mine/main.rhai:7", "tag")) && lines.contains(&("mine/main.rhai:8", "score")),
+        "{lines:?}"
+    );
     // A call without a verb is told by the line of its function.
     assert!(lines.contains(&("mine/main.rhai:2", "pass")), "{lines:?}");
-    assert_eq!((&told["outcome"]["stage"], &told["outcome"]["code"]), (&"thresholds".into(), &"FORBIDDEN".into()));
+    assert_eq!(
+        (&told["outcome"]["stage"], &told["outcome"]["code"]),
+        (&"thresholds".into(), &"FORBIDDEN".into())
+    );
     assert_eq!(told["outcome"]["score"], 60);
     assert_eq!(told["outcome"]["tags"][0], "odd");
 }
@@ -174,15 +200,25 @@ fn somebody_may_be_assumed_by_name_role_key_country_and_address() {
     assert_eq!(curl(at, "http://x/private", &[])["outcome"]["code"], "AUTHENTICATION_REQUIRED");
     assert_eq!(curl(at, "http://x/private", &["--user", "bob"])["outcome"]["auth"], "session");
     assert_eq!(curl(at, "http://x/staff", &["--user", "bob"])["outcome"]["status"], 403);
-    assert_eq!(curl(at, "http://x/staff", &["--user", "bob", "--role", "staff"])["outcome"]["verdict"], "forwarded");
+    assert_eq!(
+        curl(at, "http://x/staff", &["--user", "bob", "--role", "staff"])["outcome"]["verdict"],
+        "forwarded"
+    );
     let posted = curl(at, "curl -X POST http://x/private", &["--user", "bob"]);
-    assert_eq!(posted["outcome"]["verdict"], "forwarded", "a page of this site sends where it is from: {posted:#}");
-    let foreign = curl(at, "curl -X POST -H 'Origin: https://evil.example' http://x/private", &["--user", "bob"]);
+    assert_eq!(
+        posted["outcome"]["verdict"], "forwarded",
+        "a page of this site sends where it is from: {posted:#}"
+    );
+    let foreign =
+        curl(at, "curl -X POST -H 'Origin: https://evil.example' http://x/private", &["--user", "bob"]);
     assert_eq!(foreign["outcome"]["code"], "ORIGIN_NOT_ALLOWED");
     let key = curl(at, "http://x/staff", &["--api-key-tier", "gold", "--role", "staff"]);
     assert_eq!((&key["outcome"]["auth"], &key["outcome"]["tags"][0]), (&"key".into(), &"gold".into()));
     let far = curl(at, "http://x/api/ok", &["--country", "kp", "--ip", "203.0.113.9"]);
-    assert_eq!((&far["outcome"]["code"], &far["request"]["client"]), (&"mine.country".into(), &"203.0.113.9".into()));
+    assert_eq!(
+        (&far["outcome"]["code"], &far["request"]["client"]),
+        (&"mine.country".into(), &"203.0.113.9".into())
+    );
     let broken = curl(at, "http://x/api/ok", &["--upstream", "503"]);
     assert_eq!(broken["outcome"]["status"], 503);
     let both = explain(at, &["--curl", "http://x/", "--user", "a", "--api-key-tier", "b"]);
@@ -192,17 +228,26 @@ fn somebody_may_be_assumed_by_name_role_key_country_and_address() {
 #[test]
 fn real_sessions_and_accounts_count_and_nothing_is_written() {
     let upstream = Upstream::hello();
-    let gateway =
-        Setup::new(&config(&url(&upstream))).plugin("mine", RULES).user("alice", PASSWORD, &["staff"]).start();
+    let gateway = Setup::new(&config(&url(&upstream)))
+        .plugin("mine", RULES)
+        .user("alice", PASSWORD, &["staff"])
+        .start();
     let cookie = gateway.sign_in("alice", PASSWORD);
     let line = format!("curl -b '{cookie}' http://x/staff");
     let (requests, sessions) = ("pluginmind_http_requests_total", "pluginmind_sessions_active");
     let before = (gateway.metric(requests), gateway.metric(sessions));
     let told = curl(gateway.path(), &line, &[]);
-    assert_eq!((&told["outcome"]["auth"], &told["outcome"]["verdict"]), (&"session".into(), &"forwarded".into()));
+    assert_eq!(
+        (&told["outcome"]["auth"], &told["outcome"]["verdict"]),
+        (&"session".into(), &"forwarded".into())
+    );
     let assumed = curl(gateway.path(), "http://x/staff", &["--user", "alice"]);
     assert_eq!(assumed["outcome"]["verdict"], "forwarded", "an account keeps its roles");
-    let out = curl(gateway.path(), &format!("curl -X POST -H 'Origin: http://x' -b '{cookie}' http://x/auth/logout"), &[]);
+    let out = curl(
+        gateway.path(),
+        &format!("curl -X POST -H 'Origin: http://x' -b '{cookie}' http://x/auth/logout"),
+        &[],
+    );
     assert_eq!(out["outcome"]["status"], 204, "{out:#}");
     let body = r#"{"username":"alice","password":"a long password"}"#;
     let signed_in = curl(gateway.path(), &format!("curl --json '{body}' http://x/auth/login"), &[]);
@@ -223,7 +268,12 @@ fn a_raw_request_comes_from_a_file_or_standard_input() {
     let asked = ["--request", file.to_str().unwrap()];
     assert_eq!(told(folder.path(), &asked)["forwarded"]["body_bytes"], 5);
 
-    let output = verb(folder.path(), &["explain", "--request", "-"], &[], Some("GET /fixed HTTP/1.1\r\nHost: x\r\n\r"));
+    let output = verb(
+        folder.path(),
+        &["explain", "--request", "-"],
+        &[],
+        Some("GET /fixed HTTP/1.1\r\nHost: x\r\n\r"),
+    );
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success() && text.contains("answered 200"), "{text}");
 

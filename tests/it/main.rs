@@ -16,12 +16,12 @@ mod forget;
 mod forward;
 mod geo;
 mod harness;
-#[path = "../../src/geo/tests/writer.rs"]
-mod mmdb;
 mod jwt_security;
 mod keys;
 mod lockout;
 mod metrics;
+#[path = "../../src/geo/tests/writer.rs"]
+mod mmdb;
 mod oidc;
 mod oidc_code_flow;
 mod origin;

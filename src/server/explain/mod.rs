@@ -111,7 +111,9 @@ fn play_here(mut snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
     let copy = folder.path().join("explain.db");
     match store::copy(&snapshot.config.storage.path, &copy) {
         Ok(()) | Err(OpenError::Absent { .. }) => {}
-        Err(error) => remarks.push(format!("accounts, keys, sessions and what rules remember are not known: {error}")),
+        Err(error) => {
+            remarks.push(format!("accounts, keys, sessions and what rules remember are not known: {error}"))
+        }
     }
     snapshot.config.storage.path = copy;
     let gateway = gateway(snapshot, clock)?;

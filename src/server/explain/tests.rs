@@ -6,8 +6,12 @@ fn parsed(text: &str) -> Result<String, BadRequest> {
 
 #[test]
 fn line_ends_of_unix_become_those_of_http_and_the_last_ones_may_be_missing() {
-    for text in ["GET / HTTP/1.1\nHost: x", "GET / HTTP/1.1\nHost: x\n", "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\nHost: x\n\n\n"]
-    {
+    for text in [
+        "GET / HTTP/1.1\nHost: x",
+        "GET / HTTP/1.1\nHost: x\n",
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET / HTTP/1.1\nHost: x\n\n\n",
+    ] {
         assert_eq!(parsed(text).unwrap(), "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "{text:?}");
     }
 }
