@@ -23,6 +23,7 @@ mod plugin;
 mod response;
 mod run;
 mod runner;
+mod scaffold;
 mod settings;
 mod source;
 mod strict;
@@ -36,4 +37,5 @@ pub use facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFac
 pub use hook::Hook;
 pub use ledger::{FaultKind, Ledger, NOTES_MAX, Note, Outcome, SCORE_MAX, TAGS_MAX};
 pub use response::ResponseFacts;
-pub use runner::{TestCase, TestReport, check_tests, run_tests};
+pub use runner::{Missed, PluginCoverage, Share, TestCase, TestPlan, TestReport, check_tests, run_tests};
+pub use scaffold::{Scaffold, ScaffoldError, scaffold};

@@ -17,6 +17,7 @@ use super::hook::Hook;
 use super::library::{FILES_MAX, Library};
 use super::manifest::{self, Manifest};
 use super::meter::LogMeter;
+use super::runner::Probe;
 use super::source::{Reader, hex_hash};
 use crate::base::nearest::nearest;
 use crate::base::problems::{Problem, Problems, Source};
@@ -33,6 +34,8 @@ pub(super) struct Plugin {
     pub codes: Arc<BTreeSet<String>>,
     pub hash: String,
     pub log_meter: Mutex<LogMeter>,
+    /// Sees what the scripts reach, while their tests run and only then.
+    pub probe: Option<Probe>,
     hooks: [bool; Hook::ALL.len()],
     /// The effective settings, and everything else that the sandbox has: enough to build another one.
     pub settings: BTreeMap<String, Dynamic>,
@@ -72,6 +75,7 @@ impl Plugin {
             hash,
             settings,
             log_meter: Mutex::default(),
+            probe: None,
         })
     }
 
@@ -94,14 +98,21 @@ impl Plugin {
             self.manifest.settings.get(name).ok_or_else(|| format!("there is no setting `{name}`"))?;
         let value = declared.read(value).map_err(|why| format!("the setting `{name}` {why}"))?;
         self.settings.insert(name.to_owned(), value);
-        self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+        self.renew_engine();
         Ok(())
     }
 
     /// Puts every setting back.
     pub fn restore(&mut self, settings: &BTreeMap<String, Dynamic>) {
         self.settings.clone_from(settings);
+        self.renew_engine();
+    }
+
+    fn renew_engine(&mut self) {
         self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+        if let Some(probe) = &self.probe {
+            probe.attach(&mut self.engine);
+        }
     }
 
     /// What a test of this plugin may use beside the plugin itself.
