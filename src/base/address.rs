@@ -96,6 +96,11 @@ impl Pseudonymiser {
         self.tagged(b"user:", id.as_bytes())
     }
 
+    /// The pseudonym of any other text that may name somebody, such as an e-mail address.
+    pub fn text(&self, text: &str) -> Pseudonym {
+        self.tagged(b"text:", text.as_bytes())
+    }
+
     fn tagged(&self, tag: &[u8], value: &[u8]) -> Pseudonym {
         let mut context = hmac::Context::with_key(&self.0);
         context.update(tag);

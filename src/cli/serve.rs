@@ -21,6 +21,8 @@ use crate::server::drain::drain;
 use crate::server::listen::listen;
 use crate::server::notify;
 use crate::server::reload::{Attempts, Report, Started};
+use crate::server::remember;
+use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
 use crate::server::workers::{Options as WorkerOptions, Workers};
@@ -108,12 +110,14 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     roots.extend(options.config_file());
     let watcher = watch(options, &gateway, &workers, roots, read_ms)?;
     let (admin_listener, admin_workers) = admin(&gateway, &watcher)?;
+    let schedules = Schedules::start(&gateway)?;
     banner::show(&gateway, logs.form());
 
     let local = LocalSet::new();
     let result = local.block_on(&runtime, async {
         tokio::task::spawn_local(proxy::watch(Arc::clone(&gateway.upstreams)));
         tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
+        tokio::task::spawn_local(remember::save_for_ever(Arc::clone(&gateway)));
         let stop = Rc::new(tokio::sync::Notify::new());
         accept(&workers, listener, &stop);
         accept(&admin_workers, admin_listener, &stop);
@@ -129,6 +133,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         drain(admin_workers, Duration::from_millis(200), std::future::pending()).await;
         Ok::<(), anyhow::Error>(())
     });
+    drop(schedules);
     drop(watcher);
     finish(&gateway, &logs);
     result
@@ -184,6 +189,7 @@ fn admin(
 }
 
 fn finish(gateway: &Gateway, logs: &Logs) {
+    remember::save_last(gateway);
     if gateway.store.close(CLOSE_MAX).is_err() {
         tracing::error!("the database was not closed in time");
     }

@@ -9,7 +9,8 @@ use crate::auth::federated::{Link, LinkLog, Profile};
 use crate::auth::ids::{SessionId, UserId};
 use crate::auth::name::AccountName;
 use crate::auth::password::PasswordDigest;
-use crate::store::{self, IdentityRow, Pending, SessionsRemoved, Store, UserRow};
+use crate::script::StateRow;
+use crate::store::{self, IdentityRow, KvRow, Pending, SessionsRemoved, Store, UserRow};
 
 /// The database, as `auth` asks for it.
 pub struct Durable(pub Store);
@@ -146,6 +147,18 @@ pub fn account_of(row: UserRow) -> Option<Account> {
         disabled: row.disabled,
         created_ms: row.created_ms,
     })
+}
+
+/// What rules remember, as the database keeps it.
+pub fn kv_row(row: &StateRow) -> KvRow {
+    let StateRow { plugin, list, key, value, expires_ms } = row.clone();
+    KvRow { plugin, list, key, value, expires_ms }
+}
+
+/// A stored entry, as rules know it.
+pub fn state_row(row: KvRow) -> StateRow {
+    let KvRow { plugin, list, key, value, expires_ms } = row;
+    StateRow { plugin, list, key, value: Some(value.unwrap_or_default()), expires_ms }
 }
 
 /// A stored API key, as `auth` knows it.

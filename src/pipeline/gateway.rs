@@ -9,11 +9,13 @@ use crate::auth::oidc::Providers;
 use crate::auth::{Account, Auth};
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
+use crate::config::Mode;
 use crate::limiter::Limiter;
 use crate::live::Live;
 use crate::live::policy::PolicyBoard;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::{Pool, Upstreams};
+use crate::script::{Note, State};
 use crate::store::Store;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
@@ -36,6 +38,8 @@ pub struct Gateway {
     pub federated: Federated,
     /// The database.
     pub store: Store,
+    /// What rules remember.
+    pub state: State,
     /// The services' health.
     pub upstreams: Arc<Upstreams>,
     /// The clock.
@@ -57,6 +61,14 @@ impl Gateway {
         match self.federated.profile(account.id) {
             Some(profile) => profile.email.clone(),
             None => account.name.email().map(str::to_owned),
+        }
+    }
+
+    /// Counts what rules did where there was no request.
+    pub fn count_notes(&self, notes: &[Note]) {
+        for note in notes {
+            let mode = if note.mode == Mode::Shadow { "shadow" } else { "enforce" };
+            self.metrics.plugin_decision(&note.plugin, &note.code, note.outcome.word(), mode);
         }
     }
 

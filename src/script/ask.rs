@@ -42,6 +42,7 @@ pub(super) fn ask<'a>(
             codes: plugin.codes.clone(),
             country: ledger.country.clone(),
             response: answer.shared.clone(),
+            state: plugin.state(plugin.manifest.mode == Mode::Enforce),
             said: Mutex::new(Said {
                 vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),
                 ..Said::default()
@@ -73,7 +74,7 @@ fn hear(plugin: &Plugin, call: &Arc<Call>, ledger: &mut Ledger) -> Heard {
 }
 
 /// Writes down what one plugin said, and decides whether it counts.
-fn enter(
+pub(super) fn enter(
     plugin: &Plugin,
     hook: Hook,
     heard: Heard,
@@ -184,13 +185,13 @@ fn log(plugin: &Plugin, lines: &[LogLine], facts: &RequestFacts, ledger: &mut Le
 }
 
 /// The head of the answer, lent to scripts while they run.
-struct Answer<'a> {
+pub(super) struct Answer<'a> {
     home: Option<&'a mut ResponseFacts>,
     shared: Option<Arc<ResponseFacts>>,
 }
 
 impl<'a> Answer<'a> {
-    fn borrow(home: Option<&'a mut ResponseFacts>) -> Self {
+    pub fn borrow(home: Option<&'a mut ResponseFacts>) -> Self {
         let mut home = home;
         let shared = home.as_deref_mut().map(|home| {
             let headers = std::mem::take(&mut home.headers);

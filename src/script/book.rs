@@ -4,17 +4,21 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::api::Info;
 use super::ask::ask;
 use super::check;
 use super::engine::Extras;
 use super::facts::RequestFacts;
 use super::hook::Hook;
-use super::ledger::Ledger;
+use super::ledger::{Ledger, Note};
 use super::library::{FILES_MAX, Library};
 use super::manifest::{OnError, is_plugin_name};
+use super::occasion::{self, Reason};
 use super::plugin::{Plugin, mode_word};
 use super::response::ResponseFacts;
+use super::schedule::{Job, Schedule};
 use super::source::Reader;
+use super::state::State;
 use crate::base::clock::Clock;
 use crate::base::nearest::nearest;
 use crate::base::problems::{Problem, Problems};
@@ -148,6 +152,58 @@ impl RuleBook {
     ) -> Decision {
         let plugins = self.by_hook[hook.index()].iter().map(|i| &self.plugins[*i]);
         ask(plugins, hook, facts, response, ledger, clock)
+    }
+
+    /// Lets every plugin take over what the plugin of its name remembers. For a book that goes live; until then each
+    /// plugin has an empty state of its own.
+    pub fn remember_in(&mut self, state: &State) {
+        for plugin in &mut self.plugins {
+            plugin.remember_in(state);
+        }
+    }
+
+    /// Calls `on_start` of every plugin that is new, or that is another than the one that ran before; at a start, of
+    /// all. What they did, and which of them failed. Blocks: not for a worker.
+    pub fn start(&self, booting: bool, clock: &Clock) -> Vec<Note> {
+        let mut notes = Vec::new();
+        for plugin in self.plugins.iter().filter(|p| p.manifest.mode != Mode::Off) {
+            let seen = plugin.space.seen();
+            let fingerprint = plugin.settings_hash();
+            let reason = if booting {
+                Reason::Boot
+            } else if seen.hash != plugin.hash {
+                Reason::Reload
+            } else if seen.settings != fingerprint {
+                Reason::Settings
+            } else {
+                continue;
+            };
+            if plugin.starts() {
+                let info = Info { reason: reason.word(), previous_version: seen.version };
+                let mut ledger = Ledger::new();
+                occasion::start(plugin, info, &mut ledger, clock);
+                notes.extend(ledger.notes().iter().cloned());
+            }
+            plugin.space.see(&plugin.manifest.version, &plugin.hash, &fingerprint);
+        }
+        notes
+    }
+
+    /// Every schedule of the plugins that are not off.
+    pub(super) fn schedules(&self) -> impl Iterator<Item = (Arc<str>, &Schedule)> {
+        let on = self.plugins.iter().filter(|p| p.manifest.mode != Mode::Off);
+        on.flat_map(|p| p.manifest.schedules.iter().map(|s| (p.name.clone(), s)))
+    }
+
+    /// Runs a scheduled function, unless its plugin is gone or off; what it did. Blocks: not for a worker.
+    pub fn run_job(&self, job: &Job, clock: &Clock) -> Vec<Note> {
+        let mut ledger = Ledger::new();
+        for plugin in self.plugins.iter().filter(|p| p.name == job.plugin && p.manifest.mode != Mode::Off) {
+            if let Some(schedule) = plugin.manifest.schedules.iter().find(|s| s.call == job.call) {
+                occasion::scheduled(plugin, &schedule.call, schedule.time, &mut ledger, clock);
+            }
+        }
+        ledger.notes().to_vec()
     }
 
     pub(super) fn new(mut plugins: Vec<Plugin>, inputs: Vec<(PathBuf, String)>) -> Self {

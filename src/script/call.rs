@@ -12,6 +12,7 @@ use super::facts::RequestFacts;
 use super::hook::Hook;
 use super::ledger::TAGS_MAX;
 use super::response::ResponseFacts;
+use super::state::View;
 use super::verdict::Verdict;
 use crate::base::clock::Clock;
 
@@ -38,6 +39,8 @@ pub(super) struct Call {
     pub country: Arc<str>,
     /// The head of the answer, where the hook has one.
     pub response: Option<Arc<ResponseFacts>>,
+    /// What the plugin remembers.
+    pub state: View,
     pub said: Mutex<Said>,
 }
 

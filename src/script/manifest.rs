@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::budget::{CALL_MEMORY_MAX, CALL_OPS_DEFAULT, CALL_OPS_MAX, Limits, REQUEST_TIME_MAX};
 use super::declared::{Setting, read_settings};
 use super::filter::{Filter, RoutePattern};
+use super::schedule::{self, Schedule};
+use super::state::{ListSpec, Quota, read_lists, read_quota};
 use crate::base::document::{Document, Overlay, Table};
 use crate::base::problems::{Problems, Source};
 use crate::base::units::{show_duration, show_size};
@@ -30,15 +32,15 @@ pub(super) struct Manifest {
     pub filter: Filter,
     pub limits: Limits,
     pub settings: BTreeMap<String, Setting>,
+    pub lists: BTreeMap<String, ListSpec>,
+    pub quota: Quota,
+    pub schedules: Vec<Schedule>,
 }
 
 /// Keys of the manifest that this version does not have yet.
-const LATER: [(&str, &str); 8] = [
+const LATER: [(&str, &str); 5] = [
     ("enforce_share", "a share of clients"),
     ("body", "buffering of bodies"),
-    ("lists", "lists"),
-    ("state", "state"),
-    ("schedule", "schedules"),
     ("permissions", "permissions"),
     ("budget", "an error budget"),
     ("reload", "reload gates"),
@@ -66,6 +68,9 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let filter = read_filter(&mut root);
     let limits = read_limits(&mut root);
     let settings = read_settings(&mut root);
+    let lists = read_lists(&mut root);
+    let quota = read_quota(&mut root);
+    let schedules = schedule::read(&mut root);
     for (key, what) in LATER {
         if root.value(key, "table", "Not in this version.").is_some() {
             root.report(root.problem(key, format!("`{key}` ({what}) is not supported by this version")));
@@ -82,6 +87,9 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
         filter,
         limits,
         settings,
+        lists,
+        quota,
+        schedules,
     });
     (manifest, problems)
 }

@@ -17,8 +17,11 @@ use super::hook::Hook;
 use super::library::{FILES_MAX, Library};
 use super::manifest::{self, Manifest};
 use super::meter::LogMeter;
+use super::occasion::ON_START;
 use super::runner::Probe;
+use super::schedule;
 use super::source::{Reader, hex_hash};
+use super::state::{self, List, Space, State, View};
 use crate::base::nearest::nearest;
 use crate::base::problems::{Problem, Problems, Source};
 use crate::config::{Mode, PluginOverride};
@@ -36,6 +39,9 @@ pub(super) struct Plugin {
     pub log_meter: Mutex<LogMeter>,
     /// Sees what the scripts reach, while their tests run and only then.
     pub probe: Option<Probe>,
+    /// What the plugin remembers; an empty state of its own until it goes live.
+    pub space: Arc<Space>,
+    pub lists: Arc<BTreeMap<String, List>>,
     hooks: [bool; Hook::ALL.len()],
     /// The effective settings, and everything else that the sandbox has: enough to build another one.
     pub settings: BTreeMap<String, Dynamic>,
@@ -60,9 +66,11 @@ impl Plugin {
         reader.problems.append(problems);
         let mut manifest = manifest?;
         let settings = effective(&mut manifest, word, &mut reader.problems);
+        let lists = state::load_lists(&folder, &manifest, reader);
         let (code, problems) = Code::compile(&main?, lib, shared, &manifest.settings, &settings);
         reader.problems.append(problems);
         let code = code?;
+        reader.problems.append(schedule::check(&manifest.schedules, &code.ast));
         Some(Self {
             name: name.into(),
             folder,
@@ -76,7 +84,36 @@ impl Plugin {
             settings,
             log_meter: Mutex::default(),
             probe: None,
+            space: State::default().space(name),
+            lists: Arc::new(lists),
         })
+    }
+
+    /// What a call sees of the plugin's state: what is real, or the copy of a plugin whose word does not count.
+    pub fn state(&self, counts: bool) -> View {
+        View {
+            space: self.space.clone(),
+            lists: self.lists.clone(),
+            quota: self.manifest.quota,
+            shadow: !counts,
+        }
+    }
+
+    /// Takes over the state of the plugin of this name.
+    pub fn remember_in(&mut self, state: &State) {
+        self.space = state.space(&self.name);
+        let lists = self.lists.iter().map(|(name, list)| (name.clone(), list.quota)).collect();
+        self.space.configure(self.manifest.quota, lists, self.manifest.mode == Mode::Shadow);
+    }
+
+    /// A hash of the effective settings, in hex.
+    pub fn settings_hash(&self) -> String {
+        hex_hash(format!("{:?}", self.settings).as_bytes())
+    }
+
+    /// Whether the plugin has `on_start(info)`.
+    pub fn starts(&self) -> bool {
+        self.ast.iter_functions().any(|f| f.name == ON_START && f.params.len() == 1)
     }
 
     /// Whether the plugin has that hook.
@@ -102,9 +139,10 @@ impl Plugin {
         Ok(())
     }
 
-    /// Puts every setting back.
+    /// Puts every setting back, and forgets everything.
     pub fn restore(&mut self, settings: &BTreeMap<String, Dynamic>) {
         self.settings.clone_from(settings);
+        self.remember_in(&State::default());
         self.renew_engine();
     }
 

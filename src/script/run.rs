@@ -35,13 +35,24 @@ pub(super) fn call(plugin: &Plugin, call: &Arc<Call>, limits: Limits) -> Heard {
         1 => vec![Dynamic::from(Request(call.clone()))],
         _ => vec![Dynamic::from(Request(call.clone())), Dynamic::from(Response(call.clone()))],
     };
+    invoke(plugin, call, call.hook.name(), args, limits)
+}
+
+/// Calls a function of the plugin, hook or not, and waits for it to end.
+pub(super) fn invoke(
+    plugin: &Plugin,
+    call: &Arc<Call>,
+    function: &str,
+    args: Vec<Dynamic>,
+    limits: Limits,
+) -> Heard {
     budget::start(limits, &call.clock);
     let ran = guarded(|| {
         let options = CallFnOptions::new().eval_ast(false).with_tag(Request(call.clone()));
         let mut scope = Scope::new();
         plugin
             .engine
-            .call_fn_with_options::<Dynamic>(options, &mut scope, &plugin.ast, call.hook.name(), args)
+            .call_fn_with_options::<Dynamic>(options, &mut scope, &plugin.ast, function, args)
             .map(drop)
     });
     let spent = budget::finish();

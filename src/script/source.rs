@@ -10,6 +10,8 @@ use crate::base::problems::{Problem, Problems, Source};
 
 /// The longest script or manifest, in bytes.
 pub(super) const FILE_BYTES_MAX: u64 = 64 << 10;
+/// The longest file of a list, in bytes.
+const LIST_BYTES_MAX: u64 = 16 << 20;
 /// Entries of one folder that are looked at.
 const ENTRIES_MAX: usize = 1_024;
 
@@ -33,7 +35,19 @@ impl<'a> Reader<'a> {
 
     /// The text of a file, without a byte order mark.
     pub fn read(&mut self, path: &Path) -> Option<Source> {
-        match read_plain(path) {
+        self.read_within(path, FILE_BYTES_MAX)
+    }
+
+    /// The text of a file of a list, and when it was written, in milliseconds since 1970-01-01 UTC.
+    pub fn read_list(&mut self, path: &Path) -> Option<(Source, i64)> {
+        let source = self.read_within(path, LIST_BYTES_MAX)?;
+        let written = fs::metadata(path).and_then(|meta| meta.modified()).ok()?;
+        let since = written.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        Some((source, i64::try_from(since.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    fn read_within(&mut self, path: &Path, most: u64) -> Option<Source> {
+        match read_plain(path, most) {
             Ok(bytes) => {
                 self.inputs.push((path.to_owned(), hex_hash(&bytes)));
                 match String::from_utf8(bytes) {
@@ -93,17 +107,17 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn read_plain(path: &Path) -> Result<Vec<u8>, String> {
+fn read_plain(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let meta = fs::metadata(path).map_err(|e| format!("the file cannot be read: {}", e.kind()))?;
     if !meta.is_file() {
         return Err("this is not a plain file".to_owned());
     }
     let file = File::open(path).map_err(|e| format!("the file cannot be read: {}", e.kind()))?;
     let mut bytes = Vec::new();
-    let read = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    let read = file.take(most + 1).read_to_end(&mut bytes);
     read.map_err(|e| format!("the file cannot be read: {}", e.kind()))?;
-    if u64::try_from(bytes.len()).is_ok_and(|n| n > FILE_BYTES_MAX) {
-        return Err(format!("the file is larger than {} KiB", FILE_BYTES_MAX >> 10));
+    if u64::try_from(bytes.len()).is_ok_and(|n| n > most) {
+        return Err(format!("the file is larger than {} KiB", most >> 10));
     }
     Ok(bytes)
 }

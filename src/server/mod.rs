@@ -8,6 +8,8 @@ pub mod notify;
 pub mod phase;
 pub mod raw;
 pub mod reload;
+pub mod remember;
+pub mod schedules;
 pub mod signals;
 pub mod start;
 pub mod wire;

@@ -139,7 +139,7 @@ impl Attempts {
     fn apply(
         &self,
         current: &Snapshot,
-        next: Snapshot,
+        mut next: Snapshot,
         problems: &Arc<Problems>,
         needs_restart: &[&'static str],
     ) {
@@ -152,6 +152,8 @@ impl Attempts {
             gateway.metrics.forget_service(&gone.name);
         }
         gateway.providers.apply(&providers_of(&next.config));
+        next.rules.remember_in(&gateway.state);
+        gateway.count_notes(&next.rules.start(false, &gateway.clock));
         self.gate.set_connections_max(next.config.server.connections_max);
         let generation = next.generation;
         gateway.live.swap(Arc::new(next));

@@ -13,6 +13,7 @@ use super::connection::{Ending, Http};
 use super::listen::{ListenError, listen};
 use super::phase::Shutdown;
 use super::raw;
+use super::remember;
 use super::workers::{Options, Workers};
 use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
@@ -68,7 +69,7 @@ pub enum StartError {
 /// # Errors
 /// The database cannot be opened or read.
 pub fn gateway(
-    snapshot: Snapshot,
+    mut snapshot: Snapshot,
     problems: Problems,
     logs: Logs,
     metrics: &Arc<Metrics>,
@@ -82,6 +83,8 @@ pub fn gateway(
     if wants_assertions(config) {
         assertions.prepare()?;
     }
+    let state = remember::load(&store, clock.unix_ms())?;
+    snapshot.rules.remember_in(&state);
     let auth = load_auth(&snapshot, &store, &clock)?;
     let federated = Federated::new(Arc::new(Durable(store.clone())));
     federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
@@ -109,12 +112,14 @@ pub fn gateway(
         federated,
         pseudonyms: Pseudonymiser::new(store.pseudonym_key().expose()),
         store,
+        state,
         upstreams,
         clock,
         metrics: Arc::clone(metrics),
         logs,
         draining: Draining::default(),
     });
+    gateway.count_notes(&gateway.live.current().rules.start(true, &gateway.clock));
     refresh_metrics(metrics, &gateway);
     Ok(gateway)
 }
@@ -147,6 +152,9 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         metrics.sessions_active.set(i64::try_from(gateway.auth.sessions.count()).unwrap_or(i64::MAX));
         metrics.usage_rows_dropped(gateway.store.usage_rows_dropped());
         metrics.log_lines_dropped(gateway.logs.sink().dropped());
+        for size in gateway.state.sizes() {
+            metrics.state(&size.plugin, size.keys, size.bytes, size.evicted, size.lost);
+        }
         for service in gateway.upstreams.status() {
             metrics.upstream_up(&service.name, service.state != State::Down);
         }

@@ -7,6 +7,7 @@ mod error;
 mod identities;
 mod identity;
 mod keys;
+mod kv;
 mod label;
 mod lock;
 mod migrate;
@@ -31,6 +32,7 @@ use std::time::Duration;
 pub use self::error::{CloseError, OpenError, WriteError};
 pub use self::identities::IdentityRow;
 pub use self::keys::KeyRow;
+pub use self::kv::KvRow;
 pub use self::label::Label;
 pub use self::queue::Pending;
 pub use self::reader::Reader;
@@ -153,6 +155,11 @@ impl Store {
     /// Notes the outcome of a reload.
     pub fn add_reload(&self, row: ReloadRow) -> Pending {
         self.urgent(Op::AddReload(row))
+    }
+
+    /// Saves what rules remember, all of it or nothing; a row without a value is deleted.
+    pub fn save_kv(&self, rows: Vec<KvRow>) -> Pending {
+        self.urgent(Op::SaveKv(rows))
     }
 
     /// Notes when a session was last seen. Written with the usage rows; may be late, or lost when their queue is full.

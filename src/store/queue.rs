@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use super::error::{CloseError, WriteError};
 use super::identities::IdentityRow;
 use super::keys::KeyRow;
+use super::kv::KvRow;
 use super::reloads::ReloadRow;
 use super::sessions::{SessionRow, SessionsRemoved};
 use super::sweep::Sweep;
@@ -43,6 +44,7 @@ pub(super) enum Op {
     EraseUser { id: [u8; 16], owner: String },
     SaveIdentity(IdentityRow),
     AddReload(ReloadRow),
+    SaveKv(Vec<KvRow>),
 }
 
 /// A write for which nobody waits.

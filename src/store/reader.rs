@@ -7,6 +7,7 @@ use rusqlite::Connection;
 use super::error::{OpenError, reason};
 use super::identities::{self, IdentityRow};
 use super::keys::{self, KeyRow};
+use super::kv::{self, KvRow};
 use super::reloads::{self, ReloadRow};
 use super::sessions::{self, SessionRow};
 use super::usage::{self, UsageListed};
@@ -74,6 +75,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn reloads(&self, most: usize) -> Result<Vec<ReloadRow>, OpenError> {
         self.explain(reloads::newest(&self.connection, most))
+    }
+
+    /// What rules remember, as far as it has not ended at `now_ms` (milliseconds since 1970-01-01 UTC).
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn kv(&self, now_ms: i64) -> Result<Vec<KvRow>, OpenError> {
+        self.explain(kv::load(&self.connection, now_ms))
     }
 
     fn explain<T>(&self, read: rusqlite::Result<T>) -> Result<T, OpenError> {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{sessions, usage};
+use super::{kv, sessions, usage};
 
 /// Most rows of a table that one commit looks at and removes.
 pub(super) const SLICE_ROWS: usize = 500;
@@ -12,7 +12,7 @@ const FUTURE_MS: i64 = 86_400_000;
 /// What to remove; times in milliseconds since 1970-01-01 UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sweep {
-    /// Now: sessions that have expired go.
+    /// Now: sessions and entries of rules that have ended go.
     pub now_ms: i64,
     /// Sessions that were last seen before this go: now less the idle time.
     pub sessions_seen_before_ms: i64,
@@ -45,7 +45,8 @@ pub(super) fn slice(connection: &mut Connection, progress: &mut Progress) -> rus
     };
     let future_ms = sweep.now_ms.saturating_add(FUTURE_MS);
     let usage = usage::sweep(&transaction, sweep.usage_before_ms, future_ms, SLICE_ROWS)?;
+    let kv = kv::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
     transaction.commit()?;
     progress.after = after.map(Vec::from);
-    Ok(progress.after.is_some() || usage > 0)
+    Ok(progress.after.is_some() || usage > 0 || kv > 0)
 }

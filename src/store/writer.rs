@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::sweep::{Progress, Sweep};
-use super::{Shared, identities, keys, reloads, sessions, sweep, usage, users};
+use super::{Shared, identities, keys, kv, reloads, sessions, sweep, usage, users};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
@@ -250,6 +250,7 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
         Op::EraseUser { id, owner } => users::erase(connection, id, owner),
         Op::SaveIdentity(row) => identities::save(connection, row),
         Op::AddReload(row) => reloads::insert(connection, row),
+        Op::SaveKv(rows) => kv::save(connection, rows),
     }
 }
 

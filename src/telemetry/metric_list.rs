@@ -68,6 +68,10 @@ list! {
     RATE_LIMIT = Counter "rate_limit_decisions_total" ["bucket", "decision"] "What the `user` and `ip` buckets decided: allow or deny.";
     PLUGIN_DECISIONS = Counter "plugin_decisions_total" ["plugin", "rule", "decision", "mode"] "What rules decided, in shadow and in enforce mode.";
     PLUGIN_DURATION = PluginSeconds "plugin_duration_seconds" ["plugin"] "Time in a plugin's hook.";
+    STATE_KEYS = Gauge "state_keys" ["plugin"] "Entries that a plugin remembers, in its lists too.";
+    STATE_BYTES = Gauge "state_bytes" ["plugin"] "Bytes that a plugin remembers, roughly.";
+    STATE_EVICTED = Counter "state_evicted_total" ["plugin"] "Entries that gave way to others, because a quota was reached.";
+    STATE_LOST = Counter "state_changes_lost_total" ["plugin"] "Changes that could not be kept until the database took them.";
     SESSIONS_ACTIVE = Gauge "sessions_active" [] "Sessions that have not ended.";
     RELOADS = Counter "config_reloads_total" ["outcome"] "Edits seen: applied, rejected (the last good policy stays) or unchanged.";
     GENERATION = Gauge "config_generation" [] "Generation of the policy in force.";
@@ -113,6 +117,10 @@ mod tests {
         pluginmind_rate_limit_decisions_total{bucket,decision}
         pluginmind_plugin_decisions_total{plugin,rule,decision,mode}
         pluginmind_plugin_duration_seconds{plugin}
+        pluginmind_state_keys{plugin}
+        pluginmind_state_bytes{plugin}
+        pluginmind_state_evicted_total{plugin}
+        pluginmind_state_changes_lost_total{plugin}
         pluginmind_sessions_active{}
         pluginmind_config_reloads_total{outcome}
         pluginmind_config_generation{}

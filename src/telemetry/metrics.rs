@@ -47,6 +47,10 @@ pub struct Metrics {
     limits: [[IntCounter; 2]; 2],
     decisions: IntCounterVec,
     plugin_seconds: HistogramVec,
+    state_keys: IntGaugeVec,
+    state_bytes: IntGaugeVec,
+    state_evicted: IntCounterVec,
+    state_lost: IntCounterVec,
     reloads: [IntCounter; 3],
     upstream_up: IntGaugeVec,
     upstream_seconds: HistogramVec,
@@ -86,6 +90,10 @@ impl Metrics {
             limits: ["user", "ip"].map(|b| ["deny", "allow"].map(|d| limits.with_label_values(&[b, d]))),
             decisions: counters(r, list::PLUGIN_DECISIONS),
             plugin_seconds: histograms(r, list::PLUGIN_DURATION),
+            state_keys: gauges(r, list::STATE_KEYS),
+            state_bytes: gauges(r, list::STATE_BYTES),
+            state_evicted: counters(r, list::STATE_EVICTED),
+            state_lost: counters(r, list::STATE_LOST),
             reloads: ["applied", "rejected", "unchanged"].map(|o| reloads.with_label_values(&[o])),
             upstream_up: gauges(r, list::UPSTREAM_UP),
             upstream_seconds: histograms(r, list::UPSTREAM_DURATION),
@@ -156,6 +164,14 @@ impl Metrics {
     /// The histogram of one service, to be kept: `observe` takes seconds.
     pub fn upstream_seconds(&self, service: &str) -> Histogram {
         self.upstream_seconds.with_label_values(&[service])
+    }
+
+    /// Says what a plugin remembers: entries, bytes, and the totals of entries that gave way and of changes that were lost.
+    pub fn state(&self, plugin: &str, keys: u64, bytes: u64, evicted: u64, lost: u64) {
+        self.state_keys.with_label_values(&[plugin]).set(i64::try_from(keys).unwrap_or(i64::MAX));
+        self.state_bytes.with_label_values(&[plugin]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
+        raise(&self.state_evicted.with_label_values(&[plugin]), evicted);
+        raise(&self.state_lost.with_label_values(&[plugin]), lost);
     }
 
     /// Brings `usage_rows_dropped_total` up to a total that is counted elsewhere.
@@ -285,6 +301,7 @@ mod tests {
         m.refusal("s", "c");
         m.plugin_decision("p", "r", "deny", "enforce");
         m.upstream_up("s", true);
+        m.state("p", 1, 2, 0, 0);
         for histogram in [m.request_seconds("r"), m.plugin_seconds("p"), m.upstream_seconds("s")] {
             histogram.observe(0.0);
         }

@@ -1,7 +1,12 @@
 //! The vocabulary of scripts, one file a word. Everything here is bounded by its input, and the input by the sandbox.
 
 mod address;
+mod counter;
 mod identity;
+mod info;
+mod kv;
+mod limit;
+mod list;
 mod log;
 mod net;
 mod patterns;
@@ -13,6 +18,7 @@ mod vars;
 mod verbs;
 
 pub(super) use address::Ip;
+pub(super) use info::Info;
 pub(super) use patterns::{glob, pattern};
 pub(super) use response::{
     Change as HeaderChange, check_name as check_header_name, check_value as check_header_value,
@@ -36,6 +42,7 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
     time::register(&mut module);
     vars::register(&mut module);
     response::register(&mut module);
+    info::register(&mut module);
     module.build_index();
     module.into()
 });
@@ -44,8 +51,15 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
 pub(super) static SERVICES: LazyLock<Vec<(&'static str, Shared<Module>)>> = LazyLock::new(|| {
     let services =
         [("text", text::module()), ("net", net::module()), ("time", time::module()), ("log", log::module())];
+    let remembers = [
+        ("kv", kv::module()),
+        ("counter", counter::module()),
+        ("limit", limit::module()),
+        ("list", list::module()),
+    ];
     services
         .into_iter()
+        .chain(remembers)
         .map(|(name, mut module)| {
             module.build_index();
             (name, module.into())
@@ -57,6 +71,7 @@ pub(super) static SERVICES: LazyLock<Vec<(&'static str, Shared<Module>)>> = Lazy
 pub(super) fn type_named(name: &str) -> Option<TypeId> {
     let last = name.rsplit("::").next().unwrap_or(name);
     Some(match last {
+        "Info" => TypeId::of::<Info>(),
         "Ip" => TypeId::of::<Ip>(),
         "Client" => TypeId::of::<identity::Client>(),
         "Geo" => TypeId::of::<identity::Geo>(),

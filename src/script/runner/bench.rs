@@ -20,9 +20,11 @@ use crate::script::call::{Raised, error};
 use crate::script::facts::RequestFacts;
 use crate::script::hook::Hook;
 use crate::script::ledger::{Ledger, Outcome};
+use crate::script::occasion;
 use crate::script::plugin::Plugin;
 use crate::script::response::ResponseFacts;
 use crate::script::settings::from_script;
+use crate::script::state::{ListValue, View};
 
 /// Where the clock of every test stands at first: Monday, 2026-01-05, 12:00 UTC, in milliseconds.
 const START_UNIX_MS: i64 = 1_767_614_400_000;
@@ -54,6 +56,29 @@ impl Bench {
     /// What every hook decided for the last request.
     pub fn last_trace(&self) -> String {
         self.trace.lock().clone()
+    }
+
+    /// What the plugin remembers, and the moment.
+    fn state(&self) -> (View, i64) {
+        (self.plugin.lock().state(true), self.clock.lock().unix_ms())
+    }
+
+    /// Calls a scheduled function of the plugin. A fault is the test's.
+    fn run_schedule(&self, name: &str) -> Result<(), String> {
+        let clock = self.clock.lock().clone();
+        let mut ledger = Ledger::of_test("");
+        let plugin = self.plugin.lock();
+        let schedule = plugin.manifest.schedules.iter().find(|s| s.call == name);
+        let schedule = schedule.ok_or_else(|| format!("there is no schedule that calls `{name}`"))?;
+        budget::apart(|| occasion::scheduled(&plugin, name, schedule.time, &mut ledger, &clock));
+        let mut logs = self.logs.lock();
+        logs.extend(ledger.kept_logs.take().into_iter().flatten());
+        logs.truncate(LOGS_MAX);
+        let failed = ledger.notes().iter().any(|note| matches!(note.outcome, Outcome::Fault(_)));
+        match logs.last().filter(|_| failed) {
+            Some(words) => Err(words.clone()),
+            None => Ok(()),
+        }
     }
 
     /// Sends one request through every hook of the plugin.
@@ -161,6 +186,28 @@ mod api {
     #[rhai_fn(return_raw, volatile)]
     pub fn set_setting(ctx: NativeCallContext<'_>, name: &str, value: Dynamic) -> Raised<()> {
         bench(&ctx)?.plugin.lock().set(name, &from_script(&value)).map_err(error)
+    }
+
+    /// Puts an entry into a list of the plugin.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn list_add(ctx: NativeCallContext<'_>, name: &str, value: &str) -> Raised<()> {
+        let bench = bench(&ctx)?;
+        let (state, now_ms) = bench.state();
+        state.add(name, &ListValue::Text(value), None, "", now_ms).map_err(error)
+    }
+
+    /// Keeps a value under a key of the plugin.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn kv_set(ctx: NativeCallContext<'_>, key: &str, value: Dynamic) -> Raised<()> {
+        let bench = bench(&ctx)?;
+        let (state, now_ms) = bench.state();
+        state.set(key, value, None, now_ms).map_err(error)
+    }
+
+    /// Calls a scheduled function of the plugin now.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn run_schedule(ctx: NativeCallContext<'_>, name: &str) -> Raised<()> {
+        bench(&ctx)?.run_schedule(name).map_err(error)
     }
 
     /// Every line that the plugin logged in this test.
