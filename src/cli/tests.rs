@@ -175,7 +175,8 @@ fn the_help_shows_every_verb() {
     Commands:
       serve        Run the gateway (what happens without a verb)
       check        Check everything that `serve` and a reload check, without serving
-      test         Run the plugins' own cases
+      test         Run the plugins' own cases (`--format junit` too)
+      new          Write a new plugin with its cases
       users        Local accounts
       keys         API keys for machines
       sessions     Who is signed in
