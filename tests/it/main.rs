@@ -13,6 +13,7 @@ mod drain;
 mod envelope;
 mod forget;
 mod forward;
+mod guide;
 mod harness;
 mod jwt_security;
 mod keys;
