@@ -8,7 +8,7 @@
 //! 6 server      sockets, connections, draining; the admin listener
 //! 5 pipeline    one request, start to end: the only place that knows every trade
 //! 4 live        snapshots: build whole, swap, or keep the last good one
-//! 3 limiter | proxy | script | store | auth | schema    the trades, each alone with its craft
+//! 3 limiter | proxy | script | store | auth | schema | geo    the trades, each alone with its craft
 //! 2 telemetry | outbound    logs, metrics, the access line | requests of the gateway's own
 //! 1 config      config.toml, one table a file
 //! 0 base        words everybody shares; no I/O, no async, no locks
@@ -18,6 +18,7 @@ pub mod auth;
 pub mod base;
 pub mod cli;
 pub mod config;
+pub mod geo;
 pub mod limiter;
 pub mod live;
 pub mod outbound;

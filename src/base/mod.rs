@@ -4,6 +4,7 @@ pub mod address;
 pub mod clock;
 pub mod document;
 pub mod ids;
+pub mod location;
 pub mod memory;
 pub mod nearest;
 pub mod problems;

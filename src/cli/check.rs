@@ -15,12 +15,17 @@ pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
     Ok(if problems.has_errors() { Exit::Problems } else { Exit::Fine })
 }
 
-fn look(mut inputs: Inputs) -> Result<Problems, Failure> {
-    // In development `serve` makes a secret where there is none; a check makes no file, so it looks with one of its own.
-    if config::load(&inputs).config.is_some_and(|config| config.session.keys.is_empty()) {
+/// In development `serve` makes a secret where there is none; a look makes no file, so it looks with one of its own.
+pub(super) fn lend_secret(inputs: &mut Inputs) -> Result<(), Failure> {
+    if config::load(inputs).config.is_some_and(|config| config.session.keys.is_empty()) {
         let secret = config::new_secret().map_err(|error| Failure::cannot_run(error.to_string()))?;
         inputs.environment.insert("PLUGINMIND_SESSION__SECRET".to_owned(), secret.expose().clone());
     }
+    Ok(())
+}
+
+fn look(mut inputs: Inputs) -> Result<Problems, Failure> {
+    lend_secret(&mut inputs)?;
     let built = snapshot::build(&inputs, 0);
     let mut problems = built.problems;
     if let Some(snapshot) = built.snapshot {

@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod coverage;
 mod docs;
+mod explain;
 mod failure;
 mod fatal;
 mod findings;
@@ -64,6 +65,7 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
         Verb::Check => check::run(options),
         Verb::Test(asked) => test::run(options, &asked),
         Verb::New { what } => new_plugin::run(options, &what),
+        Verb::Explain { asked } => explain::run(options, *asked),
         Verb::Users { what } => users::run(options, what),
         Verb::Keys { what } => keys::run(options, what),
         Verb::Sessions { what } => sessions::run(options, what),

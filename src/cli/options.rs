@@ -64,6 +64,11 @@ pub(super) enum Verb {
         #[command(subcommand)]
         what: New,
     },
+    /// What every stage and every rule would decide about a request, without a side effect
+    Explain {
+        #[command(flatten)]
+        asked: Box<super::explain::Asked>,
+    },
     /// Local accounts
     Users {
         #[command(subcommand)]

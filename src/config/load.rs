@@ -10,7 +10,7 @@ use super::context::Context;
 use super::file::{FileError, read_file};
 use super::routes::Surroundings;
 use super::{
-    Admin, Auth, Config, Cors, Environment, Headers, Log, OwnPaths, Plugins, RateLimit, Route, Server,
+    Admin, Auth, Config, Cors, Environment, Geo, Headers, Log, OwnPaths, Plugins, RateLimit, Route, Server,
     Service, Session, Storage, Thresholds, env, secrets,
 };
 
@@ -109,6 +109,7 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     let around = Surroundings { server: &server, services: &services, own: &gateway };
     let routes = Route::read_all(&mut root, &around, context);
     let plugins = Plugins::read(root.table("plugins"), context);
+    let geo = Geo::read(root.table("geo"), context);
     let thresholds = Thresholds::read(root.table("thresholds"));
     root.finish();
     Config {
@@ -127,6 +128,7 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
         services,
         routes,
         plugins,
+        geo,
         thresholds,
     }
 }

@@ -7,6 +7,7 @@ mod cors;
 mod env;
 mod file;
 mod gateway;
+mod geo;
 mod headers;
 mod json;
 mod load;
@@ -38,6 +39,7 @@ pub use auth::Auth;
 pub use cors::Cors;
 pub use file::{CONFIG_BYTES_MAX, FileError, TextFile, read_file};
 pub use gateway::{OWN, OwnPaths};
+pub use geo::{Geo, GeoFile};
 pub use headers::Headers;
 pub use load::{EMBEDDED, Inputs, Loaded, load};
 pub use log::{Format, Level, Log};
@@ -99,6 +101,8 @@ pub struct Config {
     pub routes: Vec<Route>,
     /// `[plugins]`.
     pub plugins: Plugins,
+    /// `[geo]`.
+    pub geo: Geo,
     /// `[thresholds]`.
     pub thresholds: Thresholds,
 }

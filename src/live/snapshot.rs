@@ -13,6 +13,7 @@ use crate::auth::Keyring;
 use crate::auth::cookie::Shape;
 use crate::base::problems::{Problem, Problems};
 use crate::config::{self, Config, Environment};
+use crate::geo::Geo;
 use crate::schema::Compiled;
 use crate::script::{Folders, RuleBook};
 
@@ -28,6 +29,8 @@ pub struct Snapshot {
     pub routes: RouteTable,
     /// Rules, compiled.
     pub rules: RuleBook,
+    /// Where addresses are.
+    pub geo: Arc<Geo>,
     /// The keys that sign and verify session tokens.
     pub keyring: Keyring,
     /// The session cookie's name.
@@ -50,6 +53,11 @@ pub struct Built {
 
 /// Builds a snapshot from the files as they are now.
 pub fn build(inputs: &config::Inputs, generation: u64) -> Built {
+    build_after(inputs, generation, &Geo::default())
+}
+
+/// Builds a snapshot from the files as they are now, and takes from the one before what is large and has not changed.
+pub fn build_after(inputs: &config::Inputs, generation: u64, before: &Geo) -> Built {
     let loaded = config::load(inputs);
     let mut problems = loaded.problems;
     let mut watched = loaded.files;
@@ -65,13 +73,15 @@ pub fn build(inputs: &config::Inputs, generation: u64) -> Built {
     };
     check_providers(&config, &mut problems);
     let routes = compile_routes(&config, &mut problems);
+    let (geo, found) = Geo::load(&config.geo, before);
+    problems.append(found);
     let hash = hash_of(inputs, &rules);
     let keyring = Keyring::new(&config.session.keys)
         .map_err(|why| problems.push(Problem::of("[session]", why.to_string())))
         .ok();
     let snapshot = match keyring {
         Some(keyring) if !problems.has_errors() => {
-            Some(assemble(config, generation, hash, routes, rules, keyring))
+            Some(assemble(config, generation, hash, routes, rules, geo, keyring))
         }
         _ => None,
     };
@@ -84,6 +94,7 @@ fn assemble(
     hash: String,
     routes: RouteTable,
     rules: RuleBook,
+    geo: Geo,
     keyring: Keyring,
 ) -> Snapshot {
     let production = config.environment == Environment::Production;
@@ -101,6 +112,7 @@ fn assemble(
         hardening: Hardening::new(&config.headers, config.environment),
         routes,
         rules,
+        geo: Arc::new(geo),
         keyring,
         config,
     }

@@ -182,5 +182,8 @@ impl Drop for Closing {
         self.count_metrics(duration);
         self.write_down(self.gateway.clock.unix_ms(), duration);
         self.gateway.metrics.in_flight.dec();
+        if let Some(rehearsal) = self.trail.rehearsal.take() {
+            rehearsal.end(&self.trail, self.status, self.code.clone(), self.refused_at);
+        }
     }
 }

@@ -59,6 +59,10 @@ async fn upstream(
     let service = gateway.upstreams.get(name).ok_or(Refusal::Unavailable { retry_after: None })?;
     let (body, watch) = request.take_body();
     let outgoing = outgoing(&request, name, route, gateway, snapshot, trail, body.into_upload())?;
+    if let Some(rehearsal) = &worker.rehearsal {
+        let heard = rehearsal.forward(name, request.headers(), outgoing).await;
+        return heard.map_err(|e| refusal(&e, &watch));
+    }
     let began = gateway.clock.now();
     let sent = proxy::send(&worker.pool, &service, outgoing, snapshot.config.server.body_timeout).await;
     let took = gateway.clock.now().saturating_duration_since(began);

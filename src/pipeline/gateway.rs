@@ -1,8 +1,10 @@
 //! What survives an edit: one for the whole process, shared by every worker.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::rehearsal::Rehearsal;
 use crate::auth::assertion::Assertions;
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
@@ -100,4 +102,6 @@ pub struct Worker {
     pub gateway: Arc<Gateway>,
     /// This worker's upstream connections.
     pub pool: Pool,
+    /// What stands in for the upstreams while a request is only played through; absent in a gateway that serves.
+    pub rehearsal: Option<Rc<Rehearsal>>,
 }

@@ -23,6 +23,7 @@ pub mod origin;
 pub mod panic_guard;
 pub mod rate_limit;
 pub mod readiness;
+pub mod rehearsal;
 pub mod renewal;
 pub mod request_body;
 pub mod respond;
@@ -83,6 +84,7 @@ pub fn handle(
     // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
     trail.client = Some(canonical(peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
+    trail.rehearsal.clone_from(&worker.rehearsal);
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     async move {
         let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;
@@ -112,36 +114,36 @@ async fn decide(
 
     trail.unread = !incoming.is_end_stream();
     let arrival = arrival::receive(parts, trail.unread, peer, &config.server)?;
-    trail.stage = Stage::Client;
+    trail.enter(Stage::Client);
     let arrival = forwarded::adopt(arrival, config, trail)?;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
     client::require_https(&located, config)?;
-    trail.stage = Stage::Bans;
+    trail.enter(Stage::Bans);
     let admitted = admission::admit(located, config, gateway, now, trail)?;
-    trail.stage = Stage::Cors;
+    trail.enter(Stage::Cors);
     let screened = cors::screen(admitted, &config.cors, trail)?;
-    trail.stage = Stage::Route;
+    trail.enter(Stage::Route);
     let routed = route::find(screened, &snapshot.routes, trail)?;
-    trail.stage = Stage::OnRequest;
+    trail.enter(Stage::OnRequest);
     let examined = rules::on_request(routed, gateway, snapshot, trail)?;
-    trail.stage = Stage::Identity;
+    trail.enter(Stage::Identity);
     let identified = identity::identify(examined, gateway, snapshot, trail)?;
-    trail.stage = Stage::Origin;
+    trail.enter(Stage::Origin);
     let same_site = origin::check(identified, &config.cors)?;
-    trail.stage = Stage::RateLimit;
+    trail.enter(Stage::RateLimit);
     let metered = rate_limit::meter(same_site, &config.rate_limit, gateway, now, trail)?;
-    trail.stage = Stage::Authorise;
+    trail.enter(Stage::Authorise);
     let authorised = authorise::authorise(metered, gateway, snapshot, trail)?;
-    trail.stage = Stage::Body;
+    trail.enter(Stage::Body);
     let vetted = body::vet(authorised, incoming, &config.server, trail).await?;
-    trail.stage = Stage::Thresholds;
+    trail.enter(Stage::Thresholds);
     let cleared = thresholds::clear(vetted, config.thresholds, trail)?;
     renewal::renew(&cleared, gateway, snapshot, trail).await;
-    trail.stage = Stage::Upstream;
+    trail.enter(Stage::Upstream);
     let answer = match cleared.way().clone() {
         Way::Own(own) => endpoints::answer(own, cleared, gateway, snapshot).await?,
         Way::Route(route) => forward::answer(&route, cleared, worker, snapshot, trail).await?,
     };
-    trail.stage = Stage::OnResponse;
+    trail.enter(Stage::OnResponse);
     finish::on_response(answer, gateway, snapshot, trail).map_err(Stop::from)
 }

@@ -12,7 +12,7 @@ use super::trail::Trail;
 use crate::base::refusal::Refusal;
 use crate::config::Destination;
 use crate::live::snapshot::Snapshot;
-use crate::script::{Decision, Hook, RequestFacts, ResponseFacts, RouteFacts};
+use crate::script::{Decision, GeoFacts, Hook, RequestFacts, ResponseFacts, RouteFacts};
 
 /// Proof that the rules saw the request, and that it goes somewhere.
 pub struct Examined {
@@ -79,6 +79,7 @@ fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &Trail)
         route: RouteFacts { name: routed.name(), service: service.into(), tags: routed.tags().into() },
         content_length: routed.declared_length().unwrap_or_default(),
         unix_ms: trail.unix_ms,
+        geo: GeoFacts::new(snapshot.geo.clone(), routed.address()),
         identity: OnceLock::new(),
     }
 }

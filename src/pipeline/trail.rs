@@ -2,12 +2,14 @@
 //! metrics and the usage row.
 
 use std::net::IpAddr;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderValue, Method};
 
 use super::forwarded::Asked;
+use super::rehearsal::Rehearsal;
 use super::request_body::Watch;
 use super::stage::Stage;
 use crate::base::ids::CorrelationId;
@@ -59,6 +61,8 @@ pub struct Trail {
     pub body: Option<Watch>,
     /// Whether an upstream answered.
     pub upstream_ms: Option<u32>,
+    /// What writes down a request that is only played through.
+    pub rehearsal: Option<Rc<Rehearsal>>,
 }
 
 impl Trail {
@@ -86,6 +90,15 @@ impl Trail {
             unread: false,
             body: None,
             upstream_ms: None,
+            rehearsal: None,
+        }
+    }
+
+    /// The request comes to the next stage.
+    pub fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        if let Some(rehearsal) = &self.rehearsal {
+            rehearsal.enter(stage);
         }
     }
 

@@ -45,6 +45,23 @@ impl Upload {
         Self(Kind::Stream(Box::pin(http_body_util::BodyExt::map_err(body, Into::into))))
     }
 
+    /// Takes it to its end, as an upstream would, and says how many bytes it had.
+    ///
+    /// # Errors
+    /// The body's own error.
+    pub async fn drain(self) -> Result<u64, BoxError> {
+        let mut body = match self.0 {
+            Kind::None => return Ok(0),
+            Kind::Whole(bytes) => return Ok(bytes.map_or(0, |b| b.len() as u64)),
+            Kind::Stream(body) => body,
+        };
+        let mut length = 0;
+        while let Some(frame) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+            length += frame?.data_ref().map_or(0, |data| data.len() as u64);
+        }
+        Ok(length)
+    }
+
     /// Whether there is no body.
     pub fn is_none(&self) -> bool {
         matches!(self.0, Kind::None)

@@ -40,7 +40,6 @@ pub(super) fn ask<'a>(
             score_before: ledger.score,
             tags_before: ledger.tags.iter().cloned().collect(),
             codes: plugin.codes.clone(),
-            country: ledger.country.clone(),
             response: answer.shared.clone(),
             state: plugin.state(plugin.manifest.mode == Mode::Enforce),
             said: Mutex::new(Said {

@@ -35,8 +35,6 @@ pub(super) struct Call {
     pub tags_before: Vec<String>,
     /// The codes that stand in the plugin's scripts.
     pub codes: Arc<BTreeSet<String>>,
-    /// ISO 3166-1 code of the client's country; empty where unknown.
-    pub country: Arc<str>,
     /// The head of the answer, where the hook has one.
     pub response: Option<Arc<ResponseFacts>>,
     /// What the plugin remembers.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, Method, header};
 
+use super::geo_facts::GeoFacts;
 use crate::base::ids::CorrelationId;
 
 /// The facts of one request. Scripts get a handle to it; a copy of the handle costs one count.
@@ -44,6 +45,8 @@ pub struct RequestFacts {
     pub content_length: u64,
     /// Wall-clock time of arrival, in milliseconds since 1970-01-01 UTC.
     pub unix_ms: i64,
+    /// Where the client is, looked up when a rule asks.
+    pub geo: GeoFacts,
     /// Who it is; set once, when the identity stage is over.
     pub identity: OnceLock<IdentityFacts>,
 }

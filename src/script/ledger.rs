@@ -22,8 +22,6 @@ pub struct Ledger {
     pub(super) vars: BTreeMap<Arc<str>, rhai::Map>,
     notes: Vec<Note>,
     notes_dropped: usize,
-    /// The country that a test assumes. There is no geo database yet, so every other request comes from nowhere.
-    pub(super) country: Arc<str>,
     /// Log lines are kept here instead of being written, for the test runner.
     pub(super) kept_logs: Option<Vec<String>>,
 }
@@ -134,7 +132,6 @@ impl Default for Ledger {
             vars: BTreeMap::new(),
             notes: Vec::new(),
             notes_dropped: 0,
-            country: "".into(),
             kept_logs: None,
         }
     }
@@ -146,9 +143,9 @@ impl Ledger {
         Self::default()
     }
 
-    /// An account for a test: it keeps log lines instead of writing them, and assumes a country.
-    pub(super) fn of_test(country: &str) -> Self {
-        Self { kept_logs: Some(Vec::new()), country: country.into(), ..Self::default() }
+    /// An account for a test: it keeps log lines instead of writing them.
+    pub(super) fn of_test() -> Self {
+        Self { kept_logs: Some(Vec::new()), ..Self::default() }
     }
 
     /// The sum of the scores of enforcing plugins.

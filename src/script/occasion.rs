@@ -13,12 +13,14 @@ use super::ask::{Answer, enter};
 use super::budget::{CALL_MEMORY_MAX, Limits};
 use super::call::{Call, Said};
 use super::facts::{RequestFacts, RouteFacts};
+use super::geo_facts::GeoFacts;
 use super::hook::Hook;
 use super::ledger::Ledger;
 use super::plugin::Plugin;
 use super::run;
 use crate::base::clock::Clock;
 use crate::base::ids::CorrelationId;
+use crate::base::location::Location;
 use crate::config::Mode;
 
 /// The longest run of a scheduled function.
@@ -83,7 +85,6 @@ fn run(
         score_before: 0,
         tags_before: Vec::new(),
         codes: plugin.codes.clone(),
-        country: "".into(),
         response: None,
         state: plugin.state(plugin.manifest.mode == Mode::Enforce),
         said: Mutex::new(Said::default()),
@@ -113,6 +114,7 @@ fn nobody(unix_ms: i64) -> RequestFacts {
         route: RouteFacts::default(),
         content_length: 0,
         unix_ms,
+        geo: GeoFacts::known(Location::default()),
         identity: OnceLock::new(),
     }
 }

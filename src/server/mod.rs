@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod connection;
 pub mod drain;
+pub mod explain;
 pub mod listen;
 pub mod notify;
 pub mod phase;

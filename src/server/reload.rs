@@ -82,7 +82,7 @@ impl Attempts {
         let (snapshot, problems, mut roots) = match (self.gather)() {
             Ok(inputs) => {
                 let Snapshots { snapshot, mut problems, watched } =
-                    snapshot::build(&inputs, current.generation + 1);
+                    snapshot::build_after(&inputs, current.generation + 1, &current.geo);
                 let snapshot = snapshot.filter(|next| self.can_sign(next, &mut problems));
                 (snapshot, problems, watched)
             }
@@ -115,7 +115,7 @@ impl Attempts {
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
     }
 
-    /// Whether the files hold what is in force; secrets and schemas are not part of the hash.
+    /// Whether the files hold what is in force; secrets, schemas and geo databases are not part of the hash.
     fn is_in_force(&self, next: &Snapshot, current: &Snapshot) -> bool {
         let schemas = |snapshot: &Snapshot| -> Vec<_> {
             let schemas = snapshot.config.routes.iter().filter_map(|route| route.body_schema.as_ref());
@@ -124,6 +124,7 @@ impl Attempts {
         next.hash == current.hash
             && next.keyring.fingerprint() == current.keyring.fingerprint()
             && schemas(next) == schemas(current)
+            && next.geo.is_same(&current.geo)
             && !self.gateway.policy.read().is_stale()
     }
 
@@ -212,5 +213,6 @@ impl Attempts {
 fn watched_of(config: &Config) -> Vec<PathBuf> {
     let mut roots = vec![config.plugins.path.clone(), config.plugins.scripts.clone()];
     roots.extend(config.session.secret_file.clone());
+    roots.extend(config.geo.country.iter().chain(&config.geo.asn).map(|file| file.path.clone()));
     roots
 }

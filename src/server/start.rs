@@ -175,7 +175,7 @@ pub fn public(gateway: &Arc<Gateway>) -> Result<(std::net::TcpListener, Workers)
     let state = move |_| {
         let pool = Pool::new(shared.clock.clone());
         tokio::task::spawn_local(pool.clone().keep_swept());
-        Rc::new(Worker { gateway: Arc::clone(&shared), pool })
+        Rc::new(Worker { gateway: Arc::clone(&shared), pool, rehearsal: None })
     };
     let workers = Workers::start(options, Arc::clone(&gateway.metrics), state, serve)
         .map_err(|source| StartError::Io { what: "cannot start the workers", source })?;

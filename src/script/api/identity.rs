@@ -1,11 +1,10 @@
-//! `req.client`, `req.geo`, `req.user`, `req.session`, `req.api_key`, `req.route`.
+//! `req.client`, `req.user`, `req.session`, `req.api_key`, `req.route`.
 
 use std::sync::Arc;
 
 use rhai::{Array, Dynamic, ImmutableString, Module, export_module, exported_module};
 
 use super::address::Ip;
-use crate::script::call::Call;
 use crate::script::facts::{RequestFacts, RouteFacts};
 
 /// `req.client`.
@@ -15,10 +14,6 @@ pub(super) struct Client {
     pub port: i64,
     pub is_private: bool,
 }
-
-/// `req.geo`.
-#[derive(Clone)]
-pub(super) struct Geo(pub Arc<Call>);
 
 /// `req.user`.
 #[derive(Clone)]
@@ -41,13 +36,11 @@ const FRESH_SECONDS: u64 = 300;
 
 pub(super) fn register(module: &mut Module) {
     module.set_custom_type::<Client>("Client");
-    module.set_custom_type::<Geo>("Geo");
     module.set_custom_type::<User>("User");
     module.set_custom_type::<Session>("Session");
     module.set_custom_type::<ApiKey>("ApiKey");
     module.set_custom_type::<Route>("Route");
     module.combine_flatten(exported_module!(client));
-    module.combine_flatten(exported_module!(geo));
     module.combine_flatten(exported_module!(user));
     module.combine_flatten(exported_module!(session));
     module.combine_flatten(exported_module!(api_key));
@@ -77,64 +70,6 @@ mod client {
     #[rhai_fn(get = "is_private", pure)]
     pub fn is_private(client: &mut Client) -> bool {
         client.is_private
-    }
-}
-
-#[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
-#[export_module]
-mod geo {
-    /// ISO 3166-1 code of the country.
-    #[rhai_fn(get = "country", pure)]
-    pub fn country(geo: &mut Geo) -> ImmutableString {
-        geo.0.country.as_ref().into()
-    }
-
-    /// The region.
-    #[rhai_fn(get = "region", pure)]
-    pub fn region(_geo: &mut Geo) -> ImmutableString {
-        ImmutableString::new()
-    }
-
-    /// The city.
-    #[rhai_fn(get = "city", pure)]
-    pub fn city(_geo: &mut Geo) -> ImmutableString {
-        ImmutableString::new()
-    }
-
-    /// The continent.
-    #[rhai_fn(get = "continent", pure)]
-    pub fn continent(_geo: &mut Geo) -> ImmutableString {
-        ImmutableString::new()
-    }
-
-    /// Who runs the network.
-    #[rhai_fn(get = "org", pure)]
-    pub fn org(_geo: &mut Geo) -> ImmutableString {
-        ImmutableString::new()
-    }
-
-    /// Number of the autonomous system.
-    #[rhai_fn(get = "asn", pure)]
-    pub fn asn(_geo: &mut Geo) -> i64 {
-        0
-    }
-
-    /// Whether the address is known as an exit of Tor.
-    #[rhai_fn(get = "is_tor", pure)]
-    pub fn is_tor(_geo: &mut Geo) -> bool {
-        false
-    }
-
-    /// Whether the address is known as an exit of a VPN.
-    #[rhai_fn(get = "is_vpn", pure)]
-    pub fn is_vpn(_geo: &mut Geo) -> bool {
-        false
-    }
-
-    /// Whether the network is a hosting company's.
-    #[rhai_fn(get = "is_hosting", pure)]
-    pub fn is_hosting(_geo: &mut Geo) -> bool {
-        false
     }
 }
 

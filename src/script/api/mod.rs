@@ -2,6 +2,7 @@
 
 mod address;
 mod counter;
+mod geo;
 mod identity;
 mod info;
 mod kv;
@@ -38,6 +39,7 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
     verbs::register(&mut module);
     request::register(&mut module);
     identity::register(&mut module);
+    geo::register(&mut module);
     address::register(&mut module);
     time::register(&mut module);
     vars::register(&mut module);
@@ -74,7 +76,7 @@ pub(super) fn type_named(name: &str) -> Option<TypeId> {
         "Info" => TypeId::of::<Info>(),
         "Ip" => TypeId::of::<Ip>(),
         "Client" => TypeId::of::<identity::Client>(),
-        "Geo" => TypeId::of::<identity::Geo>(),
+        "Geo" => TypeId::of::<geo::Geo>(),
         "User" => TypeId::of::<identity::User>(),
         "Session" => TypeId::of::<identity::Session>(),
         "ApiKey" => TypeId::of::<identity::ApiKey>(),

@@ -3,7 +3,8 @@
 use rhai::{Array, Dynamic, ImmutableString, Module, export_module, exported_module};
 
 use super::address::Ip;
-use super::identity::{ApiKey, Client, Geo, Route, Session, User};
+use super::geo::Geo;
+use super::identity::{ApiKey, Client, Route, Session, User};
 use super::patterns;
 use super::vars::Vars;
 use crate::base::address::is_private;
@@ -193,7 +194,7 @@ mod req {
     /// Where on earth; all empty without a database.
     #[rhai_fn(get = "geo", pure)]
     pub fn geo(req: &mut Request) -> Geo {
-        Geo(req.0.clone())
+        Geo(req.0.facts.clone())
     }
 
     /// The signed-in user.

@@ -66,7 +66,7 @@ impl Bench {
     /// Calls a scheduled function of the plugin. A fault is the test's.
     fn run_schedule(&self, name: &str) -> Result<(), String> {
         let clock = self.clock.lock().clone();
-        let mut ledger = Ledger::of_test("");
+        let mut ledger = Ledger::of_test();
         let plugin = self.plugin.lock();
         let schedule = plugin.manifest.schedules.iter().find(|s| s.call == name);
         let schedule = schedule.ok_or_else(|| format!("there is no schedule that calls `{name}`"))?;
@@ -85,7 +85,7 @@ impl Bench {
     fn run(&self, request: &TestRequest) -> TestOutcome {
         let clock = self.clock.lock().clone();
         let facts = Arc::new(request.facts(clock.unix_ms()));
-        let mut ledger = Ledger::of_test(request.country());
+        let mut ledger = Ledger::of_test();
         let mut response = request.response();
         let mut plugin = self.plugin.lock();
         let routes = request.has_route().then(|| plugin.manifest.filter.clone());

@@ -7,9 +7,11 @@ use http::{Method, StatusCode};
 use rhai::{Array, Map, Module, export_module, exported_module};
 
 use crate::base::ids::CorrelationId;
+use crate::base::location::Location;
 use crate::base::target::CanonicalPath;
 use crate::script::api::Ip;
 use crate::script::call::{Raised, error};
+use crate::script::geo_facts::GeoFacts;
 use crate::script::facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
 use crate::script::response::ResponseFacts;
 
@@ -29,7 +31,7 @@ pub(super) struct TestRequest {
     query: String,
     headers: HeaderMap,
     client: Ip,
-    country: String,
+    location: Location,
     route: Option<String>,
     tags: Vec<String>,
     identity: IdentityFacts,
@@ -52,7 +54,7 @@ impl TestRequest {
             query: query.to_owned(),
             headers,
             client: Ip::parse(CLIENT)?,
-            country: String::new(),
+            location: Location::default(),
             route: None,
             tags: Vec::new(),
             identity: IdentityFacts::default(),
@@ -85,6 +87,7 @@ impl TestRequest {
             },
             content_length: self.content_length,
             unix_ms,
+            geo: GeoFacts::known(self.location.clone()),
             identity: OnceLock::new(),
         }
     }
@@ -101,10 +104,6 @@ impl TestRequest {
 
     pub fn identity(&self) -> IdentityFacts {
         self.identity.clone()
-    }
-
-    pub fn country(&self) -> &str {
-        &self.country
     }
 
     pub fn body(&self) -> &str {
@@ -179,7 +178,19 @@ mod api {
 
     /// From that country.
     pub fn country(r: &mut TestRequest, code: &str) -> TestRequest {
-        r.with(|r| code.clone_into(&mut r.country))
+        r.with(|r| code.clone_into(&mut r.location.country))
+    }
+
+    /// From the network of that autonomous system.
+    #[rhai_fn(return_raw)]
+    pub fn asn(r: &mut TestRequest, number: i64) -> Raised<TestRequest> {
+        let number = u32::try_from(number).map_err(|_| error("this is not the number of a network"))?;
+        Ok(r.with(|r| r.location.asn = number))
+    }
+
+    /// From an exit of Tor.
+    pub fn tor(r: &mut TestRequest) -> TestRequest {
+        r.with(|r| r.location.is_tor = true)
     }
 
     /// With that header, beside others of the same name.

@@ -1,0 +1,270 @@
+//! What is told about a request: the document of `--format json`, and what the text for a person is made of.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config::Mode;
+use crate::limiter::Kind;
+use crate::live::snapshot::Snapshot;
+use crate::pipeline::rehearsal::{Ended, Forwarded};
+use crate::pipeline::stage::Stage;
+use crate::script::{Note, Outcome};
+use crate::server::explain::{Answer, Played};
+
+/// Everything that is told.
+#[derive(Debug, Serialize)]
+pub(super) struct Told {
+    pub policy: PolicyTold,
+    pub request: RequestTold,
+    pub stages: Vec<StageTold>,
+    pub outcome: OutcomeTold,
+    pub forwarded: Option<ForwardedTold>,
+    pub answer: Option<Answer>,
+    pub remarks: Vec<String>,
+}
+
+/// Which policy decided.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct PolicyTold {
+    /// The generation that a gateway begins with which starts with these files.
+    pub generation: u64,
+    pub hash: String,
+}
+
+/// The request.
+#[derive(Debug, Serialize)]
+pub(super) struct RequestTold {
+    /// The method and the target as they were sent.
+    pub line: String,
+    pub client: IpAddr,
+}
+
+/// A stage that the request came to.
+#[derive(Debug, Serialize)]
+pub(super) struct StageTold {
+    pub stage: &'static str,
+    /// `passed`, `refused`, `answered` or `dropped`.
+    pub verdict: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// In microseconds; absent for what comes after the answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_us: Option<u64>,
+    pub rules: Vec<RuleTold>,
+}
+
+/// What one rule said.
+#[derive(Debug, Serialize)]
+pub(super) struct RuleTold {
+    pub plugin: String,
+    pub hook: &'static str,
+    /// `plugin/main.rhai:LINE`.
+    pub rule: String,
+    pub verdict: &'static str,
+    pub code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub points: Option<i64>,
+    /// `enforce`, or `shadow`: it would have been so.
+    pub mode: &'static str,
+    /// In microseconds; of the whole call, so only where the call ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub duration_us: Option<u64>,
+}
+
+/// How it ended.
+#[derive(Debug, Default, Serialize)]
+pub(super) struct OutcomeTold {
+    /// `forwarded`, `answered`, `refused` or `dropped`.
+    pub verdict: &'static str,
+    pub status: Option<u16>,
+    pub code: Option<String>,
+    /// The stage that decided.
+    pub stage: &'static str,
+    /// The rule that refused.
+    pub rule: Option<String>,
+    pub route: String,
+    pub auth: &'static str,
+    pub score: i64,
+    pub tags: Vec<String>,
+    pub bucket: Option<BucketTold>,
+    pub duration_us: u64,
+}
+
+/// The bucket with the least left, counted from a full one.
+#[derive(Debug, Serialize)]
+pub(super) struct BucketTold {
+    pub bucket: &'static str,
+    pub limit: u32,
+    pub remaining: u32,
+}
+
+/// What would have gone upstream.
+#[derive(Debug, Serialize)]
+pub(super) struct ForwardedTold {
+    #[serde(flatten)]
+    pub sent: Forwarded,
+    /// Where the service is.
+    pub urls: Vec<String>,
+}
+
+/// What must be kept of the snapshot before it is played.
+pub(super) struct Policy {
+    told: PolicyTold,
+    services: BTreeMap<String, Vec<String>>,
+    plugins: BTreeMap<String, PathBuf>,
+}
+
+impl Policy {
+    pub fn of(snapshot: &Snapshot) -> Self {
+        let services = &snapshot.config.services;
+        let plugins = snapshot.rules.plugins().into_iter();
+        Self {
+            told: PolicyTold { generation: snapshot.generation, hash: snapshot.hash.clone() },
+            services: services.iter().map(|s| (s.name.clone(), urls(s))).collect(),
+            plugins: plugins.map(|p| (p.name.to_string(), p.folder)).collect(),
+        }
+    }
+
+    /// Where a rule stands that called no verb: the line of its function.
+    fn rule(&self, note: &Note) -> String {
+        if note.rule.contains(':') {
+            return note.rule.clone();
+        }
+        let text = self.plugins.get(&*note.plugin).map(|folder| fs::read_to_string(folder.join("main.rhai")));
+        let head = format!("fn {}(", note.hook.name());
+        let line = text.and_then(Result::ok).and_then(|text| text.lines().position(|l| l.contains(&head)));
+        line.map_or_else(|| note.rule.clone(), |line| format!("{}/main.rhai:{}", note.plugin, line + 1))
+    }
+}
+
+impl Told {
+    pub fn new(line: &str, client: IpAddr, policy: Policy, played: Played) -> Self {
+        let Played { stages, ended, forwarded, answer, remarks } = played;
+        let status = answer.as_ref().map(|answer| answer.status);
+        let request = RequestTold { line: line.to_owned(), client };
+        let Some(ended) = ended else {
+            let outcome = unparsed(status);
+            let stage = StageTold {
+                stage: Stage::Connection.label(),
+                verdict: outcome.verdict,
+                code: outcome.code.clone(),
+                duration_us: None,
+                rules: Vec::new(),
+            };
+            let (policy, stages) = (policy.told, vec![stage]);
+            return Self { policy, request, stages, outcome, forwarded: None, answer, remarks };
+        };
+        let mut rules: Vec<_> = ended.notes.iter().map(|note| rule(note, &policy)).collect();
+        let outcome = outcome(&ended, forwarded.is_some(), &rules);
+        let mut told: Vec<_> = stages
+            .iter()
+            .map(|spent| StageTold {
+                stage: spent.stage.label(),
+                verdict: if spent.stage == ended.reached { last_verdict(&ended) } else { "passed" },
+                code: ended.code.as_deref().filter(|_| ended.refused_at == Some(spent.stage)).map(str::to_owned),
+                duration_us: Some(micros(spent.time)),
+                rules: rules.extract_if(.., |rule| stage_of(rule.hook) == spent.stage.label()).collect(),
+            })
+            .collect();
+        while let Some(hook) = rules.first().map(|rule| rule.hook) {
+            let rules = rules.extract_if(.., |rule| rule.hook == hook).collect();
+            told.push(StageTold { stage: hook, verdict: "passed", code: None, duration_us: None, rules });
+        }
+        let forwarded = forwarded.map(|sent| {
+            let urls = policy.services.get(&sent.service).cloned().unwrap_or_default();
+            ForwardedTold { sent, urls }
+        });
+        Self { policy: policy.told, request, stages: told, outcome, forwarded, answer, remarks }
+    }
+}
+
+/// The stage at which a hook is asked.
+fn stage_of(hook: &'static str) -> &'static str {
+    match hook {
+        "on_auth" => Stage::Authorise.label(),
+        "on_body" => Stage::Body.label(),
+        "on_upstream" => Stage::Upstream.label(),
+        other => other,
+    }
+}
+
+fn rule(note: &Note, policy: &Policy) -> RuleTold {
+    let points = match note.outcome {
+        Outcome::Score(points) => Some(points),
+        _ => None,
+    };
+    RuleTold {
+        plugin: note.plugin.to_string(),
+        hook: note.hook.name(),
+        rule: policy.rule(note),
+        verdict: note.outcome.word(),
+        code: note.code.to_string(),
+        points,
+        mode: if note.mode == Mode::Enforce { "enforce" } else { "shadow" },
+        duration_us: note.outcome.ends_call().then(|| micros(note.duration)),
+    }
+}
+
+fn last_verdict(ended: &Ended) -> &'static str {
+    match (ended.status, ended.refused_at) {
+        (None, _) => "dropped",
+        (_, Some(_)) => "refused",
+        (_, None) if ended.reached == Stage::OnResponse => "passed",
+        (_, None) => "answered",
+    }
+}
+
+fn outcome(ended: &Ended, is_forwarded: bool, rules: &[RuleTold]) -> OutcomeTold {
+    let verdict = match last_verdict(ended) {
+        "passed" if is_forwarded => "forwarded",
+        "passed" => "answered",
+        other => other,
+    };
+    let by_rule = |rule: &&RuleTold| {
+        rule.mode == "enforce"
+            && ended.refused_at.is_some()
+            && (rule.verdict == "fault" || ended.code.as_deref() == Some(&rule.code))
+    };
+    OutcomeTold {
+        verdict,
+        status: ended.status.map(|s| s.as_u16()),
+        code: ended.code.as_deref().map(str::to_owned),
+        stage: ended.reached.label(),
+        rule: rules.iter().rev().find(by_rule).map(|rule| rule.rule.clone()),
+        route: ended.route.to_string(),
+        auth: ended.auth.word(),
+        score: ended.score,
+        tags: ended.tags.clone(),
+        bucket: ended.level.map(|level| BucketTold {
+            bucket: if level.kind == Kind::User { "user" } else { "ip" },
+            limit: level.limit,
+            remaining: level.remaining,
+        }),
+        duration_us: micros(ended.took),
+    }
+}
+
+/// What never became a request: refused while its head was parsed.
+fn unparsed(status: Option<u16>) -> OutcomeTold {
+    OutcomeTold {
+        verdict: if status.is_some() { "refused" } else { "dropped" },
+        status,
+        code: status.map(|status| if status == 431 { "HEADERS_TOO_LARGE" } else { "BAD_REQUEST" }.to_owned()),
+        stage: Stage::Connection.label(),
+        auth: "none",
+        ..OutcomeTold::default()
+    }
+}
+
+fn urls(service: &crate::config::Service) -> Vec<String> {
+    service.urls.iter().map(ToString::to_string).collect()
+}
+
+fn micros(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}
