@@ -36,4 +36,5 @@ mod session_end;
 mod sign_in;
 mod storage;
 mod stream;
+mod tools;
 mod verify;
