@@ -84,6 +84,8 @@ pub struct RuleRefusal {
     pub location: Option<String>,
     /// Close the connection without an answer, from `drop`.
     pub silent: bool,
+    /// A person is to be sent to sign in, from `challenge`.
+    pub sign_in: bool,
 }
 
 /// One finding of body validation.
@@ -224,6 +226,7 @@ mod tests {
             retry_after: None,
             location: None,
             silent: false,
+            sign_in: false,
         };
         let refusal = Refusal::Rule(Arc::new(rule));
         assert_eq!(refusal.status().as_u16(), 418);

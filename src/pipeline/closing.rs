@@ -162,6 +162,7 @@ impl Closing {
             headers: http::HeaderMap::new(),
             size: self.bytes_out,
             latency_ms: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            body: None,
         };
         // `on_log` decides nothing: the request is over.
         let _ = self.snapshot.rules.run(

@@ -40,6 +40,7 @@ pub fn on_response(
         size: declared_length(&parts.headers),
         headers: std::mem::take(&mut parts.headers),
         latency_ms: u64::try_from((gateway.clock.now() - trail.started).as_millis()).unwrap_or(u64::MAX),
+        body: None,
     };
     ask(Hook::Response, Some(&mut facts), gateway, snapshot, trail)?;
     parts.status = facts.status;

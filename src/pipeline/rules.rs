@@ -81,6 +81,7 @@ fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &Trail)
         unix_ms: trail.unix_ms,
         geo: GeoFacts::new(snapshot.geo.clone(), routed.address()),
         identity: OnceLock::new(),
+        body: OnceLock::new(),
     }
 }
 

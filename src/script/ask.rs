@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::HeaderMap;
+use http::header::CONTENT_TYPE;
 use parking_lot::Mutex;
 
 use super::book::Decision;
 use super::budget::{Limits, REQUEST_TIME_MAX};
+use super::buffering::Wish;
 use super::call::{Call, LogLevel, LogLine, Said};
 use super::facts::RequestFacts;
 use super::hook::Hook;
@@ -32,6 +35,9 @@ pub(super) fn ask<'a>(
     let mut answer = Answer::borrow(response);
     let mut decision = Decision::Pass;
     for plugin in plugins.filter(|p| p.manifest.filter.takes(facts)) {
+        if !sees(plugin, hook, facts, answer.shared.as_deref()) {
+            continue;
+        }
         let call = Arc::new(Call {
             hook,
             plugin: plugin.name.clone(),
@@ -41,6 +47,7 @@ pub(super) fn ask<'a>(
             tags_before: ledger.tags.iter().cloned().collect(),
             codes: plugin.codes.clone(),
             response: answer.shared.clone(),
+            denial: ledger.denial.clone(),
             state: plugin.state(plugin.manifest.mode == Mode::Enforce),
             said: Mutex::new(Said {
                 vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),
@@ -56,6 +63,24 @@ pub(super) fn ask<'a>(
     }
     answer.give_back();
     decision
+}
+
+/// Whether the plugin asked for the body that this moment is about.
+fn sees(plugin: &Plugin, hook: Hook, facts: &RequestFacts, answer: Option<&ResponseFacts>) -> bool {
+    let wish = &plugin.manifest.body;
+    let fits = |length: usize, max: u64| u64::try_from(length).is_ok_and(|n| n <= max);
+    match hook {
+        Hook::Body => {
+            let length = facts.body.get().map_or(0, super::body::BodyFacts::size);
+            wish.request != Wish::None && fits(length, wish.max)
+        }
+        Hook::ResponseBody => answer.is_some_and(|answer| {
+            let kind = answer.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+            let length = answer.body.as_ref().map_or(0, Bytes::len);
+            wish.wants_answer(kind) && fits(length, wish.response_max)
+        }),
+        _ => true,
+    }
 }
 
 /// Runs the hook within what is left of the request's time.
@@ -124,6 +149,13 @@ pub(super) fn enter(
             }
             if let Some(draft) = said.draft {
                 answer.change(draft.status, draft.headers);
+            }
+            if let Some(body) = said.body {
+                answer.change_body(body);
+            }
+            ledger.outgoing.overlay(said.outgoing);
+            if let Some(words) = said.words {
+                ledger.words.get_or_insert_default().overlay(words);
             }
             Decision::Pass
         }
@@ -199,6 +231,7 @@ impl<'a> Answer<'a> {
                 status: home.status,
                 size: home.size,
                 latency_ms: home.latency_ms,
+                body: home.body.take(),
             })
         });
         Self { home, shared }
@@ -206,7 +239,15 @@ impl<'a> Answer<'a> {
 
     fn change(&mut self, status: http::StatusCode, headers: HeaderMap) {
         if let Some(old) = &self.shared {
-            let changed = ResponseFacts { status, headers, size: old.size, latency_ms: old.latency_ms };
+            let changed = ResponseFacts { status, headers, body: old.body.clone(), ..**old };
+            self.shared = Some(Arc::new(changed));
+        }
+    }
+
+    fn change_body(&mut self, text: String) {
+        if let Some(old) = &self.shared {
+            let body = Some(Bytes::from(text));
+            let changed = ResponseFacts { headers: old.headers.clone(), body, ..**old };
             self.shared = Some(Arc::new(changed));
         }
     }

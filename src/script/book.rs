@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::api::Info;
 use super::ask::ask;
+use super::buffering::{TooLarge, Wish};
 use super::check;
 use super::engine::Extras;
 use super::facts::RequestFacts;
@@ -46,6 +47,17 @@ pub struct Folders<'a> {
     pub scripts: &'a Path,
     /// The config file's folder: files in problems are named relative to it.
     pub root: &'a Path,
+}
+
+/// What plugins ask of the body of a request.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BodyWish {
+    /// Bytes that somebody wants to see; a longer body is seen by nobody.
+    pub read_max: u64,
+    /// A body of more bytes is refused with 413.
+    pub refuse_over: Option<u64>,
+    /// Whether somebody asks for JSON, so that double keys and deep nesting are refused.
+    pub json: bool,
 }
 
 /// What all plugins together decided at one moment.
@@ -152,6 +164,39 @@ impl RuleBook {
     ) -> Decision {
         let plugins = self.by_hook[hook.index()].iter().map(|i| &self.plugins[*i]);
         ask(plugins, hook, facts, response, ledger, clock)
+    }
+
+    /// What the plugins that look at this request ask of its body; `None` where nobody asks.
+    pub fn body_wish(&self, facts: &RequestFacts) -> Option<BodyWish> {
+        let plugins = self.by_hook[Hook::Body.index()].iter().map(|i| &self.plugins[*i]);
+        let asking =
+            plugins.filter(|p| p.manifest.body.request != Wish::None && p.manifest.filter.takes(facts));
+        let mut wish: Option<BodyWish> = None;
+        for plugin in asking {
+            let body = &plugin.manifest.body;
+            let wish = wish.get_or_insert_default();
+            wish.read_max = wish.read_max.max(body.max);
+            if plugin.manifest.mode == Mode::Enforce && body.too_large == TooLarge::Deny {
+                let least = wish.refuse_over.map_or(body.max, |over| over.min(body.max));
+                wish.refuse_over = Some(least);
+            }
+            wish.json |= body.request == Wish::Json;
+        }
+        wish
+    }
+
+    /// The most bytes of an answer of that `Content-Type` that a plugin that looks at this request asks for; `None`
+    /// where nobody asks.
+    pub fn answer_wish(&self, facts: &RequestFacts, content_type: &str) -> Option<u64> {
+        let plugins = self.by_hook[Hook::ResponseBody.index()].iter().map(|i| &self.plugins[*i]);
+        let asking = plugins.filter(|p| p.manifest.body.wants_answer(content_type));
+        asking.filter(|p| p.manifest.filter.takes(facts)).map(|p| p.manifest.body.response_max).max()
+    }
+
+    /// Whether a plugin that looks at this request asks for the body of any answer.
+    pub fn asks_for_answers(&self, facts: &RequestFacts) -> bool {
+        let mut plugins = self.by_hook[Hook::ResponseBody.index()].iter().map(|i| &self.plugins[*i]);
+        plugins.any(|p| p.manifest.body.response != Wish::None && p.manifest.filter.takes(facts))
     }
 
     /// Lets every plugin take over what the plugin of its name remembers. For a book that goes live; until then each

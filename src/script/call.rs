@@ -8,9 +8,11 @@ use parking_lot::Mutex;
 use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use super::budget;
+use super::denial::{DenialFacts, DenialWords};
 use super::facts::RequestFacts;
 use super::hook::Hook;
 use super::ledger::TAGS_MAX;
+use super::outgoing::Outgoing;
 use super::response::ResponseFacts;
 use super::state::View;
 use super::verdict::Verdict;
@@ -37,6 +39,8 @@ pub(super) struct Call {
     pub codes: Arc<BTreeSet<String>>,
     /// The head of the answer, where the hook has one.
     pub response: Option<Arc<ResponseFacts>>,
+    /// The refusal, in `on_deny`.
+    pub denial: Option<Arc<DenialFacts>>,
     /// What the plugin remembers.
     pub state: View,
     pub said: Mutex<Said>,
@@ -52,6 +56,12 @@ pub(super) struct Said {
     pub vars: rhai::Map,
     /// The changed head, once the script has changed something.
     pub draft: Option<Draft>,
+    /// The changed body of the answer, once the script has changed it.
+    pub body: Option<String>,
+    /// What is to be changed of the request that goes upstream.
+    pub outgoing: Outgoing,
+    /// Other words for the refusal.
+    pub words: Option<DenialWords>,
 }
 
 /// A head that a script is changing. It becomes the answer's only when the call ends well and the plugin enforces.

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use http::{HeaderMap, Method, header};
 
+use super::body::BodyFacts;
 use super::geo_facts::GeoFacts;
 use crate::base::ids::CorrelationId;
 
@@ -49,6 +50,8 @@ pub struct RequestFacts {
     pub geo: GeoFacts,
     /// Who it is; set once, when the identity stage is over.
     pub identity: OnceLock<IdentityFacts>,
+    /// The body; set once, where somebody asks for it.
+    pub body: OnceLock<BodyFacts>,
 }
 
 /// The route of a request.
@@ -121,6 +124,11 @@ impl RequestFacts {
     pub fn identify(&self, identity: IdentityFacts) {
         // A second identity would change a fact that a rule has already judged.
         let _ = self.identity.set(identity);
+    }
+
+    /// Gives the body to rules. The first one stands.
+    pub fn give_body(&self, body: BodyFacts) {
+        let _ = self.body.set(body);
     }
 
     pub(super) fn user(&self) -> Option<&UserFacts> {

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::denial::{DenialFacts, DenialWords};
 use super::hook::Hook;
+use super::outgoing::Outgoing;
 use crate::config::Mode;
 
 /// Notes kept per request; what comes after is counted.
@@ -22,6 +24,12 @@ pub struct Ledger {
     pub(super) vars: BTreeMap<Arc<str>, rhai::Map>,
     notes: Vec<Note>,
     notes_dropped: usize,
+    /// What enforcing plugins change of the request that goes upstream.
+    pub(super) outgoing: Outgoing,
+    /// The refusal that `on_deny` is asked about.
+    pub(super) denial: Option<Arc<DenialFacts>>,
+    /// The words of enforcing plugins for it.
+    pub(super) words: Option<DenialWords>,
     /// Log lines are kept here instead of being written, for the test runner.
     pub(super) kept_logs: Option<Vec<String>>,
 }
@@ -58,6 +66,8 @@ pub enum Outcome {
     Throttle,
     /// `redirect`.
     Redirect,
+    /// `challenge`.
+    Challenge,
     /// `drop`.
     Drop,
     /// `score`, with the points.
@@ -92,6 +102,7 @@ impl Outcome {
             Self::Deny => "deny",
             Self::Throttle => "throttle",
             Self::Redirect => "redirect",
+            Self::Challenge => "challenge",
             Self::Drop => "drop",
             Self::Score(_) => "score",
             Self::Tag => "tag",
@@ -106,7 +117,7 @@ impl Outcome {
 
     /// Whether this refuses the request, where the plugin enforces.
     pub fn refuses(self) -> bool {
-        matches!(self, Self::Deny | Self::Throttle | Self::Redirect | Self::Drop)
+        matches!(self, Self::Deny | Self::Throttle | Self::Redirect | Self::Challenge | Self::Drop)
     }
 }
 
@@ -132,6 +143,9 @@ impl Default for Ledger {
             vars: BTreeMap::new(),
             notes: Vec::new(),
             notes_dropped: 0,
+            outgoing: Outgoing::default(),
+            denial: None,
+            words: None,
             kept_logs: None,
         }
     }
@@ -146,6 +160,21 @@ impl Ledger {
     /// An account for a test: it keeps log lines instead of writing them.
     pub(super) fn of_test() -> Self {
         Self { kept_logs: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// What is to be changed of the request that goes upstream.
+    pub fn take_outgoing(&mut self) -> Outgoing {
+        std::mem::take(&mut self.outgoing)
+    }
+
+    /// Says which refusal `on_deny` is asked about.
+    pub fn refuse(&mut self, denial: DenialFacts) {
+        self.denial = Some(Arc::new(denial));
+    }
+
+    /// The words that `on_deny` put in place of the refusal's own.
+    pub fn take_words(&mut self) -> DenialWords {
+        self.words.take().unwrap_or_default()
     }
 
     /// The sum of the scores of enforcing plugins.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::budget::{CALL_MEMORY_MAX, CALL_OPS_DEFAULT, CALL_OPS_MAX, Limits, REQUEST_TIME_MAX};
+use super::buffering::{self, Buffering};
 use super::declared::{Setting, read_settings};
 use super::filter::{Filter, RoutePattern};
 use super::schedule::{self, Schedule};
@@ -31,6 +32,7 @@ pub(super) struct Manifest {
     pub on_error: OnError,
     pub filter: Filter,
     pub limits: Limits,
+    pub body: Buffering,
     pub settings: BTreeMap<String, Setting>,
     pub lists: BTreeMap<String, ListSpec>,
     pub quota: Quota,
@@ -38,9 +40,8 @@ pub(super) struct Manifest {
 }
 
 /// Keys of the manifest that this version does not have yet.
-const LATER: [(&str, &str); 5] = [
+const LATER: [(&str, &str); 4] = [
     ("enforce_share", "a share of clients"),
-    ("body", "buffering of bodies"),
     ("permissions", "permissions"),
     ("budget", "an error budget"),
     ("reload", "reload gates"),
@@ -67,6 +68,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let on_error = read_on_error(&mut root);
     let filter = read_filter(&mut root);
     let limits = read_limits(&mut root);
+    let body = buffering::read(&mut root);
     let settings = read_settings(&mut root);
     let lists = read_lists(&mut root);
     let quota = read_quota(&mut root);
@@ -86,6 +88,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
         on_error,
         filter,
         limits,
+        body,
         settings,
         lists,
         quota,

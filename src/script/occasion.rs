@@ -86,6 +86,7 @@ fn run(
         tags_before: Vec::new(),
         codes: plugin.codes.clone(),
         response: None,
+        denial: None,
         state: plugin.state(plugin.manifest.mode == Mode::Enforce),
         said: Mutex::new(Said::default()),
     });
@@ -116,5 +117,6 @@ fn nobody(unix_ms: i64) -> RequestFacts {
         unix_ms,
         geo: GeoFacts::known(Location::default()),
         identity: OnceLock::new(),
+        body: OnceLock::new(),
     }
 }

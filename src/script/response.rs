@@ -1,5 +1,6 @@
 //! The head of an answer, as rules see and change it.
 
+use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
 /// The head of an answer. `on_response` may change status and headers; the pipeline takes back what stands here.
@@ -13,4 +14,6 @@ pub struct ResponseFacts {
     pub size: u64,
     /// Milliseconds from arrival to this moment.
     pub latency_ms: u64,
+    /// The body, in `on_response_body` alone.
+    pub body: Option<Bytes>,
 }

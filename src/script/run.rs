@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use rhai::{CallFnOptions, Dynamic, EvalAltResult, Scope};
 
+use super::api::{Denied, Up};
 use super::budget::{self, Limits, Spent, Stop};
 use super::call::{Call, Request, Response, Said};
 use super::engine::guarded;
+use super::hook::Second;
 use super::ledger::FaultKind;
 use super::plugin::Plugin;
 use super::verdict::Verdict;
@@ -31,10 +33,13 @@ pub(super) struct Fault {
 
 /// Calls the hook and waits for it to end, which the limits see to.
 pub(super) fn call(plugin: &Plugin, call: &Arc<Call>, limits: Limits) -> Heard {
-    let args: Vec<Dynamic> = match call.hook.arity() {
-        1 => vec![Dynamic::from(Request(call.clone()))],
-        _ => vec![Dynamic::from(Request(call.clone())), Dynamic::from(Response(call.clone()))],
-    };
+    let mut args = vec![Dynamic::from(Request(call.clone()))];
+    match call.hook.second() {
+        Second::Nothing => {}
+        Second::Upstream => args.push(Dynamic::from(Up(call.clone()))),
+        Second::Response => args.push(Dynamic::from(Response(call.clone()))),
+        Second::Verdict => args.push(Dynamic::from(Denied(call.clone()))),
+    }
     invoke(plugin, call, call.hook.name(), args, limits)
 }
 

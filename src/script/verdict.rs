@@ -31,6 +31,7 @@ pub(super) enum Word {
     Deny { status: u16, message: String },
     Throttle { after: Duration, message: String },
     Redirect { location: String },
+    Challenge,
     Drop,
 }
 
@@ -41,6 +42,7 @@ impl Verdict {
             Word::Deny { .. } => Outcome::Deny,
             Word::Throttle { .. } => Outcome::Throttle,
             Word::Redirect { .. } => Outcome::Redirect,
+            Word::Challenge => Outcome::Challenge,
             Word::Drop => Outcome::Drop,
         }
     }
@@ -54,6 +56,7 @@ impl Verdict {
             retry_after: None,
             location: None,
             silent: false,
+            sign_in: false,
         };
         let refusal = match self.word {
             Word::Allow => return None,
@@ -64,6 +67,7 @@ impl Verdict {
             Word::Redirect { location } => {
                 RuleRefusal { location: Some(location), ..plain(302, "See the location.".to_owned()) }
             }
+            Word::Challenge => RuleRefusal { sign_in: true, ..plain(401, "Sign in first.".to_owned()) },
             Word::Drop => RuleRefusal { silent: true, ..plain(403, "Access denied.".to_owned()) },
         };
         Some(Arc::new(refusal))

@@ -14,14 +14,44 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 
 /// Options that change nothing about the request, or nothing that the gateway sees.
 const IGNORED: [&str; 24] = [
-    "-s", "-S", "-k", "-L", "-v", "-i", "-f", "-N", "-g", "-#", "--silent", "--show-error", "--insecure",
-    "--location", "--verbose", "--include", "--fail", "--no-buffer", "--globoff", "--progress-bar",
-    "--path-as-is", "--http1.1", "--http2", "--fail-with-body",
+    "-s",
+    "-S",
+    "-k",
+    "-L",
+    "-v",
+    "-i",
+    "-f",
+    "-N",
+    "-g",
+    "-#",
+    "--silent",
+    "--show-error",
+    "--insecure",
+    "--location",
+    "--verbose",
+    "--include",
+    "--fail",
+    "--no-buffer",
+    "--globoff",
+    "--progress-bar",
+    "--path-as-is",
+    "--http1.1",
+    "--http2",
+    "--fail-with-body",
 ];
 
 /// The same, with a value.
 const IGNORED_WITH_VALUE: [&str; 11] = [
-    "-o", "-w", "-m", "-x", "--output", "--write-out", "--max-time", "--connect-timeout", "--retry", "--resolve",
+    "-o",
+    "-w",
+    "-m",
+    "-x",
+    "--output",
+    "--write-out",
+    "--max-time",
+    "--connect-timeout",
+    "--retry",
+    "--resolve",
     "--cacert",
 ];
 
@@ -113,7 +143,9 @@ impl Said {
             "--url" => self.url = Some(value()?),
             _ if IGNORED_WITH_VALUE.contains(&option) => drop(value()?),
             _ if option.starts_with('-') => {
-                return Err(format!("curl's `{option}` is not understood here: write the request to a file for `--request`"));
+                return Err(format!(
+                    "curl's `{option}` is not understood here: write the request to a file for `--request`"
+                ));
             }
             url if self.url.is_none() => self.url = Some(url.to_owned()),
             _ => return Err("there is more than one URL".to_owned()),
@@ -163,7 +195,8 @@ impl Said {
             set(&mut headers, header);
         }
         headers.retain(|(_, value)| !value.is_empty());
-        if let Some((name, _)) = headers.iter().find(|(n, v)| [n, v].iter().any(|t| t.contains(['\r', '\n']))) {
+        if let Some((name, _)) = headers.iter().find(|(n, v)| [n, v].iter().any(|t| t.contains(['\r', '\n'])))
+        {
             return Err(format!("the header `{}` holds a line end", name.escape_default()));
         }
         Ok(RawRequest::new(&format!("{method} {target} HTTP/1.1"), &headers, body))
@@ -254,9 +287,14 @@ mod tests {
     fn data_makes_a_post_with_its_type_and_length() {
         let post = text("curl -d a=1 -d 'b=2 3' http://x/");
         assert!(post.starts_with("POST / HTTP/1.1\n"), "{post}");
-        assert!(post.ends_with("Content-Type: application/x-www-form-urlencoded\nContent-Length: 9\n\na=1&b=2 3"));
+        assert!(
+            post.ends_with("Content-Type: application/x-www-form-urlencoded\nContent-Length: 9\n\na=1&b=2 3")
+        );
         let json = text("curl --json '{\"a\":1}' -H 'X-A: b' http://x/");
-        assert!(json.contains("Accept: application/json\nContent-Type: application/json\nX-A: b\n"), "{json}");
+        assert!(
+            json.contains("Accept: application/json\nContent-Type: application/json\nX-A: b\n"),
+            "{json}"
+        );
         assert!(text("curl -G --data-urlencode 'q=a b' http://x/?p=1").starts_with("GET /?p=1&q=a%20b HTTP"));
     }
 

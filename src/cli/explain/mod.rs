@@ -14,7 +14,7 @@ use std::sync::Arc;
 use clap::Args;
 use http::StatusCode;
 
-use self::told::{Told, Policy};
+use self::told::{Policy, Told};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{Options, check, inputs, render};
@@ -121,7 +121,9 @@ fn assumed(user: Option<String>, tier: Option<String>, roles: Vec<String>) -> Re
         (Some(name), _) => Ok(Assumed::User { name, roles }),
         (None, Some(tier)) => Ok(Assumed::Key { tier, scopes: roles }),
         (None, None) if roles.is_empty() => Ok(Assumed::AsSent),
-        (None, None) => Err(Failure::problem("`--role` needs `--user` or `--api-key-tier`: whose role it is")),
+        (None, None) => {
+            Err(Failure::problem("`--role` needs `--user` or `--api-key-tier`: whose role it is"))
+        }
     }
 }
 

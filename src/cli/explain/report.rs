@@ -75,7 +75,14 @@ fn push_forwarded(text: &mut String, told: &Told) {
         return;
     };
     let sent = &forwarded.sent;
-    let _ = writeln!(text, "forwarded: {} {} to {} ({})", sent.method, sent.target, sent.service, forwarded.urls.join(", "));
+    let _ = writeln!(
+        text,
+        "forwarded: {} {} to {} ({})",
+        sent.method,
+        sent.target,
+        sent.service,
+        forwarded.urls.join(", ")
+    );
     let _ = writeln!(text, "  body: {} bytes", sent.body_bytes);
     let names = |names: &[String]| if names.is_empty() { "none".to_owned() } else { names.join(", ") };
     let _ = writeln!(text, "  headers set: {}", names(&sent.set));

@@ -166,7 +166,11 @@ impl Told {
             .map(|spent| StageTold {
                 stage: spent.stage.label(),
                 verdict: if spent.stage == ended.reached { last_verdict(&ended) } else { "passed" },
-                code: ended.code.as_deref().filter(|_| ended.refused_at == Some(spent.stage)).map(str::to_owned),
+                code: ended
+                    .code
+                    .as_deref()
+                    .filter(|_| ended.refused_at == Some(spent.stage))
+                    .map(str::to_owned),
                 duration_us: Some(micros(spent.time)),
                 rules: rules.extract_if(.., |rule| stage_of(rule.hook) == spent.stage.label()).collect(),
             })

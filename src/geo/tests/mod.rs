@@ -54,7 +54,8 @@ fn configured(folder: &Path, text: &str) -> Config {
         writable_by_all: false,
     };
     let inputs = Inputs {
-        environment: [("BACKEND_SESSION_SECRET".to_owned(), "q8Zr2vX7nB4kL9wT1yD6cF3hJ5mP0sAe".to_owned())].into(),
+        environment: [("BACKEND_SESSION_SECRET".to_owned(), "q8Zr2vX7nB4kL9wT1yD6cF3hJ5mP0sAe".to_owned())]
+            .into(),
         ..inputs
     };
     let loaded = load(&inputs);
@@ -135,7 +136,10 @@ fn an_absent_database_is_a_warning_at_the_line_that_names_it() {
 #[test]
 fn a_file_that_is_no_database_is_an_error_at_the_line_that_names_it() {
     let (_, problems) = geo(Some(b"<html>Please sign in to download</html>"), None);
-    assert!(problems.contains("error: `geo.country`: country is no database in MaxMind's format"), "{problems}");
+    assert!(
+        problems.contains("error: `geo.country`: country is no database in MaxMind's format"),
+        "{problems}"
+    );
     assert!(problems.contains("config.toml:2:11"), "{problems}");
     let (_, problems) = geo(Some(b""), None);
     assert!(problems.contains("is no database"), "{problems}");

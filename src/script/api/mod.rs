@@ -1,10 +1,13 @@
 //! The vocabulary of scripts, one file a word. Everything here is bounded by its input, and the input by the sandbox.
 
 mod address;
+mod body;
 mod counter;
+mod denied;
 mod geo;
 mod identity;
 mod info;
+mod json_body;
 mod kv;
 mod limit;
 mod list;
@@ -13,12 +16,15 @@ mod net;
 mod patterns;
 mod request;
 mod response;
+mod response_body;
 mod text;
 mod time;
+mod upstream;
 mod vars;
 mod verbs;
 
 pub(super) use address::Ip;
+pub(super) use denied::Denied;
 pub(super) use info::Info;
 pub(super) use patterns::{glob, pattern};
 pub(super) use response::{
@@ -26,6 +32,7 @@ pub(super) use response::{
 };
 pub(super) use text::replaced;
 pub(super) use time::{parse_clock_time, zone};
+pub(super) use upstream::Up;
 pub(super) use verbs::VERBS;
 
 use std::any::TypeId;
@@ -44,6 +51,11 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
     time::register(&mut module);
     vars::register(&mut module);
     response::register(&mut module);
+    body::register(&mut module);
+    json_body::register(&mut module);
+    upstream::register(&mut module);
+    response_body::register(&mut module);
+    denied::register(&mut module);
     info::register(&mut module);
     module.build_index();
     module.into()
@@ -80,6 +92,9 @@ pub(super) fn type_named(name: &str) -> Option<TypeId> {
         "User" => TypeId::of::<identity::User>(),
         "Session" => TypeId::of::<identity::Session>(),
         "ApiKey" => TypeId::of::<identity::ApiKey>(),
+        "Body" => TypeId::of::<body::Body>(),
+        "JsonBody" => TypeId::of::<json_body::JsonBody>(),
+        "ResponseBody" => TypeId::of::<response_body::ResponseBody>(),
         "Route" => TypeId::of::<identity::Route>(),
         _ => return None,
     })

@@ -118,6 +118,22 @@ fn remove(draft: &mut Draft, name: &HeaderName, cookie: &str) {
     }
 }
 
+/// A `Set-Cookie` line with `Secure` and `HttpOnly`.
+fn secured(line: &HeaderValue) -> HeaderValue {
+    let has = |word: &str| {
+        let attributes = line.as_bytes().split(|b| *b == b';').skip(1);
+        attributes.map(<[u8]>::trim_ascii).any(|a| a.eq_ignore_ascii_case(word.as_bytes()))
+    };
+    let mut bytes = line.as_bytes().to_vec();
+    for word in ["Secure", "HttpOnly"] {
+        if !has(word) {
+            bytes.extend_from_slice(b"; ");
+            bytes.extend_from_slice(word.as_bytes());
+        }
+    }
+    HeaderValue::from_bytes(&bytes).unwrap_or_else(|_| line.clone())
+}
+
 /// Sets a header in place of what stands there.
 fn put(call: &Call, draft: &mut Draft, name: HeaderName, value: HeaderValue) -> Raised<()> {
     let cookie = &call.facts.session_cookie;
@@ -206,6 +222,22 @@ mod res {
         let cookie = res.0.facts.session_cookie.clone();
         change(&res.0, |draft| {
             remove(draft, &name, &cookie);
+            Ok(())
+        })
+    }
+
+    /// Adds `Secure` and `HttpOnly` to every cookie that the answer sets and that lacks them.
+    #[rhai_fn(return_raw)]
+    pub fn secure_cookies(res: &mut Response) -> Raised<()> {
+        if !look(&res.0, |_, headers| headers.contains_key(SET_COOKIE))? {
+            return res.0.still_open();
+        }
+        change(&res.0, |draft| {
+            let lines: Vec<_> = draft.headers.get_all(SET_COOKIE).iter().map(secured).collect();
+            draft.headers.remove(SET_COOKIE);
+            for line in lines {
+                draft.headers.append(SET_COOKIE, line);
+            }
             Ok(())
         })
     }

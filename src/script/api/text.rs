@@ -17,7 +17,7 @@ pub(super) fn module() -> Module {
 }
 
 /// Pays for work over `bytes` of input, so that a loop of native calls ends as a loop of operations does.
-fn pay(bytes: usize) -> Raised<()> {
+pub(super) fn pay(bytes: usize) -> Raised<()> {
     // The stop itself is raised by the next operation; an error here only saves the work.
     let cost = u64::try_from(bytes / BYTES_PER_OP).unwrap_or(u64::MAX);
     if budget::charge(cost) { Err(error("the budget is spent")) } else { Ok(()) }

@@ -13,10 +13,11 @@ use crate::script::verdict::{
 };
 
 /// A verb as the checker knows it: name, number of arguments, which argument is the code.
-pub(in crate::script) const VERBS: [(&str, usize, Option<usize>); 7] = [
+pub(in crate::script) const VERBS: [(&str, usize, Option<usize>); 8] = [
     ("deny", 3, Some(1)),
     ("throttle", 3, Some(1)),
     ("redirect", 2, Some(1)),
+    ("challenge", 2, Some(1)),
     ("drop", 1, Some(0)),
     ("allow", 1, Some(0)),
     ("score", 2, Some(1)),
@@ -97,6 +98,21 @@ mod verbs {
                 Err(error("a redirect leads to a path of this site, such as \"/help\""))
             }
         })
+    }
+
+    /// Asks for something first: `"login"` answers 401, and sends a person who opens a page to sign in. Whoever is
+    /// signed in has passed it.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn challenge(ctx: NativeCallContext<'_>, kind: &str, code: &str) -> Raised<()> {
+        let call = Call::of(&ctx)?;
+        call.still_open()?;
+        if kind != "login" {
+            return Err(error("the only challenge of this version is \"login\""));
+        }
+        if call.facts.user().is_some() {
+            return checked_code(&call, code).map(std::mem::drop);
+        }
+        decide(&ctx, code, || Ok(Word::Challenge))
     }
 
     /// Closes the connection without an answer.

@@ -6,7 +6,8 @@ use super::calls::Finding;
 use super::catalogue::CATALOGUE;
 use super::{Look, did_you_mean};
 use crate::script::api::VERBS;
-use crate::script::hook::{Hook, LATER};
+use crate::script::hook::Hook;
+use crate::script::occasion::ON_START;
 
 /// The most parameters of a function: Rhai's own time grows with their square.
 const PARAMETERS_MAX: usize = 16;
@@ -24,11 +25,15 @@ pub(super) fn check_hooks(look: &mut Look<'_>) {
                 let hint = format!("write `fn {hook}({}) {{ … }}`", hook.signature());
                 look.findings.push(Finding::new(position, "PM010", message).hint(hint));
             }
-        } else if LATER.contains(&name.as_str()) {
-            let message = format!("the hook `{name}` is not supported by this version");
-            look.findings.push(Finding::new(position, "PM011", message));
+        } else if name == ON_START {
+            hooks += 1;
+            if arity != 1 {
+                let message = format!("`{ON_START}` takes (info), not {arity} parameters");
+                let hint = format!("write `fn {ON_START}(info) {{ … }}`");
+                look.findings.push(Finding::new(position, "PM010", message).hint(hint));
+            }
         } else if name.starts_with("on") {
-            let near = did_you_mean(&name, Hook::ALL.map(Hook::name));
+            let near = did_you_mean(&name, Hook::ALL.map(Hook::name).into_iter().chain([ON_START]));
             if name.starts_with("on_") || near.is_some() {
                 look.findings
                     .push(Finding::new(position, "PM011", format!("there is no hook `{name}`")).hint(near));

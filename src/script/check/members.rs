@@ -7,19 +7,23 @@ use rhai::{Expr, Position};
 use super::calls::Finding;
 use super::catalogue::{CATALOGUE, Catalogue};
 use super::did_you_mean;
-use crate::script::api::type_named;
+use crate::script::api::{Denied, Up, type_named};
 use crate::script::call::{Request, Response};
-use crate::script::hook::Hook;
+use crate::script::hook::{Hook, Second};
 
 /// A variable with a known type.
 pub(super) type Typed = (String, TypeId);
 
 /// The parameters whose types are known: those of hooks.
 pub(super) fn parameter_types(function: &str, params: &[String]) -> Vec<Typed> {
-    if Hook::named(function).is_none_or(|h| h.arity() != params.len()) {
-        return Vec::new();
-    }
-    params.iter().cloned().zip([TypeId::of::<Request>(), TypeId::of::<Response>()]).collect()
+    let Some(hook) = Hook::named(function).filter(|h| h.arity() == params.len()) else { return Vec::new() };
+    let second = match hook.second() {
+        Second::Nothing => None,
+        Second::Upstream => Some(TypeId::of::<Up>()),
+        Second::Response => Some(TypeId::of::<Response>()),
+        Second::Verdict => Some(TypeId::of::<Denied>()),
+    };
+    params.iter().cloned().zip([TypeId::of::<Request>()].into_iter().chain(second)).collect()
 }
 
 /// Follows a chain such as `req.geo.country` from a variable of known type.

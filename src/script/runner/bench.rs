@@ -12,11 +12,13 @@ use rhai::{Array, Dynamic, Module, NativeCallContext, export_module, exported_mo
 use super::builder::TestRequest;
 use super::outcome::TestOutcome;
 use crate::base::clock::Clock;
+use crate::base::refusal::Refusal;
 use crate::base::units::parse_duration;
 use crate::script::ask::ask;
 use crate::script::book::Decision;
 use crate::script::budget;
 use crate::script::call::{Raised, error};
+use crate::script::denial::DenialFacts;
 use crate::script::facts::RequestFacts;
 use crate::script::hook::Hook;
 use crate::script::ledger::{Ledger, Outcome};
@@ -98,7 +100,7 @@ impl Bench {
         logs.truncate(LOGS_MAX);
         let trace = trace(&facts, &ledger);
         self.trace.lock().clone_from(&trace);
-        TestOutcome::new(decision, &facts, response, &ledger, request.body(), trace)
+        TestOutcome::new(decision, &facts, response, &mut ledger, trace)
     }
 }
 
@@ -111,23 +113,51 @@ fn judge(
     ledger: &mut Ledger,
     clock: &Clock,
 ) -> Decision {
-    let mut at = |hook: Hook, response: Option<&mut ResponseFacts>| {
+    let at = |hook: Hook, response: Option<&mut ResponseFacts>, ledger: &mut Ledger| {
         let asked = Some(plugin).filter(|p| p.has(hook)).into_iter();
         budget::apart(|| ask(asked, hook, facts, response, ledger, clock))
     };
-    let mut decision = at(Hook::Request, None);
+    let mut decision = at(Hook::Request, None, ledger);
     if matches!(decision, Decision::Pass) {
         facts.identify(request.identity());
-        decision = at(Hook::Auth, None);
+        decision = at(Hook::Auth, None, ledger);
     }
     if matches!(decision, Decision::Pass) {
-        decision = at(Hook::Response, Some(response));
+        facts.give_body(request.body_facts());
+        decision = at(Hook::Body, None, ledger);
     }
-    if let Decision::Refuse { refusal, .. } = &decision {
-        response.status = StatusCode::from_u16(refusal.status).unwrap_or(StatusCode::FORBIDDEN);
+    if matches!(decision, Decision::Pass) {
+        decision = at(Hook::Upstream, None, ledger);
     }
-    at(Hook::Log, Some(&mut response.clone()));
+    if matches!(decision, Decision::Pass) {
+        decision = at(Hook::Response, Some(response), ledger);
+    }
+    if matches!(decision, Decision::Pass) {
+        response.body = Some(request.answer());
+        decision = at(Hook::ResponseBody, Some(response), ledger);
+    }
+    if let Some(denial) = denial_of(&decision) {
+        response.status = StatusCode::from_u16(denial.status).unwrap_or(StatusCode::FORBIDDEN);
+        ledger.refuse(denial);
+        at(Hook::Deny, None, ledger);
+    }
+    at(Hook::Log, Some(&mut ResponseFacts { body: None, ..response.clone() }), ledger);
     decision
+}
+
+/// A refusal as `on_deny` sees it.
+fn denial_of(decision: &Decision) -> Option<DenialFacts> {
+    let (refusal, plugin) = match decision {
+        Decision::Pass => return None,
+        Decision::Refuse { refusal, plugin, .. } => (Refusal::Rule(refusal.clone()), plugin),
+        Decision::Fault { plugin } => (Refusal::PluginFault, plugin),
+    };
+    Some(DenialFacts {
+        plugin: plugin.clone(),
+        code: refusal.code().to_owned(),
+        status: refusal.status().as_u16(),
+        message: refusal.message().into_owned(),
+    })
 }
 
 /// One line a decision: hook, rule, what, code.

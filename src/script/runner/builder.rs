@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use rhai::{Array, Map, Module, export_module, exported_module};
@@ -10,9 +11,10 @@ use crate::base::ids::CorrelationId;
 use crate::base::location::Location;
 use crate::base::target::CanonicalPath;
 use crate::script::api::Ip;
+use crate::script::body::BodyFacts;
 use crate::script::call::{Raised, error};
-use crate::script::geo_facts::GeoFacts;
 use crate::script::facts::{ApiKeyFacts, IdentityFacts, RequestFacts, RouteFacts, SessionFacts, UserFacts};
+use crate::script::geo_facts::GeoFacts;
 use crate::script::response::ResponseFacts;
 
 /// The host of every test's request.
@@ -35,7 +37,7 @@ pub(super) struct TestRequest {
     route: Option<String>,
     tags: Vec<String>,
     identity: IdentityFacts,
-    content_length: u64,
+    body: String,
     upstream_status: StatusCode,
     upstream_headers: HeaderMap,
     upstream_body: String,
@@ -58,7 +60,7 @@ impl TestRequest {
             route: None,
             tags: Vec::new(),
             identity: IdentityFacts::default(),
-            content_length: 0,
+            body: String::new(),
             upstream_status: StatusCode::OK,
             upstream_headers: HeaderMap::new(),
             upstream_body: String::new(),
@@ -85,10 +87,11 @@ impl TestRequest {
                 service: "app".into(),
                 tags: self.tags.clone().into(),
             },
-            content_length: self.content_length,
+            content_length: u64::try_from(self.body.len()).unwrap_or(u64::MAX),
             unix_ms,
             geo: GeoFacts::known(self.location.clone()),
             identity: OnceLock::new(),
+            body: OnceLock::new(),
         }
     }
 
@@ -96,9 +99,10 @@ impl TestRequest {
         let size = u64::try_from(self.upstream_body.len()).unwrap_or(u64::MAX);
         ResponseFacts {
             status: self.upstream_status,
-            headers: self.upstream_headers.clone(),
+            headers: self.answer_headers(),
             size,
             latency_ms: 1,
+            body: None,
         }
     }
 
@@ -106,8 +110,24 @@ impl TestRequest {
         self.identity.clone()
     }
 
-    pub fn body(&self) -> &str {
-        &self.upstream_body
+    /// The body of the request.
+    pub fn body_facts(&self) -> BodyFacts {
+        let kind = self.headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        BodyFacts::new(kind, Bytes::from(self.body.clone()))
+    }
+
+    /// The body of the upstream's answer.
+    pub fn answer(&self) -> Bytes {
+        Bytes::from(self.upstream_body.clone())
+    }
+
+    /// An answer with a body is plain text, unless the test says what it is.
+    fn answer_headers(&self) -> HeaderMap {
+        let mut headers = self.upstream_headers.clone();
+        if !self.upstream_body.is_empty() && !headers.contains_key(header::CONTENT_TYPE) {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+        }
+        headers
     }
 
     /// Whether the test says which route it is; else the plugin's choice of routes is not looked at.
@@ -122,9 +142,9 @@ impl TestRequest {
 
     fn with_body(&mut self, kind: &'static str, text: &str) -> Self {
         self.with(|r| {
-            r.content_length = u64::try_from(text.len()).unwrap_or(u64::MAX);
+            text.clone_into(&mut r.body);
             r.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-            r.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(r.content_length));
+            r.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(text.len()));
         })
     }
 }
@@ -235,6 +255,25 @@ mod api {
     pub fn form_body(r: &mut TestRequest, fields: Map) -> TestRequest {
         let text = form(&fields);
         r.with_body("application/x-www-form-urlencoded", &text)
+    }
+
+    /// With that field in its form, beside the others.
+    #[rhai_fn(name = "form")]
+    pub fn form_field(r: &mut TestRequest, name: &str, value: &str) -> TestRequest {
+        let and = if r.body.is_empty() { "" } else { "&" };
+        let text = format!("{}{and}{}={}", r.body, form_escaped(name), form_escaped(value));
+        r.with_body("application/x-www-form-urlencoded", &text)
+    }
+
+    /// With that body: plain text, unless a header before it says what it is.
+    #[rhai_fn(name = "body")]
+    pub fn plain_body(r: &mut TestRequest, text: &str) -> TestRequest {
+        let kind = r.headers.get(header::CONTENT_TYPE).cloned();
+        let mut with = r.with_body("text/plain", text);
+        if let Some(kind) = kind {
+            with.headers.insert(header::CONTENT_TYPE, kind);
+        }
+        with
     }
 
     /// Signed in as that user.

@@ -28,10 +28,11 @@ impl TestOutcome {
         decision: Decision,
         facts: &RequestFacts,
         response: ResponseFacts,
-        ledger: &Ledger,
-        body: &str,
+        ledger: &mut Ledger,
         trace: String,
     ) -> Self {
+        let body = response.body.as_deref().map(String::from_utf8_lossy).unwrap_or_default().into_owned();
+        let (outgoing, words) = (ledger.take_outgoing(), ledger.take_words());
         let refused = |r: &Refusal, action| {
             (action, r.status().as_u16(), r.code().to_owned(), r.message().into_owned())
         };
@@ -39,12 +40,7 @@ impl TestOutcome {
         let (action, status, code, text) = match decision {
             Decision::Pass => {
                 let code = ledger.notes().iter().rev().find(|n| n.outcome == Outcome::Allow);
-                (
-                    "pass",
-                    response.status.as_u16(),
-                    code.map(|n| n.code.to_string()).unwrap_or_default(),
-                    body.to_owned(),
-                )
+                ("pass", response.status.as_u16(), code.map(|n| n.code.to_string()).unwrap_or_default(), body)
             }
             Decision::Refuse { refusal, .. } => {
                 refused(&Refusal::Rule(refusal), refusals.map_or("deny", |n| n.outcome.word()))
@@ -57,9 +53,13 @@ impl TestOutcome {
             code,
             score: ledger.score(),
             trace,
-            body: text,
-            headers: if action == "pass" { response.headers } else { HeaderMap::new() },
-            upstream_headers: facts.headers.clone(),
+            body: if action == "pass" { text } else { words.message.unwrap_or(text) },
+            headers: if action == "pass" { response.headers } else { words.headers.into_iter().collect() },
+            upstream_headers: {
+                let mut headers = facts.headers.clone();
+                outgoing.apply(&mut headers);
+                headers
+            },
             tags: ledger.tags().map(str::to_owned).collect(),
         }
     }

@@ -97,7 +97,9 @@ impl Assumed {
                 let says_site = ["origin", "sec-fetch-site", "referer"];
                 if says_site.iter().all(|header| request.value(header).is_none()) {
                     request.add("Sec-Fetch-Site", "same-origin");
-                    remarks.push("`Sec-Fetch-Site: same-origin` was added, as a page of this site sends it".to_owned());
+                    remarks.push(
+                        "`Sec-Fetch-Site: same-origin` was added, as a page of this site sends it".to_owned(),
+                    );
                 }
                 Ok(())
             }

@@ -6,9 +6,6 @@ mod exchange;
 mod folder;
 mod request;
 
-
-
-
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
@@ -97,7 +94,8 @@ pub enum PlayError {
 pub fn play(snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
     // Scripts run on a worker's stack.
     let worker = thread::Builder::new().name("explain".to_owned()).stack_size(STACK_BYTES);
-    let handle = worker.spawn(move || play_here(snapshot, play)).map_err(io_error("cannot start a thread"))?;
+    let handle =
+        worker.spawn(move || play_here(snapshot, play)).map_err(io_error("cannot start a thread"))?;
     handle.join().unwrap_or_else(|_| {
         Err(PlayError::Io { what: "the play ended early", source: io::ErrorKind::Other.into() })
     })
@@ -123,11 +121,7 @@ fn play_here(mut snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
     played
 }
 
-async fn perform(
-    gateway: &Arc<Gateway>,
-    play: Play,
-    mut remarks: Vec<String>,
-) -> Result<Played, PlayError> {
+async fn perform(gateway: &Arc<Gateway>, play: Play, mut remarks: Vec<String>) -> Result<Played, PlayError> {
     let Play { mut request, client, assumed, upstream } = play;
     assumed.put_into(&mut request, gateway, &mut remarks).await.map_err(PlayError::Assumed)?;
     let rehearsal = Rc::new(Rehearsal::new(gateway.clock.clone(), upstream));

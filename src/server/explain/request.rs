@@ -20,7 +20,9 @@ pub enum BadRequest {
     #[error("the request is larger than 16 MiB")]
     TooLarge,
     /// The body is shorter than it says.
-    #[error("`Content-Length` says {said} bytes, and {found} bytes of a body follow: the gateway would wait for the rest")]
+    #[error(
+        "`Content-Length` says {said} bytes, and {found} bytes of a body follow: the gateway would wait for the rest"
+    )]
     Short {
         /// What the header says.
         said: usize,
@@ -101,7 +103,8 @@ impl RawRequest {
 
     /// Adds a header; a cookie joins those that are there.
     pub(super) fn add(&mut self, name: &str, value: &str) {
-        let cookies = (name == "Cookie").then(|| self.head.iter_mut().skip(1).find(|l| is_named(l, "cookie")));
+        let cookies =
+            (name == "Cookie").then(|| self.head.iter_mut().skip(1).find(|l| is_named(l, "cookie")));
         match cookies.flatten() {
             Some(line) => line.extend(format!("; {value}").into_bytes()),
             None => self.head.push(format!("{name}: {value}").into_bytes()),
