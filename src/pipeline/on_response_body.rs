@@ -56,7 +56,7 @@ pub async fn on_response_body(
 }
 
 /// Up to how many bytes of the answer somebody wants to see; `None` where nobody does, or where there is nothing to see:
-/// no body, a compressed one, or one that has no end, such as a stream of events.
+/// no body, a compressed one, a part of one, or one that has no end, such as a stream of events.
 fn asked_for(response: &Response<Body>, snapshot: &Snapshot, trail: &Trail) -> Option<u64> {
     let facts = trail.facts.as_deref().filter(|_| snapshot.rules.interested(Hook::ResponseBody))?;
     let headers = response.headers();
@@ -65,7 +65,10 @@ fn asked_for(response: &Response<Body>, snapshot: &Snapshot, trail: &Trail) -> O
     let has_body = facts.method != http::Method::HEAD
         && !matches!(
             response.status(),
-            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED
+            StatusCode::NO_CONTENT
+                | StatusCode::RESET_CONTENT
+                | StatusCode::PARTIAL_CONTENT
+                | StatusCode::NOT_MODIFIED
         );
     let is_encoded = headers.get(CONTENT_ENCODING).is_some_and(|v| v != "identity");
     let is_endless = kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");

@@ -1,7 +1,7 @@
 //! Stage 14, between thresholds and upstream: rules on what goes upstream.
 
 use http::HeaderMap;
-use http::header::{ACCEPT_ENCODING, HeaderValue};
+use http::header::{ACCEPT_ENCODING, HeaderValue, IF_RANGE, RANGE};
 
 use super::gateway::Gateway;
 use super::rules::ask;
@@ -43,12 +43,15 @@ impl Changes {
         self.outgoing.timeout
     }
 
-    /// Makes the changes. Where a plugin asks for the bodies of answers the upstream is asked not to compress them: the
-    /// gateway decompresses nothing, and what it cannot read no rule could judge (RFC 9110 section 12.5.3).
+    /// Makes the changes. Where a plugin asks for the bodies of answers, the upstream is asked for them whole and not
+    /// compressed: the gateway decompresses nothing, and piece by piece anything would get past a rule (RFC 9110
+    /// sections 12.5.3 and 14.2).
     pub fn apply(&self, headers: &mut HeaderMap) {
         self.outgoing.apply(headers);
         if self.plain_answer {
             headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            headers.remove(RANGE);
+            headers.remove(IF_RANGE);
         }
     }
 }

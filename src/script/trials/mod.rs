@@ -1,6 +1,7 @@
 //! Tests of the whole floor: plugins made on the spot, and what comes of them.
 
 mod checker;
+mod remembering;
 mod running;
 mod sandbox;
 mod shipped;
@@ -124,6 +125,7 @@ fn respond(main: &str, headers: &[(&'static str, &str)]) -> (String, ResponseFac
         headers: http::HeaderMap::new(),
         size: 0,
         latency_ms: 0,
+        body: None,
     };
     for (name, value) in headers {
         head.headers.append(*name, value.parse().unwrap());
