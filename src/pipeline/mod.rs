@@ -12,6 +12,7 @@ pub mod client;
 pub mod closing;
 pub mod cors;
 pub mod durable;
+mod effects;
 pub mod endpoints;
 pub mod envelope;
 pub mod finish;

@@ -67,7 +67,10 @@ impl Ground {
 
     fn tests(&self, names: &[String]) -> (TestReport, Problems) {
         let root = self.0.path();
-        run_tests(Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root }, names)
+        run_tests(
+            Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root },
+            TestPlan { names, coverage: false },
+        )
     }
 }
 

@@ -11,7 +11,7 @@ fn ask(book: &Arc<RuleBook>, target: &'static str) -> String {
 
 fn start(book: &Arc<RuleBook>, booting: bool) -> Vec<Note> {
     let book = book.clone();
-    on_worker(move || book.start(booting, &still()))
+    on_worker(move || book.start(booting, &still()).notes)
 }
 
 #[test]
