@@ -11,13 +11,17 @@ mod client;
 mod cors;
 mod drain;
 mod envelope;
+mod explain;
 mod forget;
 mod forward;
+mod geo;
 mod harness;
 mod jwt_security;
 mod keys;
 mod lockout;
 mod metrics;
+#[path = "../../src/geo/tests/writer.rs"]
+mod mmdb;
 mod oidc;
 mod oidc_code_flow;
 mod origin;
