@@ -4,6 +4,7 @@
 
 mod api;
 mod ask;
+mod attack;
 mod body;
 mod book;
 mod braces;
