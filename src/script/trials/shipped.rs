@@ -37,7 +37,8 @@ fn every_shipped_plugin_loads_without_a_finding() {
 fn every_shipped_plugins_own_tests_pass() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (plugins, scripts) = folder(root);
-    let (report, problems) = run_tests(Folders { plugins: &plugins, scripts: &scripts, root }, &[]);
+    let (report, problems) =
+        run_tests(Folders { plugins: &plugins, scripts: &scripts, root }, TestPlan::default());
     assert!(problems.is_empty(), "{}", problems.render());
     let failed: Vec<_> = report.cases.iter().filter_map(|c| c.message.clone()).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
