@@ -265,6 +265,26 @@ fn what_was_saved_is_there_again_and_names_nobody() {
 }
 
 #[test]
+fn what_was_saved_is_kept_as_the_manifest_says_and_not_as_a_default_does() {
+    let state = State::default();
+    let space = state.space("p");
+    let row = |list: &str, n: usize| StateRow {
+        plugin: "p".to_owned(),
+        list: list.to_owned(),
+        key: format!("k:{n}"),
+        value: Some("{\"listed\":\"\"}".to_owned()),
+        expires_ms: None,
+    };
+    let lists = [("many", 100_010, true), ("few", 5, true), ("none", 100, false)]
+        .map(|(name, keys, persist)| (name.to_owned(), Quota { keys, persist, bytes: 64 << 20 }));
+    space.configure(QUOTA, BTreeMap::from(lists), false);
+    state.load((0..100_010).map(|n| row("many", n)));
+    state.load((0..10).flat_map(|n| [row("few", n), row("none", n)]));
+    let count = |list| space.real.list(list).table.keys();
+    assert_eq!((count("many"), count("few"), count("none")), (100_010, 5, 0));
+}
+
+#[test]
 fn changes_that_were_not_saved_come_again_with_their_newest_value() {
     let state = State::default();
     let view = view_of(&state, false);
