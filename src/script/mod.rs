@@ -4,6 +4,7 @@
 
 mod api;
 mod ask;
+mod asks_geo;
 mod body;
 mod book;
 mod braces;
