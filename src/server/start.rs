@@ -83,8 +83,7 @@ pub fn gateway(
     if wants_assertions(config) {
         assertions.prepare()?;
     }
-    let state = remember::load(&store, clock.unix_ms())?;
-    snapshot.rules.remember_in(&state);
+    let state = remember::load(&store, &mut snapshot.rules, clock.unix_ms())?;
     let auth = load_auth(&snapshot, &store, &clock)?;
     let federated = Federated::new(Arc::new(Durable(store.clone())));
     federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
