@@ -147,6 +147,12 @@ impl RuleBook {
         self.plugins.iter().map(info).collect()
     }
 
+    /// The names of plugins that are not off and ask where clients are.
+    pub fn asks_geo(&self) -> impl Iterator<Item = &str> {
+        let on = self.plugins.iter().filter(|p| p.manifest.mode != Mode::Off);
+        on.filter(|p| super::asks_geo::asks_geo(&p.ast)).map(|p| &*p.name)
+    }
+
     /// Whether any plugin has that hook and is not off. Cheap: without interest no facts need be gathered.
     pub fn interested(&self, hook: Hook) -> bool {
         !self.by_hook[hook.index()].is_empty()

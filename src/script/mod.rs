@@ -5,6 +5,7 @@
 mod api;
 mod ask;
 mod attack;
+mod asks_geo;
 mod body;
 mod book;
 mod braces;
