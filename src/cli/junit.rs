@@ -1,4 +1,4 @@
-//! The results of cases as JUnit's XML, which build servers read: one suite a plugin.
+//! The results of cases as `JUnit` XML, which build servers read: one suite a plugin.
 
 use std::fmt::Write as _;
 
@@ -103,7 +103,9 @@ fn escaped(text: &str) -> String {
             '\n' | '\t' => {
                 let _ = write!(out, "&#{};", u32::from(c));
             }
-            c if c < ' ' || matches!(c, '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}') => out.push('\u{fffd}'),
+            c if c < ' ' || matches!(c, '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}') => {
+                out.push('\u{fffd}')
+            }
             c => out.push(c),
         }
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Setup, gateway::BINARY, gateway::verb};
+use crate::harness::{Setup, gateway::BINARY, gateway::manifest, gateway::verb};
 
 /// Longest wait for a line.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ const RULE: &str = r#"fn on_request(req) {
     if req.path == "/shut" {
         deny(403, "mine.shut", "Shut.");
     }
-    let words = ["a"].filter(|w| req.path == "/" + w);
+    let words = ["a"].filter(|w| req.path == `/${settings::n}${w}`);
     if rank::of(req) > 5 { score(1, "mine.high"); }
     switch req.method {
         "PUT" => deny(405, "mine.put", "No."),
@@ -41,6 +41,10 @@ fn high() {
 fn mine(tests: &str) -> tempfile::TempDir {
     Setup::new("")
         .plugin("mine", RULE)
+        .file(
+            "plugins/mine/plugin.toml",
+            &(manifest("mine", "enforce") + "[settings.n]\ntype = \"int\"\ndefault = 1\n"),
+        )
         .file("plugins/mine/lib/rank.rhai", RANK)
         .file("plugins/mine/tests/a.rhai", tests)
         .folder()

@@ -9,8 +9,8 @@ mod select;
 
 #[cfg(test)]
 pub(super) use builder::plain_facts;
-pub use coverage::{Missed, PluginCoverage, Share};
 pub(super) use coverage::Probe;
+pub use coverage::{Missed, PluginCoverage, Share};
 pub use select::TestPlan;
 
 use std::collections::BTreeMap;
@@ -266,7 +266,8 @@ fn cases(source: &Source, ast: &AST, problems: &mut Problems) -> Vec<String> {
 fn line_of(source: &Source, function: &str) -> usize {
     let begins = |line: &str| {
         let rest = line.split_once("fn ").map(|(_, rest)| rest.trim_start());
-        rest.and_then(|rest| rest.strip_prefix(function)).is_some_and(|rest| rest.trim_start().starts_with('('))
+        rest.and_then(|rest| rest.strip_prefix(function))
+            .is_some_and(|rest| rest.trim_start().starts_with('('))
     };
     source.text.lines().position(begins).map_or(1, |line| line + 1)
 }
