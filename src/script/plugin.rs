@@ -67,7 +67,8 @@ impl Plugin {
         let mut manifest = manifest?;
         let settings = effective(&mut manifest, word, &mut reader.problems);
         let lists = state::load_lists(&folder, &manifest, reader);
-        let (code, problems) = Code::compile(&main?, lib, shared, &manifest.settings, &settings);
+        let (code, problems) =
+            Code::compile(&main?, lib, &about(name, &manifest), shared, &manifest.settings, &settings);
         reader.problems.append(problems);
         let code = code?;
         reader.problems.append(schedule::check(&manifest.schedules, &code.ast));
@@ -171,11 +172,12 @@ impl Code {
     fn compile(
         main: &Source,
         lib: Vec<(String, Source)>,
+        about: &Extras,
         shared: &Library,
         declared: &BTreeMap<String, Setting>,
         settings: &BTreeMap<String, Dynamic>,
     ) -> (Option<Self>, Problems) {
-        let outer = shared.around(&Extras::default());
+        let outer = shared.around(about);
         let (lib, mut problems) = Library::compile(lib, &with_settings(&outer, settings));
         let mut around = lib.around(&outer);
         let constants = match compile::constants(main, &with_settings(&around, settings)) {
@@ -231,6 +233,16 @@ fn all_constants(
     }
     let all: Vec<Constant> = seen.into_iter().map(|(c, _)| c).collect();
     compile::constant_module(&all)
+}
+
+/// The namespace `plugin::`: what a script may know of itself.
+fn about(name: &str, manifest: &Manifest) -> Extras {
+    let mut module = Module::new();
+    module.set_var("name", name.to_owned());
+    module.set_var("version", manifest.version.clone());
+    module.set_var("mode", mode_word(manifest.mode).to_owned());
+    module.build_index();
+    Extras { namespaces: vec![("plugin".to_owned(), module.into())], constants: Vec::new() }
 }
 
 fn with_settings(around: &Extras, settings: &BTreeMap<String, Dynamic>) -> Extras {
