@@ -243,6 +243,22 @@ fn every_case_starts_with_an_empty_memory_the_manifests_settings_and_the_same_cl
 }
 
 #[test]
+fn a_broken_plugin_keeps_its_own_cases_from_running_and_nobody_elses_that_are_named() {
+    let folder = Setup::new("")
+        .plugin("good", "fn on_request(req) { }")
+        .file("plugins/good/tests/a.rhai", "fn test_fine() { assert(true); }")
+        .plugin("bad", "fn on_request(req) { oh!! }")
+        .folder();
+    let good = run(folder.path(), "test good");
+    assert_eq!(code(&good), 0, "{}", said(&good));
+    for line in ["test", "test bad", "test good bad"] {
+        let bad = run(folder.path(), line);
+        assert_eq!(code(&bad), 1, "{line}");
+        assert!(said(&bad).contains("plugins/bad/main.rhai:1:"), "{}", said(&bad));
+    }
+}
+
+#[test]
 fn check_compiles_the_tests_too() {
     let folder = mine("fn test_x() {\n    asert(true);\n    assert(nothing);\n}");
     let check = run(folder.path(), "check");

@@ -1,5 +1,6 @@
 //! Which cases are asked for: those of plugins by name, or single ones by theirs.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::nearest::nearest;
@@ -44,6 +45,14 @@ impl TestPlan<'_> {
     /// Whether only some cases of a plugin are run: then nobody is told of those that are not there.
     pub(super) fn picks_cases(&self) -> bool {
         self.cases().next().is_some()
+    }
+
+    /// Whether a problem keeps what was asked for from being run. Below `plugins` it is that plugin's alone.
+    pub(super) fn concerns(&self, problem: &Problem, plugins: &Path) -> bool {
+        let file = problem.place.as_ref().map(|p| &*p.file).or(problem.origin.as_deref());
+        let below = file.and_then(|file| Path::new(file).strip_prefix(plugins).ok());
+        let plugin = below.and_then(|rest| rest.components().next()).and_then(|c| c.as_os_str().to_str());
+        plugin.is_none_or(|plugin| self.takes_plugin(plugin))
     }
 
     /// A problem for each plugin that is not there.
