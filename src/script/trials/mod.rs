@@ -123,7 +123,6 @@ fn ending(main: &str) -> Outcome {
 fn respond(main: &str, headers: &[(&'static str, &str)]) -> (String, ResponseFacts) {
     let book = Ground::with(main).book();
     let mut head = ResponseFacts {
-        body: None,
         status: http::StatusCode::OK,
         headers: http::HeaderMap::new(),
         size: 0,
