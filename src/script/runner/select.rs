@@ -72,10 +72,10 @@ impl TestPlan<'_> {
     }
 }
 
-fn hinted<'a>(problem: Problem, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
+fn hinted<'a>(problem: Problem, name: &str, mut known: impl Iterator<Item = &'a str> + Clone) -> Problem {
     match nearest(name, known.clone()) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
-        None if known.clone().next().is_none() => problem.hint("there are none at all"),
+        None if known.next().is_none() => problem.hint("there are none at all"),
         None => problem,
     }
 }
