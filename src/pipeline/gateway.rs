@@ -17,7 +17,7 @@ use crate::live::Live;
 use crate::live::policy::PolicyBoard;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::{Pool, Upstreams};
-use crate::script::{Note, State};
+use crate::script::{Board, Note, State};
 use crate::store::Store;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
@@ -42,6 +42,8 @@ pub struct Gateway {
     pub store: Store,
     /// What rules remember.
     pub state: State,
+    /// How rules stand: what they did, and whether they tripped.
+    pub standing: Board,
     /// The services' health.
     pub upstreams: Arc<Upstreams>,
     /// The clock.

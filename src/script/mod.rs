@@ -32,6 +32,7 @@ mod runner;
 mod schedule;
 mod settings;
 mod source;
+mod standing;
 mod state;
 mod strict;
 #[cfg(test)]
@@ -51,4 +52,5 @@ pub use outgoing::Outgoing;
 pub use response::ResponseFacts;
 pub use runner::{TestCase, TestReport, check_tests, run_tests};
 pub use schedule::{Job, Timetable};
+pub use standing::{Alarm, Board, Counts, Trip};
 pub use state::{CHANGES_MAX as STATE_CHANGES_MAX, State, StateRow, StateSize};

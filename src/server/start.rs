@@ -34,6 +34,7 @@ use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::{handle, unparsed};
 use crate::proxy::{Pool, State, Upstreams};
+use crate::script::Board;
 use crate::store::{self, OpenError, Store};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
@@ -85,6 +86,8 @@ pub fn gateway(
     }
     let state = remember::load(&store, clock.unix_ms())?;
     snapshot.rules.remember_in(&state);
+    let standing = Board::new(store.pseudonym_key().expose());
+    snapshot.rules.stand_on(&standing, clock.unix_ms());
     let auth = load_auth(&snapshot, &store, &clock)?;
     let federated = Federated::new(Arc::new(Durable(store.clone())));
     federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
@@ -101,6 +104,7 @@ pub fn gateway(
         tried_ms: now,
         problems: Arc::new(problems),
         needs_restart: Vec::new(),
+        plugin_files: Arc::new(snapshot.rules.file_hashes().clone()),
     };
     let gateway = Arc::new(Gateway {
         live: Live::new(Arc::new(snapshot)),
@@ -113,6 +117,7 @@ pub fn gateway(
         pseudonyms: Pseudonymiser::new(store.pseudonym_key().expose()),
         store,
         state,
+        standing,
         upstreams,
         clock,
         metrics: Arc::clone(metrics),
@@ -154,6 +159,9 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         metrics.log_lines_dropped(gateway.logs.sink().dropped());
         for size in gateway.state.sizes() {
             metrics.state(&size.plugin, size.keys, size.bytes, size.evicted, size.lost);
+        }
+        for plugin in gateway.live.current().rules.plugins() {
+            metrics.plugin_state(&plugin.name, plugin.state());
         }
         for service in gateway.upstreams.status() {
             metrics.upstream_up(&service.name, service.state != State::Down);
