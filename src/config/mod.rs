@@ -26,6 +26,7 @@ mod secrets;
 mod server;
 mod services;
 mod session;
+mod shown;
 mod storage;
 mod switch;
 mod thresholds;
@@ -54,6 +55,7 @@ pub use routes::{AuthNeed, Credential, Destination, Respond, Route, RouteLimits,
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
 pub use services::Service;
+pub use shown::{ShownKey, shown, shown_keys};
 pub use session::{SameSite, Session};
 pub use storage::Storage;
 pub use switch::{SwitchError, Switched, replace_text, switch_mode};

@@ -185,6 +185,8 @@ impl Drop for Closing {
         self.settle_code();
         self.ask_on_log(duration);
         self.count_metrics(duration);
+        let effects = self.trail.ledger.take_effects();
+        self.gateway.deliver(effects);
         self.write_down(self.gateway.clock.unix_ms(), duration);
         self.gateway.metrics.in_flight.dec();
         if let Some(rehearsal) = self.trail.rehearsal.take() {

@@ -13,6 +13,7 @@ pub mod closing;
 pub mod cors;
 pub mod decided;
 pub mod durable;
+mod effects;
 pub mod endpoints;
 pub mod envelope;
 pub mod finish;
@@ -86,6 +87,7 @@ pub fn handle(
     trail.client = Some(canonical(peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
+    trail.enter(Stage::Connection);
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     async move {
         let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;

@@ -58,6 +58,9 @@ pub(super) fn ask<'a>(
             codes: plugin.codes.clone(),
             response: answer.shared.clone(),
             denial: ledger.denial.clone(),
+            facts_before: ledger.facts.clone(),
+            permissions: plugin.manifest.permissions.clone(),
+            occasion: None,
             state: plugin.state(mode == Mode::Enforce),
             said: Mutex::new(Said {
                 vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),
@@ -157,6 +160,12 @@ pub(super) fn enter(
     }
     if !said.vars.is_empty() {
         ledger.vars.insert(plugin.name.clone(), said.vars);
+    }
+    if enforces {
+        ledger.facts.extend(said.facts);
+    }
+    for effect in said.effects {
+        ledger.add_effect(effect, enforces);
     }
     log(plugin, &said.logs, facts, ledger, clock);
     match outcome {

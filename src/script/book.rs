@@ -11,7 +11,7 @@ use super::check;
 use super::engine::Extras;
 use super::facts::RequestFacts;
 use super::hook::Hook;
-use super::ledger::{Ledger, Note};
+use super::ledger::{Ledger, Occasions};
 use super::library::{FILES_MAX, Library};
 use super::manifest::{OnError, is_plugin_name};
 use super::occasion::{self, Reason};
@@ -247,8 +247,8 @@ impl RuleBook {
 
     /// Calls `on_start` of every plugin that is new, or that is another than the one that ran before; at a start, of
     /// all. What they did, and which of them failed. Blocks: not for a worker.
-    pub fn start(&self, booting: bool, clock: &Clock) -> Vec<Note> {
-        let mut notes = Vec::new();
+    pub fn start(&self, booting: bool, clock: &Clock) -> Occasions {
+        let mut account = Occasions::default();
         for plugin in self.plugins.iter().filter(|p| p.manifest.mode != Mode::Off) {
             let seen = plugin.space.seen();
             let fingerprint = plugin.settings_hash();
@@ -265,11 +265,11 @@ impl RuleBook {
                 let info = Info { reason: reason.word(), previous_version: seen.version };
                 let mut ledger = Ledger::new();
                 occasion::start(plugin, info, &mut ledger, clock);
-                notes.extend(ledger.notes().iter().cloned());
+                account.add(ledger);
             }
             plugin.space.see(&plugin.manifest.version, &plugin.hash, &fingerprint);
         }
-        notes
+        account
     }
 
     /// Every schedule of the plugins that are not off.
@@ -279,14 +279,16 @@ impl RuleBook {
     }
 
     /// Runs a scheduled function, unless its plugin is gone or off; what it did. Blocks: not for a worker.
-    pub fn run_job(&self, job: &Job, clock: &Clock) -> Vec<Note> {
+    pub fn run_job(&self, job: &Job, clock: &Clock) -> Occasions {
         let mut ledger = Ledger::new();
         for plugin in self.plugins.iter().filter(|p| p.name == job.plugin && p.manifest.mode != Mode::Off) {
             if let Some(schedule) = plugin.manifest.schedules.iter().find(|s| s.call == job.call) {
                 occasion::scheduled(plugin, &schedule.call, schedule.time, &mut ledger, clock);
             }
         }
-        ledger.notes().to_vec()
+        let mut account = Occasions::default();
+        account.add(ledger);
+        account
     }
 
     pub(super) fn new(mut plugins: Vec<Plugin>, inputs: Vec<(PathBuf, String)>) -> Self {
@@ -297,6 +299,10 @@ impl RuleBook {
         };
         let by_hook = Hook::ALL.map(asked);
         Self { plugins, by_hook, inputs, hashes: BTreeMap::new() }
+    }
+
+    pub(super) fn nth(&self, index: usize) -> Option<&Plugin> {
+        self.plugins.get(index)
     }
 
     pub(super) fn into_plugins(self) -> Vec<Plugin> {

@@ -7,6 +7,7 @@ use super::budget::{CALL_MEMORY_MAX, CALL_OPS_DEFAULT, CALL_OPS_MAX, Limits, REQ
 use super::buffering::{self, Buffering};
 use super::declared::{Setting, read_settings};
 use super::filter::{Filter, RoutePattern};
+use super::permissions::{self, Permissions};
 use super::schedule::{self, Schedule};
 use super::standing::{ErrorBudget, read_budget};
 use super::state::{ListSpec, Quota, read_lists, read_quota};
@@ -34,6 +35,7 @@ pub(super) struct Manifest {
     pub filter: Filter,
     pub limits: Limits,
     pub body: Buffering,
+    pub permissions: Permissions,
     pub settings: BTreeMap<String, Setting>,
     pub lists: BTreeMap<String, ListSpec>,
     pub quota: Quota,
@@ -46,10 +48,7 @@ pub(super) struct Manifest {
 }
 
 /// Keys of the manifest that this version does not have yet.
-const LATER: [(&str, &str); 2] = [
-    ("permissions", "permissions"),
-    ("reload", "reload gates"),
-];
+const LATER: [(&str, &str); 1] = [("reload", "reload gates")];
 
 /// Keys whose origin `config show` tells.
 const ORIGINS: [&str; 7] = ["version", "mode", "priority", "enforce_share", "on_error", "routes", "budget"];
@@ -76,6 +75,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let filter = read_filter(&mut root);
     let limits = read_limits(&mut root);
     let body = buffering::read(&mut root);
+    let permissions = permissions::read(&mut root);
     let settings = read_settings(&mut root);
     let lists = read_lists(&mut root);
     let quota = read_quota(&mut root);
@@ -100,6 +100,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
         filter,
         limits,
         body,
+        permissions,
         settings,
         lists,
         quota,

@@ -18,6 +18,7 @@ use super::library::{FILES_MAX, Library};
 use super::manifest::{self, Manifest};
 use super::meter::LogMeter;
 use super::occasion::ON_START;
+use super::runner::Probe;
 use super::schedule;
 use super::source::{Reader, hex_hash};
 use super::standing::{Board, Record, Share};
@@ -37,6 +38,8 @@ pub(super) struct Plugin {
     pub codes: Arc<BTreeSet<String>>,
     pub hash: String,
     pub log_meter: Mutex<LogMeter>,
+    /// Sees what the scripts reach, while their tests run and only then.
+    pub probe: Option<Probe>,
     /// What the plugin remembers; an empty state of its own until it goes live.
     pub space: Arc<Space>,
     pub lists: Arc<BTreeMap<String, List>>,
@@ -70,7 +73,8 @@ impl Plugin {
         let mut manifest = manifest?;
         let settings = effective(&mut manifest, word, &mut reader.problems);
         let lists = state::load_lists(&folder, &manifest, reader);
-        let (code, problems) = Code::compile(&main?, lib, shared, &manifest.settings, &settings);
+        let (code, problems) =
+            Code::compile(&main?, lib, &about(name, &manifest), shared, &manifest.settings, &settings);
         reader.problems.append(problems);
         let code = code?;
         reader.problems.append(schedule::check(&manifest.schedules, &code.ast));
@@ -88,6 +92,7 @@ impl Plugin {
             hash,
             settings,
             log_meter: Mutex::default(),
+            probe: None,
             space: State::default().space(name),
             lists: Arc::new(lists),
         })
@@ -146,7 +151,7 @@ impl Plugin {
             self.manifest.settings.get(name).ok_or_else(|| format!("there is no setting `{name}`"))?;
         let value = declared.read(value).map_err(|why| format!("the setting `{name}` {why}"))?;
         self.settings.insert(name.to_owned(), value);
-        self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+        self.renew_engine();
         Ok(())
     }
 
@@ -154,7 +159,14 @@ impl Plugin {
     pub fn restore(&mut self, settings: &BTreeMap<String, Dynamic>) {
         self.settings.clone_from(settings);
         self.remember_in(&State::default());
+        self.renew_engine();
+    }
+
+    fn renew_engine(&mut self) {
         self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+        if let Some(probe) = &self.probe {
+            probe.attach(&mut self.engine);
+        }
     }
 
     /// What a test of this plugin may use beside the plugin itself.
@@ -175,11 +187,12 @@ impl Code {
     fn compile(
         main: &Source,
         lib: Vec<(String, Source)>,
+        about: &Extras,
         shared: &Library,
         declared: &BTreeMap<String, Setting>,
         settings: &BTreeMap<String, Dynamic>,
     ) -> (Option<Self>, Problems) {
-        let outer = shared.around(&Extras::default());
+        let outer = shared.around(about);
         let (lib, mut problems) = Library::compile(lib, &with_settings(&outer, settings));
         let mut around = lib.around(&outer);
         let constants = match compile::constants(main, &with_settings(&around, settings)) {
@@ -237,6 +250,16 @@ fn all_constants(
     compile::constant_module(&all)
 }
 
+/// The namespace `plugin::`: what a script may know of itself.
+fn about(name: &str, manifest: &Manifest) -> Extras {
+    let mut module = Module::new();
+    module.set_var("name", name.to_owned());
+    module.set_var("version", manifest.version.clone());
+    module.set_var("mode", mode_word(manifest.mode).to_owned());
+    module.build_index();
+    Extras { namespaces: vec![("plugin".to_owned(), module.into())], constants: Vec::new() }
+}
+
 fn with_settings(around: &Extras, settings: &BTreeMap<String, Dynamic>) -> Extras {
     let mut module = Module::new();
     for (name, value) in settings {
@@ -268,7 +291,7 @@ fn effective(
         problems.push(Problem::of(&word.origin, why));
     }
     for (name, given) in &word.settings {
-        let Some(declared) = manifest.settings.get(name) else {
+        let Some(declared) = manifest.settings.get_mut(name) else {
             let problem = Problem::of(&given.origin, format!("there is no setting `{name}`")).code("PM030");
             let near = nearest(name, manifest.settings.keys().map(String::as_str));
             problems.push(match near {
@@ -278,7 +301,10 @@ fn effective(
             continue;
         };
         match declared.read(&given.value) {
-            Ok(value) => drop(settings.insert(name.clone(), value)),
+            Ok(value) => {
+                settings.insert(name.clone(), value);
+                declared.origin.clone_from(&given.origin);
+            }
             Err(why) => problems.push(Problem::of(&given.origin, format!("`{name}` {why}")).code("PM031")),
         }
     }

@@ -160,7 +160,7 @@ impl Attempts {
         }
         next.rules.remember_in(&gateway.state);
         next.rules.stand_on(&gateway.standing, gateway.clock.unix_ms());
-        gateway.count_notes(&next.rules.start(false, &gateway.clock));
+        gateway.settle(next.rules.start(false, &gateway.clock));
         self.gate.set_connections_max(next.config.server.connections_max);
         let generation = next.generation;
         let plugin_files = Arc::new(next.rules.file_hashes().clone());

@@ -1,6 +1,7 @@
 //! Tests of the whole floor: plugins made on the spot, and what comes of them.
 
 mod checker;
+mod remembering;
 mod running;
 mod sandbox;
 mod shipped;
@@ -66,7 +67,10 @@ impl Ground {
 
     fn tests(&self, names: &[String]) -> (TestReport, Problems) {
         let root = self.0.path();
-        run_tests(Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root }, names)
+        run_tests(
+            Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root },
+            TestPlan { names, coverage: false },
+        )
     }
 }
 
@@ -123,6 +127,7 @@ fn respond(main: &str, headers: &[(&'static str, &str)]) -> (String, ResponseFac
         headers: http::HeaderMap::new(),
         size: 0,
         latency_ms: 0,
+        body: None,
     };
     for (name, value) in headers {
         head.headers.append(*name, value.parse().unwrap());
