@@ -127,6 +127,7 @@ pub fn gateway(
     });
     gateway.settle(gateway.live.current().rules.start(true, &gateway.clock));
     refresh_metrics(metrics, &gateway);
+    alert_of_trips(&gateway);
     Ok(gateway)
 }
 
@@ -148,6 +149,17 @@ fn load_auth(snapshot: &Snapshot, store: &Store, clock: &Clock) -> Result<Auth, 
     let sessions = reader.sessions(now.unix_ms)?.iter().map(session_of).collect();
     auth.sessions.load(sessions, lifetimes(&snapshot.config.session), now);
     Ok(auth)
+}
+
+/// Tells somebody of each plugin that fails or is slow too often.
+fn alert_of_trips(gateway: &Arc<Gateway>) {
+    let told = Arc::downgrade(gateway);
+    gateway.standing.on_trip(Box::new(move |trip| {
+        let Some(gateway) = told.upgrade() else { return };
+        let severity = if trip.change == "back" { "info" } else { "high" };
+        let title = format!("plugin {}", trip.change);
+        gateway.alerts.send(gateway.clock.now(), &trip.plugin, severity, &title, trip.action);
+    }));
 }
 
 /// Numbers that live elsewhere are brought up to date before each scrape.
