@@ -198,7 +198,7 @@ pub(super) fn enter(
             report(plugin, hook, &fault, &rule, facts, ledger, clock);
             ledger.note(plugin.record.counted(note(rule, Outcome::Fault(fault.kind), "".into(), time)));
             // After the answer nothing can be refused any more.
-            if enforces && hook.decides() && plugin.manifest.on_error == OnError::Deny {
+            if enforces && hook != Hook::Log && plugin.manifest.on_error == OnError::Deny {
                 Decision::Fault { plugin: plugin.name.clone() }
             } else {
                 Decision::Pass

@@ -58,8 +58,12 @@ pub struct BodyWish {
     pub read_max: u64,
     /// A body of more bytes is refused with 413.
     pub refuse_over: Option<u64>,
-    /// Whether somebody asks for JSON, so that double keys and deep nesting are refused.
+    /// Whether somebody enforces: what cannot be judged is refused.
+    pub enforced: bool,
+    /// Whether somebody who enforces asks for JSON, so that double keys and deep nesting are refused.
     pub json: bool,
+    /// Whether somebody who enforces asks for something else, so that a body need not be JSON.
+    pub other: bool,
 }
 
 /// What all plugins together decided at one moment.
@@ -201,11 +205,17 @@ impl RuleBook {
             let body = &plugin.manifest.body;
             let wish = wish.get_or_insert_default();
             wish.read_max = wish.read_max.max(body.max);
-            if standing::enforces(plugin, facts) && body.too_large == TooLarge::Deny {
+            // A plugin in shadow refuses nothing, and so nothing is refused for it.
+            if !standing::enforces(plugin, facts) {
+                continue;
+            }
+            wish.enforced = true;
+            if body.too_large == TooLarge::Deny {
                 let least = wish.refuse_over.map_or(body.max, |over| over.min(body.max));
                 wish.refuse_over = Some(least);
             }
             wish.json |= body.request == Wish::Json;
+            wish.other |= body.request != Wish::Json;
         }
         wish
     }

@@ -82,7 +82,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let schedules = schedule::read(&mut root);
     let enforce_share =
         root.fraction("enforce_share", "1.0", "The share of clients that it enforces on; shadow for the rest.");
-    let budget = read_budget(&mut root);
+    let budget = read_budget(&mut root, on_error == Some(OnError::Deny));
     let origins = ORIGINS.map(|key| (key, root.origin(key))).into();
     for (key, what) in LATER {
         if root.value(key, "table", "Not in this version.").is_some() {

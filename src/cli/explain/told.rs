@@ -218,7 +218,7 @@ fn last_verdict(ended: &Ended) -> &'static str {
     match (ended.status, ended.refused_at) {
         (None, _) => "dropped",
         (_, Some(_)) => "refused",
-        (_, None) if ended.reached == Stage::OnResponse => "passed",
+        (_, None) if ended.reached >= Stage::OnResponse => "passed",
         (_, None) => "answered",
     }
 }

@@ -58,8 +58,8 @@ pub struct ErrorBudget {
     pub fallback: Fallback,
 }
 
-/// Reads `[budget]`.
-pub fn read_budget(root: &mut Table<'_>) -> ErrorBudget {
+/// Reads `[budget]`. A plugin that guards its routes takes them with it when it goes off: that is said.
+pub fn read_budget(root: &mut Table<'_>, guards: bool) -> ErrorBudget {
     let mut table = root.table("budget");
     let errors = table.parsed("errors", "events", "", "Faults in a time, as `5/1m`; then it trips.", allowance);
     let slow = table.parsed(
@@ -83,6 +83,11 @@ pub fn read_budget(root: &mut Table<'_>) -> ErrorBudget {
     if table.exists() && !table.has("errors") && !table.has("slow") {
         let problem = table.problem("errors", "a budget needs `errors` or `slow`");
         table.report(problem.hint("write `errors = \"5/1m\"`"));
+    }
+    if guards && budget.action == Action::Off && !table.has("fallback") {
+        let words = "once tripped, this plugin is off, and every request that it looks at is answered with 503";
+        let problem = table.problem("action", words).warning();
+        table.report(problem.hint("write `fallback = \"deny\"` if that is meant, or `\"allow\"` to let them pass"));
     }
     table.finish();
     budget
