@@ -4,6 +4,7 @@ mod admin;
 mod auth;
 mod context;
 mod cors;
+mod draft;
 mod env;
 mod file;
 mod gateway;
@@ -25,7 +26,9 @@ mod secrets;
 mod server;
 mod services;
 mod session;
+mod shown;
 mod storage;
+mod switch;
 mod thresholds;
 mod token;
 mod upstream_url;
@@ -52,8 +55,10 @@ pub use routes::{AuthNeed, Credential, Destination, Respond, Route, RouteLimits,
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
 pub use services::Service;
+pub use shown::{ShownKey, shown, shown_keys};
 pub use session::{SameSite, Session};
 pub use storage::Storage;
+pub use switch::{SwitchError, Switched, replace_text, switch_mode};
 pub use thresholds::Thresholds;
 pub use weak_secret::{PLACEHOLDERS as SECRET_PLACEHOLDERS, SECRET_BYTES_MIN, Weakness, weakness};
 
