@@ -127,6 +127,7 @@ fn respond(main: &str, headers: &[(&'static str, &str)]) -> (String, ResponseFac
         headers: http::HeaderMap::new(),
         size: 0,
         latency_ms: 0,
+        body: None,
     };
     for (name, value) in headers {
         head.headers.append(*name, value.parse().unwrap());
