@@ -195,7 +195,7 @@ fn a_fault_or_a_verb_in_on_start_is_noted_and_stops_nothing() {
     for main in ["fn on_start(info) { throw 1; }", "fn on_start(info) { let n = 0; loop { n += 1; } }"] {
         let book = Arc::new(Ground::with(main).book());
         let notes = start(&book, true);
-        assert!(matches!(notes.notes[..], [Note { outcome: Outcome::Fault(_), .. }]), "{notes:?}");
+        assert!(matches!(notes[..], [Note { outcome: Outcome::Fault(_), .. }]), "{notes:?}");
     }
 }
 
@@ -218,7 +218,7 @@ fn a_schedule_runs_at_its_time_once_at_a_time_and_makes_nothing_up() {
     assert_eq!(table.due(&book, 260_000).len(), 1);
     let (shared, job) = (book.clone(), jobs[0].clone());
     let notes = on_worker(move || shared.run_job(&job, &still()).notes);
-    assert!(matches!(notes.notes[..], [Note { outcome: Outcome::Pass, .. }]), "{notes:?}");
+    assert!(matches!(notes[..], [Note { outcome: Outcome::Pass, .. }]), "{notes:?}");
     assert!(ask(&book, "/").starts_with("401"));
     let gone = Ground::new().plugin("rule", STATEFUL, main).book();
     assert_eq!(table.due(&gone, 10_000_000), []);
@@ -239,7 +239,7 @@ fn a_verb_in_a_schedule_is_a_fault_and_its_own_budget_ends_it() {
         let notes = on_worker(move || {
             book.run_job(&Job { plugin: "rule".into(), call: "refresh".to_owned() }, &Clock::System).notes
         });
-        assert!(matches!(notes.notes[..], [Note { outcome: Outcome::Fault(_), .. }]), "{main}: {notes:?}");
+        assert!(matches!(notes[..], [Note { outcome: Outcome::Fault(_), .. }]), "{main}: {notes:?}");
     }
 }
 
