@@ -1,5 +1,6 @@
 //! All that an edit may change, built whole from the files on disk by the same function that `check` calls.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub struct Built {
     pub problems: Problems,
     /// Files and folders that made it, to be watched.
     pub watched: Vec<PathBuf>,
+    /// Of each plugin folder, the hash of its files; absent where the configuration does not say where they are.
+    pub plugin_files: Option<BTreeMap<String, String>>,
 }
 
 /// Builds a snapshot from the files as they are now.
@@ -68,8 +71,9 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: &Geo) -> Bu
         problems.append(found);
         rules
     });
+    let plugin_files = rules.as_ref().map(|rules| rules.file_hashes().clone());
     let (Some(config), Some(rules)) = (loaded.config, rules) else {
-        return Built { snapshot: None, problems, watched };
+        return Built { snapshot: None, problems, watched, plugin_files };
     };
     check_providers(&config, &mut problems);
     let routes = compile_routes(&config, &mut problems);
@@ -86,7 +90,7 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: &Geo) -> Bu
         }
         _ => None,
     };
-    Built { snapshot, problems, watched }
+    Built { snapshot, problems, watched, plugin_files }
 }
 
 fn assemble(

@@ -19,6 +19,7 @@ use super::plugin::{Plugin, mode_word};
 use super::response::ResponseFacts;
 use super::schedule::{Job, Schedule};
 use super::source::Reader;
+use super::standing::{self, Board, Counts};
 use super::state::State;
 use crate::base::clock::Clock;
 use crate::base::nearest::nearest;
@@ -36,6 +37,7 @@ pub struct RuleBook {
     /// For each hook, the plugins that have it and are not off, in order.
     by_hook: [Vec<usize>; Hook::ALL.len()],
     inputs: Vec<(PathBuf, String)>,
+    hashes: BTreeMap<String, String>,
 }
 
 /// Where rules stand on disk.
@@ -106,6 +108,28 @@ pub struct PluginInfo {
     pub hash: String,
     /// Its folder.
     pub folder: PathBuf,
+    /// The share of clients that it enforces on, from 0 to 1.
+    pub enforce_share: f64,
+    /// Whether it is tripped, and what it does then: `shadow` or `off`.
+    pub tripped: Option<&'static str>,
+    /// How often it tripped.
+    pub trips: u64,
+    /// Since when these files are in force, in milliseconds since 1970-01-01 UTC; 0 where no gateway runs them.
+    pub since_ms: i64,
+    /// What it did since then.
+    pub counts: Counts,
+}
+
+impl PluginInfo {
+    /// How it stands, as a number for the metrics: 0 off, 1 shadow, 2 enforce, 3 tripped.
+    pub fn state(&self) -> i64 {
+        match (self.tripped, self.mode) {
+            (_, "off") => 0,
+            (Some(_), _) => 3,
+            (None, "enforce") => 2,
+            (None, _) => 1,
+        }
+    }
 }
 
 impl RuleBook {
@@ -139,7 +163,8 @@ impl RuleBook {
         for (name, word) in overrides.iter().filter(|(n, _)| !names.contains(n)) {
             reader.problems.push(no_such_plugin(name, word, &names));
         }
-        (Self::new(plugins, reader.inputs), reader.problems)
+        let book = Self { hashes: reader.hashes, ..Self::new(plugins, reader.inputs) };
+        (book, reader.problems)
     }
 
     /// Every loaded plugin, those that are off too, in the order in which they are asked.
@@ -187,7 +212,7 @@ impl RuleBook {
             let wish = wish.get_or_insert_default();
             wish.read_max = wish.read_max.max(body.max);
             // A plugin in shadow refuses nothing, and so nothing is refused for it.
-            if plugin.manifest.mode != Mode::Enforce {
+            if !standing::enforces(plugin, facts) {
                 continue;
             }
             wish.enforced = true;
@@ -221,6 +246,19 @@ impl RuleBook {
         for plugin in &mut self.plugins {
             plugin.remember_in(state);
         }
+    }
+
+    /// Lets every plugin go on with its record, where its files are the same. For a book that goes live.
+    pub fn stand_on(&mut self, board: &Board, now_ms: i64) {
+        board.keep(&self.plugins.iter().map(|p| p.name.clone()).collect());
+        for plugin in &mut self.plugins {
+            plugin.stand_on(board, now_ms);
+        }
+    }
+
+    /// Of each plugin folder, the hash of its files as they were read, also where the plugin cannot go live.
+    pub fn file_hashes(&self) -> &BTreeMap<String, String> {
+        &self.hashes
     }
 
     /// Calls `on_start` of every plugin that is new, or that is another than the one that ran before; at a start, of
@@ -276,7 +314,11 @@ impl RuleBook {
             plugins.iter().enumerate().filter(|(_, p)| asks(p)).map(|(i, _)| i).collect()
         };
         let by_hook = Hook::ALL.map(asked);
-        Self { plugins, by_hook, inputs }
+        Self { plugins, by_hook, inputs, hashes: BTreeMap::new() }
+    }
+
+    pub(super) fn nth(&self, index: usize) -> Option<&Plugin> {
+        self.plugins.get(index)
     }
 
     pub(super) fn into_plugins(self) -> Vec<Plugin> {
@@ -311,5 +353,10 @@ fn info(plugin: &Plugin) -> PluginInfo {
         on_error: if plugin.manifest.on_error == OnError::Deny { "deny" } else { "allow" },
         hash: plugin.hash.clone(),
         folder: plugin.folder.clone(),
+        enforce_share: plugin.manifest.enforce_share,
+        tripped: plugin.record.breaker.is_tripped().then(|| plugin.manifest.budget.action.word()),
+        trips: plugin.record.breaker.trips(),
+        since_ms: plugin.record.since_ms,
+        counts: plugin.record.tally.read(),
     }
 }

@@ -5,6 +5,7 @@ mod remembering;
 mod running;
 mod sandbox;
 mod shipped;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::fs;
