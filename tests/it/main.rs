@@ -16,6 +16,7 @@ mod forget;
 mod forward;
 mod geo;
 mod harness;
+mod hooks;
 mod jwt_security;
 mod keys;
 mod lockout;

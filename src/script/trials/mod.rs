@@ -67,7 +67,10 @@ impl Ground {
 
     fn tests(&self, names: &[String]) -> (TestReport, Problems) {
         let root = self.0.path();
-        run_tests(Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root }, names)
+        run_tests(
+            Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root },
+            TestPlan { names, coverage: false },
+        )
     }
 }
 
@@ -120,7 +123,6 @@ fn ending(main: &str) -> Outcome {
 fn respond(main: &str, headers: &[(&'static str, &str)]) -> (String, ResponseFacts) {
     let book = Ground::with(main).book();
     let mut head = ResponseFacts {
-        body: None,
         status: http::StatusCode::OK,
         headers: http::HeaderMap::new(),
         size: 0,

@@ -199,7 +199,6 @@ fn an_answer_is_changed_by_plugins_that_enforce_and_end_well() {
         .book();
     let head = on_worker(move || {
         let mut head = ResponseFacts {
-            body: None,
             status: http::StatusCode::OK,
             headers: http::HeaderMap::new(),
             size: 3,
