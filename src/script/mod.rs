@@ -31,6 +31,7 @@ mod plugin;
 mod response;
 mod run;
 mod runner;
+mod scaffold;
 mod schedule;
 mod settings;
 mod source;
@@ -52,6 +53,7 @@ pub use ledger::{FaultKind, Ledger, NOTES_MAX, Note, Occasions, Outcome, SCORE_M
 pub use occasion::Reason;
 pub use outgoing::Outgoing;
 pub use response::ResponseFacts;
-pub use runner::{TestCase, TestReport, check_tests, run_tests};
+pub use runner::{Missed, PluginCoverage, Share, TestCase, TestPlan, TestReport, check_tests, run_tests};
+pub use scaffold::{Scaffold, ScaffoldError, scaffold};
 pub use schedule::{Job, Timetable};
 pub use state::{CHANGES_MAX as STATE_CHANGES_MAX, State, StateRow, StateSize};

@@ -18,6 +18,7 @@ use super::library::{FILES_MAX, Library};
 use super::manifest::{self, Manifest};
 use super::meter::LogMeter;
 use super::occasion::ON_START;
+use super::runner::Probe;
 use super::schedule;
 use super::source::{Reader, hex_hash};
 use super::state::{self, List, Space, State, View};
@@ -36,6 +37,8 @@ pub(super) struct Plugin {
     pub codes: Arc<BTreeSet<String>>,
     pub hash: String,
     pub log_meter: Mutex<LogMeter>,
+    /// Sees what the scripts reach, while their tests run and only then.
+    pub probe: Option<Probe>,
     /// What the plugin remembers; an empty state of its own until it goes live.
     pub space: Arc<Space>,
     pub lists: Arc<BTreeMap<String, List>>,
@@ -81,6 +84,7 @@ impl Plugin {
             hash,
             settings,
             log_meter: Mutex::default(),
+            probe: None,
             space: State::default().space(name),
             lists: Arc::new(lists),
         })
@@ -132,7 +136,7 @@ impl Plugin {
             self.manifest.settings.get(name).ok_or_else(|| format!("there is no setting `{name}`"))?;
         let value = declared.read(value).map_err(|why| format!("the setting `{name}` {why}"))?;
         self.settings.insert(name.to_owned(), value);
-        self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+        self.renew_engine();
         Ok(())
     }
 
@@ -140,7 +144,14 @@ impl Plugin {
     pub fn restore(&mut self, settings: &BTreeMap<String, Dynamic>) {
         self.settings.clone_from(settings);
         self.remember_in(&State::default());
+        self.renew_engine();
+    }
+
+    fn renew_engine(&mut self) {
         self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+        if let Some(probe) = &self.probe {
+            probe.attach(&mut self.engine);
+        }
     }
 
     /// What a test of this plugin may use beside the plugin itself.

@@ -11,7 +11,7 @@ fn ask(book: &Arc<RuleBook>, target: &'static str) -> String {
 
 fn start(book: &Arc<RuleBook>, booting: bool) -> Vec<Note> {
     let book = book.clone();
-    on_worker(move || book.start(booting, &still()))
+    on_worker(move || book.start(booting, &still()).notes)
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn a_schedule_runs_at_its_time_once_at_a_time_and_makes_nothing_up() {
     assert_eq!(table.due(&book, 259_999), [], "what was missed is not made up for");
     assert_eq!(table.due(&book, 260_000).len(), 1);
     let (shared, job) = (book.clone(), jobs[0].clone());
-    let notes = on_worker(move || shared.run_job(&job, &still()));
+    let notes = on_worker(move || shared.run_job(&job, &still()).notes);
     assert!(matches!(notes[..], [Note { outcome: Outcome::Pass, .. }]), "{notes:?}");
     assert!(ask(&book, "/").starts_with("401"));
     let gone = Ground::new().plugin("rule", STATEFUL, main).book();
@@ -237,7 +237,7 @@ fn a_verb_in_a_schedule_is_a_fault_and_its_own_budget_ends_it() {
             format!("{STATEFUL}[[schedule]]\nevery = \"60s\"\ncall = \"refresh\"\ntime = \"{time}\"\n");
         let book = Ground::new().plugin("rule", &manifest, main).book();
         let notes = on_worker(move || {
-            book.run_job(&Job { plugin: "rule".into(), call: "refresh".to_owned() }, &Clock::System)
+            book.run_job(&Job { plugin: "rule".into(), call: "refresh".to_owned() }, &Clock::System).notes
         });
         assert!(matches!(notes[..], [Note { outcome: Outcome::Fault(_), .. }]), "{main}: {notes:?}");
     }

@@ -112,7 +112,7 @@ fn play_here(mut snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
     match store::copy(&snapshot.config.storage.path, &copy) {
         Ok(()) | Err(OpenError::Absent { .. }) => {}
         Err(error) => {
-            remarks.push(format!("accounts, keys, sessions and what rules remember are not known: {error}"))
+            remarks.push(format!("accounts, keys, sessions and what rules remember are not known: {error}"));
         }
     }
     snapshot.config.storage.path = copy;
