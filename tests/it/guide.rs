@@ -151,7 +151,8 @@ fn perform(gateway: &Gateway, command: &str) -> (String, Option<i32>) {
 /// Runs a command; one that asks the running gateway until it shows what it should: an edit is in force a moment after it
 /// was saved.
 fn run(gateway: &Gateway, block: &Block, command: &str, expected: &[String]) {
-    let asks = command.starts_with("curl ") || ["status", "plugins"].map(|v| format!("pluginmind {v}")).contains(&command.to_owned());
+    let asks = command.starts_with("curl ")
+        || ["status", "plugins"].map(|v| format!("pluginmind {v}")).contains(&command.to_owned());
     let fails = expected.iter().any(|l| l.starts_with("error") || l.contains("FAILED"));
     let deadline = Instant::now() + PATIENCE;
     loop {

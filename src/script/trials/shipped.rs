@@ -43,7 +43,9 @@ fn every_shipped_plugins_own_tests_pass() {
     assert!(problems.is_empty(), "{}", problems.render());
     let failed: Vec<_> = report.cases.iter().filter_map(|c| c.message.clone()).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    for plugin in ["honeypot", "geo-block", "login-lockout", "admin-hours", "api-tiers", "json-guard", "response-scrub"] {
+    for plugin in
+        ["honeypot", "geo-block", "login-lockout", "admin-hours", "api-tiers", "json-guard", "response-scrub"]
+    {
         assert!(report.cases.iter().any(|c| &*c.plugin == plugin), "{plugin} has no tests");
     }
 }
