@@ -121,6 +121,7 @@ mod tests {
         pluginmind_state_keys{plugin}
         pluginmind_state_bytes{plugin}
         pluginmind_state_evicted_total{plugin}
+        pluginmind_alerts_total{plugin,severity}
         pluginmind_state_changes_lost_total{plugin}
         pluginmind_sessions_active{}
         pluginmind_config_reloads_total{outcome}
