@@ -320,7 +320,7 @@ fn a_stream_of_events_is_never_held_back() {
             .write_all(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\ndata: 1\n\n")
             .and_then(|()| stream.flush())
             .ok();
-        stream.read(&mut [0]).ok();
+        stream.read_exact(&mut [0]).ok();
         false
     });
     let gateway = before(&upstream, WITH_ANSWERS, "fn on_response_body(req, res) { }").start();
