@@ -9,6 +9,7 @@ use parking_lot::Mutex;
 use rhai::{AST, Dynamic, Engine, Module, Shared};
 use serde_json::Value;
 
+use super::buffering;
 use super::check::{self, Checked};
 use super::compile::{self, Constant};
 use super::declared::Setting;
@@ -78,6 +79,9 @@ impl Plugin {
         reader.problems.append(problems);
         let code = code?;
         reader.problems.append(schedule::check(&manifest.schedules, &code.ast));
+        let file = reader.name(&folder.join("plugin.toml"));
+        let has = |hook: Hook| code.hooks[hook.index()];
+        reader.problems.append(buffering::check(&manifest.body, has, &file));
         Some(Self {
             name: name.into(),
             record: Arc::new(Record::new(&manifest.budget, &code.codes, &hash, 0)),

@@ -17,6 +17,7 @@ mod forward;
 mod geo;
 mod guide;
 mod harness;
+mod hooks;
 mod jwt_security;
 mod keys;
 mod lockout;

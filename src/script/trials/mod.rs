@@ -1,5 +1,6 @@
 //! Tests of the whole floor: plugins made on the spot, and what comes of them.
 
+mod bodies;
 mod checker;
 mod remembering;
 mod running;
