@@ -38,8 +38,10 @@ fn on_disk(options: &Options) -> Result<Value, Failure> {
 fn words(plugins: &Value, live: bool) -> String {
     let list = || plugins.as_array().into_iter().flatten();
     let rows: Vec<_> = list().map(row).collect();
-    let head =
-        ["PLUGIN", "STATE", "SHARE", "VERSION", "CALLS", "REFUSED", "WOULD", "FAULTS", "P50", "P99", "HASH", "FILE"];
+    let head = [
+        "PLUGIN", "STATE", "SHARE", "VERSION", "CALLS", "REFUSED", "WOULD", "FAULTS", "P50", "P99", "HASH",
+        "FILE",
+    ];
     let mut lines = vec![render::table(head, &rows, "no plugins")];
     for plugin in list() {
         let name = text(plugin, "name");
@@ -53,7 +55,9 @@ fn words(plugins: &Value, live: bool) -> String {
             lines.push(format!("{name}: the files on disk are not in force: {reason}"));
         }
         if let Some(to) = plugin.get("tripped_to").and_then(Value::as_str) {
-            lines.push(format!("{name}: tripped to {to}: it failed or was slow more often than its `[budget]` allows"));
+            lines.push(format!(
+                "{name}: tripped to {to}: it failed or was slow more often than its `[budget]` allows"
+            ));
         }
     }
     if !live {

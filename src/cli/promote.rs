@@ -158,7 +158,8 @@ fn impact(config: &Config, asked: &Asked) -> Result<Impact, Failure> {
 /// Calls of the plugin since its files are in force; nothing where no gateway runs.
 fn calls(options: &Options, name: &str) -> Option<u64> {
     let (plugins, live) = plugins::look(options).ok()?;
-    let plugin = plugins.as_array()?.iter().find(|plugin| plugin.get("name").and_then(Value::as_str) == Some(name));
+    let plugin =
+        plugins.as_array()?.iter().find(|plugin| plugin.get("name").and_then(Value::as_str) == Some(name));
     plugin?.get("calls")?.as_u64().filter(|_| live)
 }
 
@@ -236,7 +237,8 @@ fn words(asked: &Asked, impact: &Impact, calls: Option<u64>, from: &str) -> Stri
             return;
         }
         let named = |name: &str| if name.is_empty() { "(none)".to_owned() } else { name.to_owned() };
-        let rows: Vec<_> = rows.iter().take(ROWS_MAX).map(|(n, count)| [named(n), count.to_string()]).collect();
+        let rows: Vec<_> =
+            rows.iter().take(ROWS_MAX).map(|(n, count)| [named(n), count.to_string()]).collect();
         lines.push(format!("\n{}", render::table([what, "REQUESTS"], &rows, "")));
     };
     table("CODE", &impact.by_code);

@@ -47,7 +47,8 @@ impl Draft {
         std::fs::rename(&self.path, target)?;
         self.finished = true;
         // The name is as durable as the content.
-        File::open(target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))?.sync_all()
+        File::open(target.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new(".")))?
+            .sync_all()
     }
 }
 

@@ -55,8 +55,8 @@ pub use routes::{AuthNeed, Credential, Destination, Respond, Route, RouteLimits,
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
 pub use services::Service;
-pub use shown::{ShownKey, shown, shown_keys};
 pub use session::{SameSite, Session};
+pub use shown::{ShownKey, shown, shown_keys};
 pub use storage::Storage;
 pub use switch::{SwitchError, Switched, replace_text, switch_mode};
 pub use thresholds::Thresholds;

@@ -117,7 +117,12 @@ fn hear(plugin: &Plugin, call: &Arc<Call>, ledger: &mut Ledger) -> Heard {
     if left.is_zero() {
         let fault =
             Fault { kind: FaultKind::Time, line: 0, words: "no time is left for this request".to_owned() };
-        return Heard { outcome: Err(fault), said: Said::default(), time: Duration::ZERO, mode: plugin.manifest.mode };
+        return Heard {
+            outcome: Err(fault),
+            said: Said::default(),
+            time: Duration::ZERO,
+            mode: plugin.manifest.mode,
+        };
     }
     let limits = plugin.manifest.limits;
     let heard = run::call(plugin, call, Limits { time: limits.time.min(left), ..limits });

@@ -80,8 +80,11 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let lists = read_lists(&mut root);
     let quota = read_quota(&mut root);
     let schedules = schedule::read(&mut root);
-    let enforce_share =
-        root.fraction("enforce_share", "1.0", "The share of clients that it enforces on; shadow for the rest.");
+    let enforce_share = root.fraction(
+        "enforce_share",
+        "1.0",
+        "The share of clients that it enforces on; shadow for the rest.",
+    );
     let budget = read_budget(&mut root, on_error == Some(OnError::Deny));
     let origins = ORIGINS.map(|key| (key, root.origin(key))).into();
     for (key, what) in LATER {

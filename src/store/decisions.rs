@@ -81,11 +81,14 @@ pub(super) fn insert(connection: &Connection, row: &DecisionRow) -> rusqlite::Re
 
 /// What a plugin would have done since a time.
 pub(super) fn impact(connection: &Connection, plugin: &str, since_ms: i64) -> rusqlite::Result<Impact> {
-    const WOULD: &str = "plugin = ?1 AND time_ms >= ?2 AND mode = 'shadow' AND outcome NOT IN ('score', 'fault')";
+    const WOULD: &str =
+        "plugin = ?1 AND time_ms >= ?2 AND mode = 'shadow' AND outcome NOT IN ('score', 'fault')";
     const SCORED: &str = "plugin = ?1 AND time_ms >= ?2 AND mode = 'shadow' AND outcome = 'score'";
     let one = |what: &str| -> rusqlite::Result<u64> {
         let sql = format!("SELECT count(DISTINCT {what}) FROM decisions WHERE {WOULD}");
-        connection.query_row(&sql, params![plugin, since_ms], |row| row.get::<_, i64>(0)).map(i64::unsigned_abs)
+        connection
+            .query_row(&sql, params![plugin, since_ms], |row| row.get::<_, i64>(0))
+            .map(i64::unsigned_abs)
     };
     let grouped = |what: &str, which: &str| -> rusqlite::Result<Vec<(String, u64)>> {
         let sql = format!(

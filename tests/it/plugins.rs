@@ -61,7 +61,10 @@ fn a_plugin_that_fails_too_often_trips_to_shadow_and_stays_so_over_an_unrelated_
     gateway.save("config.toml", &format!("# another word\n{}", gateway.config()));
     gateway.until("it is taken over", |gateway| gateway.generation() > generation);
     assert_eq!(gateway.get("/open?x=deny").status, 200);
-    assert_eq!((&rule(&gateway)["state"], &rule(&gateway)["tripped_to"]), (&"tripped".into(), &"shadow".into()));
+    assert_eq!(
+        (&rule(&gateway)["state"], &rule(&gateway)["tripped_to"]),
+        (&"tripped".into(), &"shadow".into())
+    );
     let generation = gateway.generation();
     gateway.save("plugins/rule/main.rhai", &format!("// mended\n{RULE}"));
     gateway.until("it is taken over", |gateway| gateway.generation() > generation);
@@ -96,5 +99,8 @@ fn without_a_gateway_the_files_are_shown() {
     let folder = setup(&manifest("rule", "shadow")).folder();
     let output = crate::harness::gateway::verb(folder.path(), &["plugins"], &[], None);
     let words = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(words.contains("rule") && words.contains("shadow") && words.contains("no gateway runs"), "{words}");
+    assert!(
+        words.contains("rule") && words.contains("shadow") && words.contains("no gateway runs"),
+        "{words}"
+    );
 }

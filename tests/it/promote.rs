@@ -152,8 +152,14 @@ fn each_value_is_shown_with_where_it_comes_from() {
     let burst = [("RATE_LIMIT_BURST".to_owned(), "9".to_owned())];
     let limits = show("rate_limit", &burst);
     let burst = limits.as_array().unwrap().iter().find(|row| row["key"] == "rate_limit.user_burst").unwrap();
-    assert_eq!((burst["value"].as_str(), burst["origin"].as_str()), (Some("9"), Some("environment variable RATE_LIMIT_BURST")));
+    assert_eq!(
+        (burst["value"].as_str(), burst["origin"].as_str()),
+        (Some("9"), Some("environment variable RATE_LIMIT_BURST"))
+    );
     let output = verb(folder.path(), &["config", "show", "rate_limit.user_brust"], &[], None);
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("did you mean `rate_limit.user_burst`?"), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("did you mean `rate_limit.user_burst`?"),
+        "{output:?}"
+    );
 }

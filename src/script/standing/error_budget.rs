@@ -61,7 +61,8 @@ pub struct ErrorBudget {
 /// Reads `[budget]`. A plugin that guards its routes takes them with it when it goes off: that is said.
 pub fn read_budget(root: &mut Table<'_>, guards: bool) -> ErrorBudget {
     let mut table = root.table("budget");
-    let errors = table.parsed("errors", "events", "", "Faults in a time, as `5/1m`; then it trips.", allowance);
+    let errors =
+        table.parsed("errors", "events", "", "Faults in a time, as `5/1m`; then it trips.", allowance);
     let slow = table.parsed(
         "slow",
         "events",
@@ -85,9 +86,12 @@ pub fn read_budget(root: &mut Table<'_>, guards: bool) -> ErrorBudget {
         table.report(problem.hint("write `errors = \"5/1m\"`"));
     }
     if guards && budget.action == Action::Off && !table.has("fallback") {
-        let words = "once tripped, this plugin is off, and every request that it looks at is answered with 503";
+        let words =
+            "once tripped, this plugin is off, and every request that it looks at is answered with 503";
         let problem = table.problem("action", words).warning();
-        table.report(problem.hint("write `fallback = \"deny\"` if that is meant, or `\"allow\"` to let them pass"));
+        table.report(
+            problem.hint("write `fallback = \"deny\"` if that is meant, or `\"allow\"` to let them pass"),
+        );
     }
     table.finish();
     budget

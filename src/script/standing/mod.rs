@@ -16,9 +16,9 @@ use parking_lot::Mutex;
 pub(super) use self::breaker::{Breaker, Change};
 pub(super) use self::error_budget::{ErrorBudget, Fallback, read_budget};
 pub(super) use self::share::Share;
+pub use self::tally::Counts;
 pub(super) use self::tally::Tally;
 pub(super) use self::turn::{Turn, enforces, settle, turn};
-pub use self::tally::Counts;
 
 use super::ledger::Note;
 

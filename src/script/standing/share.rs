@@ -54,7 +54,9 @@ mod tests {
 
     #[test]
     fn the_share_of_clients_is_about_what_was_asked_for() {
-        for (share, least, most) in [(0.0, 0, 0), (0.1, 850, 1_150), (0.5, 4_700, 5_300), (1.0, 10_000, 10_000)] {
+        for (share, least, most) in
+            [(0.0, 0, 0), (0.1, 850, 1_150), (0.5, 4_700, 5_300), (1.0, 10_000, 10_000)]
+        {
             let divide = Share::new(share, &KEY, "mine");
             let by_address = (0..10_000).filter(|n| divide.covers(None, address(*n))).count();
             let by_user = (0..10_000).filter(|n| divide.covers(Some(&n.to_string()), address(1))).count();

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::config::Mode;
 
-const FAULTY: &str = r#"fn on_request(req) { if req.path == "/bad" { throw "no"; } deny(403, "rule.no", "No."); }"#;
+const FAULTY: &str =
+    r#"fn on_request(req) { if req.path == "/bad" { throw "no"; } deny(403, "rule.no", "No."); }"#;
 
 fn ask(book: &RuleBook, path: &str, clock: &Clock) -> (String, Ledger) {
     let mut facts = plain_facts("GET", "/");
@@ -69,7 +70,9 @@ fn a_share_is_a_number_from_0_to_1() {
         assert!(ground.problems().contains(finds), "{share}: {}", ground.problems());
     }
     for share in ["0", "1", "0.25"] {
-        Ground::new().plugin("rule", &format!("on_error = \"deny\"\nenforce_share = {share}\n"), FAULTY).book();
+        Ground::new()
+            .plugin("rule", &format!("on_error = \"deny\"\nenforce_share = {share}\n"), FAULTY)
+            .book();
     }
 }
 
@@ -96,18 +99,16 @@ fn a_guard_that_trips_to_off_takes_its_routes_with_it_unless_a_fallback_lets_the
         [("fallback = \"deny\"", "fault rule"), ("fallback = \"allow\"", "pass"), ("", "fault rule")]
     {
         let (board, clock) = (board(), still());
-        let manifest = format!("on_error = \"deny\"\n[budget]\nerrors = \"1/1m\"\naction = \"off\"\n{more}\n");
+        let manifest =
+            format!("on_error = \"deny\"\n[budget]\nerrors = \"1/1m\"\naction = \"off\"\n{more}\n");
         let book = standing(&board, &manifest, FAULTY);
         assert_eq!(said(&book, "/bad", &clock), "fault rule");
         let calls = book.plugins()[0].counts.calls;
         assert_eq!(said(&book, "/", &clock), expected, "{more}");
         assert_eq!(book.plugins()[0].counts.calls, calls, "it is not called");
     }
-    let open = standing(
-        &board(),
-        "on_error = \"allow\"\n[budget]\nerrors = \"1/1m\"\naction = \"off\"\n",
-        FAULTY,
-    );
+    let open =
+        standing(&board(), "on_error = \"allow\"\n[budget]\nerrors = \"1/1m\"\naction = \"off\"\n", FAULTY);
     let clock = still();
     assert_eq!((said(&open, "/bad", &clock), said(&open, "/", &clock)), ("pass".into(), "pass".into()));
 }
