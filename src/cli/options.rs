@@ -45,7 +45,7 @@ pub enum Format {
     Human,
     /// One JSON document.
     Json,
-    /// JUnit's XML, for build servers; only `test` has it.
+    /// `JUnit` XML, for build servers; only `test` has it.
     #[value(hide = true)]
     Junit,
 }

@@ -77,6 +77,7 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: &Geo) -> Bu
     };
     check_providers(&config, &mut problems);
     let routes = compile_routes(&config, &mut problems);
+    check_geo(&config, &rules, &mut problems);
     let (geo, found) = Geo::load(&config.geo, before);
     problems.append(found);
     let hash = hash_of(inputs, &rules);
@@ -135,6 +136,19 @@ fn hash_of(inputs: &config::Inputs, rules: &RuleBook) -> String {
         let _ = write!(hex, "{byte:02x}");
     }
     hex
+}
+
+/// A plugin that the operator has set up and that asks where clients are, where nobody knows.
+fn check_geo(config: &Config, rules: &RuleBook, problems: &mut Problems) {
+    if config.geo.country.is_some() || config.geo.asn.is_some() {
+        return;
+    }
+    for name in rules.asks_geo() {
+        let Some(word) = config.plugins.overrides.get(name) else { continue };
+        let message = format!("`{name}` asks where clients are, and `[geo]` names no database: nobody knows");
+        let problem = Problem::of(&word.origin, message).warning();
+        problems.push(problem.hint("docs/OPERATING.md says where to get a free database"));
+    }
 }
 
 /// What the trade has to say about providers, and what absolute addresses need in production.

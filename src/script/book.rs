@@ -172,6 +172,12 @@ impl RuleBook {
         self.plugins.iter().map(info).collect()
     }
 
+    /// The names of plugins that are not off and ask where clients are.
+    pub fn asks_geo(&self) -> impl Iterator<Item = &str> {
+        let on = self.plugins.iter().filter(|p| p.manifest.mode != Mode::Off);
+        on.filter(|p| super::asks_geo::asks_geo(&p.ast)).map(|p| &*p.name)
+    }
+
     /// Whether any plugin has that hook and is not off. Cheap: without interest no facts need be gathered.
     pub fn interested(&self, hook: Hook) -> bool {
         !self.by_hook[hook.index()].is_empty()
@@ -283,16 +289,16 @@ impl RuleBook {
     }
 
     /// Every schedule of the plugins that are not off.
-    pub(super) fn schedules(&self) -> impl Iterator<Item = (Arc<str>, &Schedule)> {
+    pub(super) fn schedules(&self) -> impl Iterator<Item = (Arc<str>, usize, &Schedule)> {
         let on = self.plugins.iter().filter(|p| p.manifest.mode != Mode::Off);
-        on.flat_map(|p| p.manifest.schedules.iter().map(|s| (p.name.clone(), s)))
+        on.flat_map(|p| p.manifest.schedules.iter().enumerate().map(|(nth, s)| (p.name.clone(), nth, s)))
     }
 
     /// Runs a scheduled function, unless its plugin is gone or off; what it did. Blocks: not for a worker.
     pub fn run_job(&self, job: &Job, clock: &Clock) -> Occasions {
         let mut ledger = Ledger::new();
         for plugin in self.plugins.iter().filter(|p| p.name == job.plugin && p.manifest.mode != Mode::Off) {
-            if let Some(schedule) = plugin.manifest.schedules.iter().find(|s| s.call == job.call) {
+            if let Some(schedule) = plugin.manifest.schedules.get(job.nth).filter(|s| s.call == job.call) {
                 occasion::scheduled(plugin, &schedule.call, schedule.time, &mut ledger, clock);
             }
         }

@@ -4,6 +4,8 @@
 
 mod api;
 mod ask;
+mod asks_geo;
+mod attack;
 mod body;
 mod book;
 mod braces;

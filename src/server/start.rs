@@ -84,8 +84,7 @@ pub fn gateway(
     if wants_assertions(config) {
         assertions.prepare()?;
     }
-    let state = remember::load(&store, clock.unix_ms())?;
-    snapshot.rules.remember_in(&state);
+    let state = remember::load(&store, &mut snapshot.rules, clock.unix_ms())?;
     let standing = Board::new(store.pseudonym_key().expose());
     snapshot.rules.stand_on(&standing, clock.unix_ms());
     let auth = load_auth(&snapshot, &store, &clock)?;
