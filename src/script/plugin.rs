@@ -116,7 +116,9 @@ impl Plugin {
     pub fn remember_in(&mut self, state: &State) {
         self.space = state.space(&self.name);
         let lists = self.lists.iter().map(|(name, list)| (name.clone(), list.quota)).collect();
-        self.space.configure(self.manifest.quota, lists, self.manifest.mode == Mode::Shadow);
+        // Where a share enforces, the rest of the clients is in shadow.
+        let keeps_shadow = self.manifest.mode == Mode::Shadow || self.manifest.enforce_share < 1.0;
+        self.space.configure(self.manifest.quota, lists, keeps_shadow);
     }
 
     /// Goes on with the record of the plugin with these very files, or begins one.
