@@ -135,7 +135,9 @@ impl RuleBook {
         for (name, word) in overrides.iter().filter(|(n, _)| !names.contains(n)) {
             reader.problems.push(no_such_plugin(name, word, &names));
         }
-        (Self::new(plugins, reader.inputs), reader.problems)
+        let book = Self::new(plugins, reader.inputs);
+        reader.problems.append(check::between(&book.plugins));
+        (book, reader.problems)
     }
 
     /// Every loaded plugin, those that are off too, in the order in which they are asked.

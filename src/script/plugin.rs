@@ -30,6 +30,8 @@ pub(super) struct Plugin {
     pub name: Arc<str>,
     pub folder: PathBuf,
     pub manifest: Manifest,
+    /// `main.rhai`, for findings.
+    pub source: Source,
     pub ast: Arc<AST>,
     pub engine: Engine,
     /// The literal codes of every verb that the plugin can reach.
@@ -64,13 +66,15 @@ impl Plugin {
         let mut manifest = manifest?;
         let settings = effective(&mut manifest, word, &mut reader.problems);
         let lists = state::load_lists(&folder, &manifest, reader);
-        let (code, problems) = Code::compile(&main?, lib, shared, &manifest.settings, &settings);
+        let source = main?;
+        let (code, problems) = Code::compile(&source, lib, shared, &manifest, &settings);
         reader.problems.append(problems);
         let code = code?;
         reader.problems.append(schedule::check(&manifest.schedules, &code.ast));
         Some(Self {
             name: name.into(),
             folder,
+            source,
             engine: sandbox(&with_settings(&code.around, &settings), Names::Known),
             ast: code.ast,
             codes: code.codes.into(),
@@ -161,7 +165,7 @@ impl Code {
         main: &Source,
         lib: Vec<(String, Source)>,
         shared: &Library,
-        declared: &BTreeMap<String, Setting>,
+        manifest: &Manifest,
         settings: &BTreeMap<String, Dynamic>,
     ) -> (Option<Self>, Problems) {
         let outer = shared.around(&Extras::default());
@@ -189,7 +193,9 @@ impl Code {
             ast: &ast,
             own: &lib.spaces,
             spaces: &spaces,
-            settings: declared,
+            settings: &manifest.settings,
+            lists: &manifest.lists.keys().cloned().collect(),
+            scheduled: &manifest.schedules.iter().map(|s| s.call.clone()).collect::<Vec<_>>(),
         }));
         let mut codes = check::codes_of(&ast);
         codes.extend(spaces.iter().flat_map(|s| check::codes_of(&s.ast)));

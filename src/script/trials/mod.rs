@@ -1,6 +1,7 @@
 //! Tests of the whole floor: plugins made on the spot, and what comes of them.
 
 mod checker;
+mod findings;
 mod running;
 mod sandbox;
 mod shipped;
@@ -15,7 +16,7 @@ use tempfile::TempDir;
 use super::runner::plain_facts;
 use super::*;
 use crate::base::clock::Clock;
-use crate::base::problems::Problems;
+use crate::base::problems::{Problems, Severity};
 use crate::config::PluginOverride;
 
 /// A folder of plugins that a test writes.
@@ -52,16 +53,28 @@ impl Ground {
         )
     }
 
-    /// The book, which must have no problem at all.
+    /// The book, which must have no error.
     fn book(&self) -> RuleBook {
         let (book, problems) = self.load(&BTreeMap::new());
-        assert!(problems.is_empty(), "{}", problems.render());
+        assert!(!problems.has_errors(), "{}", problems.render());
         book
     }
 
-    /// Every problem in one line each, with its code and hint.
+    /// Every error in one line each, with its code and hint.
     fn problems(&self) -> String {
-        short(&self.load(&BTreeMap::new()).1)
+        self.found(Severity::Error)
+    }
+
+    /// Every warning in one line each, with its code and hint.
+    fn warnings(&self) -> String {
+        self.found(Severity::Warning)
+    }
+
+    fn found(&self, severity: Severity) -> String {
+        let mut some = Problems::default();
+        let all = self.load(&BTreeMap::new()).1;
+        all.iter().filter(|p| p.severity == severity).for_each(|p| some.push(p.clone()));
+        short(&some)
     }
 
     fn tests(&self, names: &[String]) -> (TestReport, Problems) {
@@ -123,6 +136,7 @@ fn respond(main: &str, headers: &[(&'static str, &str)]) -> (String, ResponseFac
         headers: http::HeaderMap::new(),
         size: 0,
         latency_ms: 0,
+        body: None,
     };
     for (name, value) in headers {
         head.headers.append(*name, value.parse().unwrap());

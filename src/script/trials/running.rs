@@ -203,6 +203,7 @@ fn an_answer_is_changed_by_plugins_that_enforce_and_end_well() {
             headers: http::HeaderMap::new(),
             size: 3,
             latency_ms: 4,
+            body: None,
         };
         head.headers.insert("server", "x".parse().unwrap());
         book.run(
