@@ -22,7 +22,7 @@ use super::schedule;
 use super::source::{Reader, hex_hash};
 use super::state::{self, List, Space, State, View};
 use crate::base::nearest::nearest;
-use crate::base::problems::{Problem, Problems, Source};
+use crate::base::problems::{Place, Problem, Problems, Source};
 use crate::config::{Mode, PluginOverride};
 
 /// A plugin that compiled.
@@ -30,6 +30,8 @@ pub(super) struct Plugin {
     pub name: Arc<str>,
     pub folder: PathBuf,
     pub manifest: Manifest,
+    /// Where a rule of one line stands, which has no folder.
+    pub stands_at: Option<Place>,
     /// `main.rhai`, for findings.
     pub source: Source,
     pub ast: Arc<AST>,
@@ -71,8 +73,42 @@ impl Plugin {
         reader.problems.append(problems);
         let code = code?;
         reader.problems.append(schedule::check(&manifest.schedules, &code.ast));
-        Some(Self {
+        Some(Self::assemble(name, folder, source, code, manifest, hash, settings, lists))
+    }
+
+    /// A plugin without a folder, of a manifest and a script.
+    pub fn of(
+        name: &str,
+        folder: PathBuf,
+        manifest: &Source,
+        main: Source,
+        shared: &Library,
+    ) -> (Option<Self>, Problems) {
+        let (manifest, mut problems) = manifest::read(name, manifest);
+        let Some(mut manifest) = manifest else { return (None, problems) };
+        let settings = effective(&mut manifest, None, &mut problems);
+        let (code, found) = Code::compile(&main, Vec::new(), shared, &manifest, &settings);
+        problems.append(found);
+        let Some(code) = code else { return (None, problems) };
+        let hash = hex_hash(main.text.as_bytes());
+        let made = Self::assemble(name, folder, main, code, manifest, hash, settings, BTreeMap::new());
+        (Some(made), problems)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a plugin, each once")]
+    fn assemble(
+        name: &str,
+        folder: PathBuf,
+        source: Source,
+        code: Code,
+        manifest: Manifest,
+        hash: String,
+        settings: BTreeMap<String, Dynamic>,
+        lists: BTreeMap<String, List>,
+    ) -> Self {
+        Self {
             name: name.into(),
+            stands_at: None,
             folder,
             source,
             engine: sandbox(&with_settings(&code.around, &settings), Names::Known),
@@ -86,7 +122,7 @@ impl Plugin {
             log_meter: Mutex::default(),
             space: State::default().space(name),
             lists: Arc::new(lists),
-        })
+        }
     }
 
     /// What a call sees of the plugin's state: what is real, or the copy of a plugin whose word does not count.

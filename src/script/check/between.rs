@@ -26,7 +26,7 @@ pub(in crate::script) fn between(plugins: &[Plugin]) -> Problems {
 }
 
 fn spot(plugin: &Plugin, position: Position) -> Place {
-    place(&plugin.source, position)
+    plugin.stands_at.clone().unwrap_or_else(|| place(&plugin.source, position))
 }
 
 /// PM042: metrics and `explain` know a refusal by its code.

@@ -19,6 +19,8 @@ pub(super) fn parameter_types(function: &str, params: &[String]) -> Known {
     if function == ON_START && params.len() == 1 {
         return [(params[0].clone(), TypeId::of::<Info>())].into();
     }
+    // The expression of a rule of one line is a function of its own.
+    let function = function.strip_prefix("when_").unwrap_or(function);
     let Some(hook) = Hook::named(function).filter(|h| h.arity() == params.len()) else { return Known::new() };
     let second = match hook.second() {
         Second::Nothing => None,

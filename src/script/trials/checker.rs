@@ -14,11 +14,11 @@ fn hook(body: &str) -> String {
 #[test]
 fn a_broken_plugin_is_shown_with_every_problem_at_once() {
     let main = "const LIMIT = 3;\n\nfn on_requst(req) { }\n\nfn on_auth(req, res) { }\n\nfn len(x) { x }\n\nfn on_request(req) {\n    if req.geo.contry == \"CN\" {\n        deny(200, \"Geo.No\", \"No.\");\n    }\n    let n = text::lowr(req.path);\n    if settings::limt > LIMIT { score(1, `a.${n}`); }\n    helper(n);\n}\n\nfn on_log(req, res) { tag(\"late\"); }\n";
-    let manifest = "mode = \"enforced\"\npriority = 5000\nstate = { max_keys = 3 }\n[settings]\nlimit = { type = \"int\", default = \"x\" }\ndefault = { type = \"bool\", default = true }\n";
+    let manifest = "mode = \"enforced\"\npriority = 5000\n[settings]\nlimit = { type = \"int\", default = \"x\" }\ndefault = { type = \"bool\", default = true }\n";
     let (_, problems) = Ground::new()
         .plugin("rule", &format!("on_error = \"deny\"\n{manifest}"), main)
         .load(&BTreeMap::new());
-    insta::assert_snapshot!(problems.render(), @r##"
+    insta::assert_snapshot!(only(&problems, Severity::Error).render(), @r##"
     error: `priority`: 5000 is not between 0 and 999
      --> plugins/rule/plugin.toml:6:12
       |
@@ -32,22 +32,16 @@ fn a_broken_plugin_is_shown_with_every_problem_at_once() {
       |        ^^^^^^^^^^
 
     error[PM032]: `default` cannot be the name of a setting
-      --> plugins/rule/plugin.toml:10:1
-       |
-    10 | default = { type = "bool", default = true }
-       | ^^^^^^^
+     --> plugins/rule/plugin.toml:9:1
+      |
+    9 | default = { type = "bool", default = true }
+      | ^^^^^^^
 
     error[PM031]: `settings.limit.default` must be a whole number
-     --> plugins/rule/plugin.toml:9:35
+     --> plugins/rule/plugin.toml:8:35
       |
-    9 | limit = { type = "int", default = "x" }
+    8 | limit = { type = "int", default = "x" }
       |                                   ^^^
-
-    error: `state` (state) is not supported by this version
-     --> plugins/rule/plugin.toml:7:9
-      |
-    7 | state = { max_keys = 3 }
-      |         ^^^^^^^^^^^^^^^^
 
     error[PM011]: there is no hook `on_requst`
      --> plugins/rule/main.rhai:3:4
@@ -151,10 +145,6 @@ fn pm010_and_pm011_hooks_are_named_and_shaped_as_the_contract_says() {
     check(
         "fn on_requst(req) { }",
         "PM011 plugins/rule/main.rhai:1:4: there is no hook `on_requst` [did you mean `on_request`?]",
-    );
-    check(
-        "fn on_body(req) { }",
-        "PM011 plugins/rule/main.rhai:1:4: the hook `on_body` is not supported by this version",
     );
 }
 
@@ -268,17 +258,12 @@ fn a_manifest_says_what_it_lacks() {
 
 #[test]
 fn what_a_later_version_has_is_named_as_such() {
-    let later = "enforce_share = 0.5\nbody = { request = \"json\" }\nlists = { a = { type = \"ip\" } }\nstate = { max_keys = 1 }\npermissions = { http = [] }\n[[schedule]]\nevery = \"60s\"\n";
+    let later = "enforce_share = 0.5\npermissions = { http = [] }\n";
     let problems =
         Ground::new().plugin("rule", &format!("on_error = \"deny\"\n{later}"), &hook("")).problems();
-    for key in ["enforce_share", "body", "lists", "state", "permissions", "schedule"] {
+    for key in ["enforce_share", "permissions"] {
         assert!(problems.contains(&format!("`{key}` (")), "{key}: {problems}");
     }
-    assert_eq!(
-        problems.lines().filter(|l| l.ends_with("is not supported by this version")).count(),
-        6,
-        "{problems}"
-    );
 }
 
 #[test]
@@ -339,7 +324,7 @@ fn bounds_and_choices_hold_for_defaults_and_for_the_operators_word() {
         let setting = SettingValue { value, origin: "config.toml:9".to_owned() };
         let word =
             PluginOverride { settings: [(name.to_owned(), setting)].into(), ..PluginOverride::default() };
-        short(&ground.load(&[("rule".to_owned(), word)].into()).1)
+        errors(&ground.load(&[("rule".to_owned(), word)].into()).1)
     };
     assert_eq!(with("wait", "10m".into()), "");
     assert_eq!(with("wait", "2h".into()), "PM031 config.toml:9: `wait` must be at most 1h");
@@ -372,7 +357,7 @@ fn the_operators_word_wins_over_the_manifests() {
 #[test]
 fn a_word_about_a_plugin_that_is_not_there_is_an_error() {
     let word = PluginOverride { origin: "config.toml:3".to_owned(), ..PluginOverride::default() };
-    let problems = short(&Ground::with(&hook("")).load(&[("rul".to_owned(), word)].into()).1);
+    let problems = errors(&Ground::with(&hook("")).load(&[("rul".to_owned(), word)].into()).1);
     assert_eq!(problems, "- config.toml:3: there is no plugin `rul` [did you mean `rule`?]");
 }
 

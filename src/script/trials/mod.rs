@@ -2,6 +2,8 @@
 
 mod checker;
 mod findings;
+mod generated;
+mod inline;
 mod running;
 mod sandbox;
 mod shipped;
@@ -71,16 +73,27 @@ impl Ground {
     }
 
     fn found(&self, severity: Severity) -> String {
-        let mut some = Problems::default();
-        let all = self.load(&BTreeMap::new()).1;
-        all.iter().filter(|p| p.severity == severity).for_each(|p| some.push(p.clone()));
-        short(&some)
+        of_severity(&self.load(&BTreeMap::new()).1, severity)
     }
 
     fn tests(&self, names: &[String]) -> (TestReport, Problems) {
         let root = self.0.path();
         run_tests(Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root }, names)
     }
+}
+
+fn errors(problems: &Problems) -> String {
+    of_severity(problems, Severity::Error)
+}
+
+fn of_severity(problems: &Problems, severity: Severity) -> String {
+    short(&only(problems, severity))
+}
+
+fn only(problems: &Problems, severity: Severity) -> Problems {
+    let mut some = Problems::default();
+    problems.iter().filter(|p| p.severity == severity).for_each(|p| some.push(p.clone()));
+    some
 }
 
 fn short(problems: &Problems) -> String {
