@@ -14,6 +14,7 @@
 //! 0 base        words everybody shares; no I/O, no async, no locks
 //! ```
 
+pub mod alert;
 pub mod auth;
 pub mod base;
 pub mod cli;

@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("limiter", 3),
     ("proxy", 3),
     ("schema", 3),
+    ("alert", 3),
     ("script", 3),
     ("store", 3),
     ("live", 4),

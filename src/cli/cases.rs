@@ -2,18 +2,18 @@
 
 use crate::base::problems::{Place, Problem, Problems};
 use crate::config::Config;
-use crate::script::{Folders, TestCase, TestReport, run_tests};
+use crate::script::{Folders, TestCase, TestPlan, TestReport, run_tests};
 
-/// Runs the cases of the named plugins, or of all.
-pub(super) fn run(config: &Config, plugins: &[String]) -> (TestReport, Problems) {
+/// Runs the cases that the plan asks for.
+pub(super) fn run(config: &Config, plan: TestPlan<'_>) -> (TestReport, Problems) {
     let folders =
         Folders { plugins: &config.plugins.path, scripts: &config.plugins.scripts, root: &config.folder };
-    run_tests(folders, plugins)
+    run_tests(folders, plan)
 }
 
 /// Adds what the cases have to say to what was found before: cases that fail, and test files that cannot be read.
 pub(super) fn append(config: &Config, problems: &mut Problems) {
-    let (report, found) = run(config, &[]);
+    let (report, found) = run(config, TestPlan::default());
     let known: Vec<String> = problems.iter().map(Problem::short).collect();
     // The plugins were looked at before: what is wrong with them is told once.
     found.iter().filter(|problem| !known.contains(&problem.short())).for_each(|p| problems.push(p.clone()));

@@ -9,13 +9,16 @@ pub mod serve;
 mod cases;
 mod check;
 mod client;
+mod coverage;
 mod docs;
 mod explain;
 mod failure;
 mod fatal;
 mod findings;
 mod healthcheck;
+mod junit;
 mod keys;
+mod new_plugin;
 mod offline;
 mod options;
 mod password;
@@ -26,6 +29,7 @@ mod sessions;
 mod status;
 mod test;
 mod users;
+mod watch_tests;
 mod whereabouts;
 
 use std::ffi::OsString;
@@ -53,10 +57,14 @@ fn run_with(arguments: impl IntoIterator<Item = OsString>) -> Exit {
 }
 
 fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
+    if options.format == Format::Junit && !matches!(verb, Verb::Test(_)) {
+        return Err(Failure::Said(Exit::Usage, "`--format junit` belongs to `test`".to_owned()));
+    }
     match verb {
         Verb::Serve => Ok(serve::run(options)),
         Verb::Check => check::run(options),
-        Verb::Test { plugins } => test::run(options, &plugins),
+        Verb::Test(asked) => test::run(options, &asked),
+        Verb::New { what } => new_plugin::run(options, &what),
         Verb::Explain { asked } => explain::run(options, *asked),
         Verb::Users { what } => users::run(options, what),
         Verb::Keys { what } => keys::run(options, what),

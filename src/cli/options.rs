@@ -45,6 +45,9 @@ pub enum Format {
     Human,
     /// One JSON document.
     Json,
+    /// JUnit's XML, for build servers; only `test` has it.
+    #[value(hide = true)]
+    Junit,
 }
 
 /// What is asked for.
@@ -54,11 +57,12 @@ pub(super) enum Verb {
     Serve,
     /// Check everything that `serve` and a reload check, without serving
     Check,
-    /// Run the plugins' own cases
-    Test {
-        /// Only these plugins
-        #[arg(value_name = "PLUGIN")]
-        plugins: Vec<String>,
+    /// Run the plugins' own cases (`--format junit` too)
+    Test(Test),
+    /// Write a new plugin with its cases
+    New {
+        #[command(subcommand)]
+        what: New,
     },
     /// What every stage and every rule would decide about a request, without a side effect
     Explain {
@@ -95,6 +99,34 @@ pub(super) enum Verb {
     Docs {
         #[command(subcommand)]
         what: Docs,
+    },
+}
+
+#[derive(Args, Clone, Debug, PartialEq, Eq)]
+pub(super) struct Test {
+    /// Only these plugins, or only the cases of that name (`test_…`)
+    #[arg(value_name = "PLUGIN")]
+    pub(super) names: Vec<String>,
+    /// Show which lines and codes no case reaches
+    #[arg(long)]
+    pub(super) coverage: bool,
+    /// End 1 where less than N percent of a plugin's lines are reached
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(super) coverage_min: Option<u8>,
+    /// Run again whenever a file of a plugin changes, until Ctrl-C
+    #[arg(long)]
+    pub(super) watch: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum New {
+    /// A folder that passes `check` and `test`, ready to be changed
+    Plugin {
+        /// Lower-case letters, digits and `-`
+        name: String,
+        /// Begin with a copy of this plugin
+        #[arg(long, value_name = "PLUGIN")]
+        from: Option<String>,
     },
 }
 

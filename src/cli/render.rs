@@ -45,7 +45,7 @@ pub fn json(value: &impl Serialize) {
 pub fn result(format: Format, value: &impl Serialize, human: impl FnOnce() -> String) {
     match format {
         Format::Json => json(value),
-        Format::Human => print(&human()),
+        Format::Human | Format::Junit => print(&human()),
     }
 }
 

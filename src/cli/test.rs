@@ -2,23 +2,62 @@
 
 use std::fmt::Write as _;
 
+use serde_json::json;
+
 use super::exit::Exit;
 use super::failure::Failure;
-use super::{Options, cases, inputs, render};
-use crate::script::TestReport;
+use super::options::{Format, Test};
+use super::{Options, cases, coverage, inputs, junit, render, watch_tests};
+use crate::base::problems::Problems;
+use crate::config::Config;
+use crate::script::{TestPlan, TestReport};
 
-pub(super) fn run(options: &Options, plugins: &[String]) -> Result<Exit, Failure> {
+pub(super) fn run(options: &Options, asked: &Test) -> Result<Exit, Failure> {
+    if asked.watch {
+        return watch_tests::run(options, asked);
+    }
     let config = inputs::config(options)?;
-    let (report, problems) = cases::run(&config, plugins);
+    Ok(once(options, asked, &config))
+}
+
+/// Runs everything that was asked for once, and tells it.
+pub(super) fn once(options: &Options, asked: &Test, config: &Config) -> Exit {
+    let measured = asked.coverage || asked.coverage_min.is_some();
+    let plan = TestPlan { names: &asked.names, coverage: measured };
+    let (report, problems) = cases::run(config, plan);
     if !problems.is_empty() {
         render::complain(&render::report(&problems));
     }
-    if problems.has_errors() && report.cases.is_empty() {
-        render::result(options.format, &report, || "no case was run".to_owned());
-        return Ok(Exit::Problems);
+    show(options, &report, &problems, measured);
+    let short = asked.coverage_min.map(|min| coverage::short_of(&report.coverage, min)).unwrap_or_default();
+    if !short.is_empty() {
+        render::complain(&short);
     }
-    render::result(options.format, &report, || table(&report));
-    Ok(if report.is_ok() && !problems.has_errors() { Exit::Fine } else { Exit::Problems })
+    let fine = report.is_ok() && !problems.has_errors() && short.is_empty();
+    if fine { Exit::Fine } else { Exit::Problems }
+}
+
+fn show(options: &Options, report: &TestReport, problems: &Problems, measured: bool) {
+    match options.format {
+        Format::Junit => render::print(&junit::document(report, problems)),
+        Format::Json if measured => {
+            render::json(&json!({ "cases": report.cases, "coverage": report.coverage }));
+        }
+        Format::Json => render::json(&report.cases),
+        _ if problems.has_errors() && report.cases.is_empty() => render::print("no case was run"),
+        _ => render::print(&text(report)),
+    }
+}
+
+fn text(report: &TestReport) -> String {
+    let mut out = table(report);
+    for sentence in &report.untested {
+        let _ = write!(out, "\n\n{sentence}");
+    }
+    if !report.coverage.is_empty() {
+        let _ = write!(out, "\n\n{}", coverage::text(&report.coverage));
+    }
+    out
 }
 
 fn table(report: &TestReport) -> String {

@@ -43,7 +43,12 @@ fn verbs_take_what_the_reference_says() {
     assert_eq!(read("users add a@b.example --role staff --role ops").1, Verb::Users { what: add });
     assert_eq!(
         read("test honeypot admin-hours").1,
-        Verb::Test { plugins: vec!["honeypot".into(), "admin-hours".into()] }
+        Verb::Test(options::Test {
+            names: vec!["honeypot".into(), "admin-hours".into()],
+            coverage: false,
+            coverage_min: None,
+            watch: false,
+        })
     );
     let key = Keys::Create {
         name: "ci".into(),
@@ -170,7 +175,9 @@ fn the_help_shows_every_verb() {
     Commands:
       serve        Run the gateway (what happens without a verb)
       check        Check everything that `serve` and a reload check, without serving
-      test         Run the plugins' own cases
+      test         Run the plugins' own cases (`--format junit` too)
+      new          Write a new plugin with its cases
+      explain      What every stage and every rule would decide about a request, without a side effect
       users        Local accounts
       keys         API keys for machines
       sessions     Who is signed in

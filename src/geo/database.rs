@@ -1,16 +1,18 @@
 //! One database in memory.
 
+use std::collections::HashSet;
 use std::net::IpAddr;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use maxminddb::{Reader, WithinOptions};
+use serde::de::IgnoredAny;
 
 use super::error::GeoError;
 use super::record;
 use crate::base::location::Location;
 
-/// Records that are looked at to see whether a database holds what it is asked for.
-const SAMPLE_MAX: usize = 4_096;
+/// Networks of a tree for each of its nodes: a tree with more of them has a loop.
+const NETWORKS_PER_NODE_MAX: usize = 2;
 
 /// What a database is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,15 +52,14 @@ impl Kind {
 }
 
 impl Database {
-    /// Takes bytes that are a whole database of that kind: every pointer of it is followed once, so that a damaged file is
-    /// refused here and not found out by a request.
+    /// Takes bytes that are a whole database of that kind: every way through the tree is gone, and every record read once, so
+    /// that a damaged file is refused here and not found out by a request.
     pub(super) fn new(bytes: Vec<u8>, kind: Kind) -> Result<Self, GeoError> {
         let content = hash(&bytes);
         let damaged = |error: maxminddb::MaxMindDbError| GeoError::Damaged(error.to_string());
         let reader = Reader::from_source(bytes).map_err(damaged)?;
-        reader.verify().map_err(damaged)?;
         let database = Self { reader, content, kind };
-        if !database.holds_its_kind().map_err(damaged)? {
+        if !database.holds_its_kind()? {
             let found = database.reader.metadata().database_type.chars().take(64);
             let found = found.filter(|c| c.is_ascii_graphic() || *c == ' ').collect();
             return Err(GeoError::WrongType { wanted: kind.things(), found });
@@ -81,19 +82,28 @@ impl Database {
         record::fill_traits(location, &record);
     }
 
-    /// What a database calls itself says little: there are dozens of names. Its records tell.
-    fn holds_its_kind(&self) -> Result<bool, maxminddb::MaxMindDbError> {
-        for record in self.reader.networks(WithinOptions::default())?.take(SAMPLE_MAX) {
-            let (record, mut location) = (record?, Location::default());
+    /// Reads everything, and says whether any record holds what the database is asked for. What a database calls itself
+    /// says little: there are dozens of names.
+    fn holds_its_kind(&self) -> Result<bool, GeoError> {
+        let damaged = |error: maxminddb::MaxMindDbError| GeoError::Damaged(error.to_string());
+        let nodes = usize::try_from(self.reader.metadata().node_count).unwrap_or(usize::MAX);
+        let mut left = nodes.saturating_mul(NETWORKS_PER_NODE_MAX);
+        let (mut seen, mut holds) = (HashSet::new(), false);
+        for record in self.reader.networks(WithinOptions::default()).map_err(damaged)? {
+            let record = record.map_err(damaged)?;
+            left = left.checked_sub(1).ok_or_else(|| GeoError::Damaged("its tree has a loop".to_owned()))?;
+            if !record.offset().is_some_and(|offset| seen.insert(offset)) {
+                continue;
+            }
+            record.decode::<IgnoredAny>().map_err(damaged)?;
+            let mut location = Location::default();
             match self.kind {
                 Kind::Country => record::fill_country(&mut location, &record),
                 Kind::Asn => record::fill_asn(&mut location, &record),
             }
-            if location != Location::default() {
-                return Ok(true);
-            }
+            holds |= location != Location::default();
         }
-        Ok(false)
+        Ok(holds)
     }
 }
 

@@ -17,7 +17,7 @@ pub enum GeoError {
     /// The system refused.
     #[error("cannot be read: {0}")]
     Unreadable(io::ErrorKind),
-    /// The bytes are no database in MaxMind's format, or only a part of one.
+    /// The bytes are no database in `MaxMind`'s format, or only a part of one.
     #[error("is no database in MaxMind's format, or a damaged one: {0}")]
     Damaged(String),
     /// A database that knows other things than it is asked for.

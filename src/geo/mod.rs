@@ -1,4 +1,4 @@
-//! Floor 3: where addresses are. Databases in MaxMind's format are read into memory once, and again only when their file
+//! Floor 3: where addresses are. Databases in `MaxMind`'s format are read into memory once, and again only when their file
 //! has changed; a request is looked up when a rule asks, and not before.
 
 mod database;

@@ -1,4 +1,4 @@
-//! What a record says, in the words of those who make databases: MaxMind and DB-IP nest, ip-location-db and IPinfo do not.
+//! What a record says, in the words of those who make databases: `MaxMind` and DB-IP nest, ip-location-db and `IPinfo` do not.
 
 use maxminddb::{LookupResult, PathElement};
 
@@ -14,7 +14,7 @@ type Path<'a> = &'a [PathElement<'a>];
 ///
 /// # Source
 /// The nested names: <https://dev.maxmind.com/geoip/docs/databases/city-and-country/>. The flat ones: the databases of
-/// ip-location-db and IPinfo.
+/// ip-location-db and `IPinfo`.
 pub(super) fn fill_country(location: &mut Location, record: &Record<'_>) {
     use PathElement::{Index, Key};
     let countries: [Path<'_>; 4] = [

@@ -39,6 +39,9 @@ const WRITERS_MAX: usize = 256;
 /// How far the file system's clock, which moves by ticks, may be behind ours.
 const TICK_MS: i64 = 20;
 
+/// Stack of the thread in bytes, the same as a worker's: rules are compiled on it, and say what they do at their start.
+const STACK_BYTES: usize = 8 << 20;
+
 /// Scans of one look: folders that appear while it arms are armed by the next.
 const SCANS_MAX: usize = 4;
 
@@ -85,7 +88,8 @@ impl<R: Clone + Send + 'static> Watcher<R> {
             build,
         };
         let (ready, is_ready) = sync_channel::<()>(1);
-        let thread = std::thread::Builder::new().name("watch".into()).spawn(move || {
+        let thread = std::thread::Builder::new().name("watch".into()).stack_size(STACK_BYTES);
+        let thread = thread.spawn(move || {
             run.begin(read_unix_ms);
             ready.send(()).ok();
             run.run(&inbox);

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::closing::Closing;
@@ -19,6 +19,16 @@ enum Source {
     Empty,
     Full(Bytes),
     Upstream(Box<UpstreamBody>),
+    /// What was read of an upstream's body already, and the rest of it.
+    Resumed(Bytes, Box<UpstreamBody>),
+}
+
+/// What came of reading a body up to a limit.
+pub enum Read {
+    /// All of it.
+    Whole(Bytes),
+    /// It is longer: the body, with what was read at its front.
+    Longer(Body),
 }
 
 impl Body {
@@ -43,8 +53,29 @@ impl Body {
     pub fn whole(&self) -> Bytes {
         match &self.source {
             Source::Full(bytes) => bytes.clone(),
-            Source::Empty | Source::Upstream(_) => Bytes::new(),
+            Source::Empty | Source::Upstream(_) | Source::Resumed(..) => Bytes::new(),
         }
+    }
+
+    /// Reads the body to its end, or until it turns out to have more than `most` bytes.
+    ///
+    /// # Errors
+    /// Why it did not come to its end.
+    pub async fn read_up_to(mut self, most: u64) -> Result<Read, UpstreamBodyError> {
+        let mut read = BytesMut::new();
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+            if let Ok(data) = frame?.into_data() {
+                read.extend_from_slice(&data);
+            }
+            if u64::try_from(read.len()).is_ok_and(|length| length > most) {
+                let source = match std::mem::replace(&mut self.source, Source::Empty) {
+                    Source::Upstream(rest) | Source::Resumed(_, rest) => Source::Resumed(read.freeze(), rest),
+                    Source::Empty | Source::Full(_) => Source::Full(read.freeze()),
+                };
+                return Ok(Read::Longer(Self { source, closing: None }));
+            }
+        }
+        Ok(Read::Whole(read.freeze()))
     }
 
     /// Ties the end of the request to the end of this body.
@@ -57,7 +88,7 @@ impl Body {
 impl Drop for Body {
     /// A stream that is dropped before its end was cut: by its upstream, by its client, or by the end of the process.
     fn drop(&mut self) {
-        let whole = !matches!(self.source, Source::Upstream(_)) || self.is_end_stream();
+        let whole = !matches!(self.source, Source::Upstream(_) | Source::Resumed(..)) || self.is_end_stream();
         if let Some(closing) = self.closing.as_mut().filter(|_| !whole) {
             closing.was_cut();
         }
@@ -79,7 +110,10 @@ impl HttpBody for Body {
                 self.source = Source::Empty;
                 Some(Ok(Frame::data(bytes)))
             }
-            Source::Upstream(body) => std::task::ready!(Pin::new(body.as_mut()).poll_frame(context)),
+            Source::Resumed(read, _) if !read.is_empty() => Some(Ok(Frame::data(std::mem::take(read)))),
+            Source::Upstream(body) | Source::Resumed(_, body) => {
+                std::task::ready!(Pin::new(body.as_mut()).poll_frame(context))
+            }
         };
         if let (Some(closing), Some(Ok(frame))) = (&mut self.closing, &frame) {
             closing.count(frame.data_ref().map_or(0, Bytes::len));
@@ -95,6 +129,7 @@ impl HttpBody for Body {
             Source::Empty => true,
             Source::Full(_) => false,
             Source::Upstream(body) => body.is_end_stream(),
+            Source::Resumed(read, body) => read.is_empty() && body.is_end_stream(),
         }
     }
 
@@ -103,6 +138,8 @@ impl HttpBody for Body {
             Source::Empty => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(body) => body.size_hint(),
+            // The declared length, where there is one, is with the head.
+            Source::Resumed(..) => SizeHint::default(),
         }
     }
 }

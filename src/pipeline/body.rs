@@ -1,27 +1,32 @@
 //! Stage 12: the body. Its length is judged by declaration before a byte is read and by count while it streams; where
-//! a schema asks, it is buffered and judged whole. What is forwarded are the original bytes.
+//! a schema or a plugin's `[body]` asks, it is buffered and judged whole. What is forwarded are the original bytes.
 
 use std::ops::Deref;
 
-use http::header::CONTENT_TYPE;
+use bytes::Bytes;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use hyper::body::Incoming;
 
 use super::authorise::Authorised;
 use super::endpoints::OWN_BODY_BYTES_MAX;
-use super::request_body::{Fault, RequestBody, Watch};
+use super::request_body::{Fault, Read, RequestBody, Watch};
 use super::route::Way;
 use super::step::Step;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
 use crate::config::{Destination, Server};
 use crate::live::routes::CompiledRoute;
+use crate::live::snapshot::Snapshot;
 use crate::schema;
+use crate::script::BodyWish;
 
 /// Proof that the body is within its limits, or will be cut where it is not.
 pub struct Vetted {
     authorised: Authorised,
     body: RequestBody,
     watch: Watch,
+    /// For rules; nothing where nobody asks, or where the body is longer than anybody wants to see.
+    seen: Option<Bytes>,
 }
 
 /// Judges the body, reading it only where somebody asked for it whole.
@@ -31,13 +36,14 @@ pub struct Vetted {
 pub async fn vet(
     authorised: Authorised,
     incoming: Incoming,
-    server: &Server,
+    snapshot: &Snapshot,
     trail: &mut Trail,
 ) -> Step<Vetted> {
+    let server = &snapshot.config.server;
     if authorised.asked().is_some() {
         // The body is with the proxy; what came of it is not read.
         let (_, watch) = RequestBody::stream(incoming, 0, server.body_timeout);
-        return Ok(Vetted { authorised, body: RequestBody::empty(), watch });
+        return Ok(Vetted { authorised, body: RequestBody::empty(), watch, seen: None });
     }
     let route = authorised.route().cloned();
     let limit = match &route {
@@ -50,28 +56,99 @@ pub async fn vet(
     if let Some(route) = &route {
         check_type(&authorised, route)?;
     }
+    let wish = trail.facts.as_deref().and_then(|facts| snapshot.rules.body_wish(facts));
+    let wish = wish.filter(|w| !is_encoded(&authorised) || w.enforced);
+    if let Some(wish) = wish {
+        check_wish(&authorised, wish)?;
+    }
     let schema = route.as_ref().and_then(|r| r.schema.as_ref());
     let must_read = schema.is_some() && (authorised.has_body() || takes_body(authorised.method()));
     let (stream, watch) = RequestBody::stream(incoming, limit, server.body_timeout);
     trail.body = Some(watch.clone());
-    let body = match (schema.filter(|_| must_read), authorised.way()) {
+    let (body, seen) = match (schema.filter(|_| must_read), authorised.way()) {
         (Some(schema), _) => {
             let bytes = stream.collect().await.map_err(Fault::refusal)?;
             schema::check(&bytes, server.json_depth_max)
                 .map_err(|why| Refusal::BadRequest(why.sentence()))?;
             schema.validate(&bytes).map_err(Refusal::InvalidInput)?;
-            RequestBody::buffered(bytes)
+            kept(bytes, wish)?
         }
         // What the gateway answers itself has no upstream that would read the body, so it is read here: its limits
         // hold all the same, and the connection stays usable.
-        (None, Way::Own(_)) => RequestBody::buffered(stream.collect().await.map_err(Fault::refusal)?),
-        (None, Way::Route(route)) if matches!(route.route.to, Destination::Respond(_)) => {
-            stream.discard().await.map_err(Fault::refusal)?;
-            RequestBody::empty()
+        (None, Way::Own(_)) => kept(stream.collect().await.map_err(Fault::refusal)?, wish)?,
+        (None, Way::Route(route)) => {
+            let (body, seen) = match wish {
+                Some(wish) => read(stream, wish, authorised.declared_length()).await?,
+                None => (stream, None),
+            };
+            if matches!(route.route.to, Destination::Respond(_)) {
+                body.discard().await.map_err(Fault::refusal)?;
+                (RequestBody::empty(), seen)
+            } else {
+                (body, seen)
+            }
         }
-        (None, Way::Route(_)) => stream,
     };
-    Ok(Vetted { authorised, body, watch })
+    check_json(&authorised, wish, seen.as_ref(), server)?;
+    Ok(Vetted { authorised, body, watch, seen })
+}
+
+/// Reads what plugins ask to see. A body that is longer than that is refused or streams on, as they say.
+async fn read(
+    stream: RequestBody,
+    wish: BodyWish,
+    declared: Option<u64>,
+) -> Result<(RequestBody, Option<Bytes>), Refusal> {
+    let most = wish.refuse_over.unwrap_or(wish.read_max);
+    let is_longer = declared.is_some_and(|length| length > most);
+    let read = if is_longer {
+        Read::Longer(stream)
+    } else {
+        stream.read_up_to(most).await.map_err(Fault::refusal)?
+    };
+    match read {
+        Read::Whole(bytes) => Ok((RequestBody::buffered(bytes.clone()), Some(bytes))),
+        Read::Longer(_) if wish.refuse_over.is_some() => Err(Refusal::TooLarge),
+        Read::Longer(body) => Ok((body, None)),
+    }
+}
+
+/// A body that was read for another reason, and what plugins see of it.
+fn kept(bytes: Bytes, wish: Option<BodyWish>) -> Result<(RequestBody, Option<Bytes>), Refusal> {
+    let Some(wish) = wish else { return Ok((RequestBody::buffered(bytes), None)) };
+    let is_over = |most: u64| u64::try_from(bytes.len()).is_ok_and(|length| length > most);
+    if wish.refuse_over.is_some_and(is_over) {
+        return Err(Refusal::TooLarge);
+    }
+    let seen = (!is_over(wish.read_max)).then(|| bytes.clone());
+    Ok((RequestBody::buffered(bytes), seen))
+}
+
+/// What an enforcing plugin is to judge is not hidden from it: not by a compression (THREATS SL-08), and not by calling
+/// JSON something else where JSON is all that is asked for.
+fn check_wish(authorised: &Authorised, wish: BodyWish) -> Result<(), Refusal> {
+    let needs_json = wish.json && !wish.other;
+    let hides = is_encoded(authorised) || needs_json && !declares_json(authorised);
+    if authorised.has_body() && wish.enforced && hides { Err(Refusal::UnsupportedMediaType) } else { Ok(()) }
+}
+
+/// JSON that an enforcing plugin reads is JSON that everybody reads alike.
+fn check_json(
+    authorised: &Authorised,
+    wish: Option<BodyWish>,
+    seen: Option<&Bytes>,
+    server: &Server,
+) -> Result<(), Refusal> {
+    match seen.filter(|bytes| !bytes.is_empty()) {
+        Some(bytes) if wish.is_some_and(|w| w.json) && declares_json(authorised) => {
+            schema::check(bytes, server.json_depth_max).map_err(|why| Refusal::BadRequest(why.sentence()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn declares_json(authorised: &Authorised) -> bool {
+    authorised.text_header(CONTENT_TYPE).and_then(essence).is_some_and(|e| is_json(&e))
 }
 
 fn takes_body(method: &http::Method) -> bool {
@@ -88,15 +165,15 @@ fn check_type(authorised: &Authorised, route: &CompiledRoute) -> Result<(), Refu
     let essence =
         authorised.text_header(CONTENT_TYPE).and_then(essence).ok_or(Refusal::UnsupportedMediaType)?;
     let in_list = listed.is_empty() || listed.iter().any(|pattern| matches(pattern, &essence));
-    if !in_list || (needs_json && !is_json(&essence)) || has_encoding(authorised, needs_json) {
+    if !in_list || (needs_json && !is_json(&essence)) || (needs_json && is_encoded(authorised)) {
         return Err(Refusal::UnsupportedMediaType);
     }
     Ok(())
 }
 
 /// A body that must be judged is not judged through a compression (THREATS SL-08).
-fn has_encoding(authorised: &Authorised, needs_json: bool) -> bool {
-    needs_json && authorised.headers().get(http::header::CONTENT_ENCODING).is_some_and(|v| v != "identity")
+fn is_encoded(authorised: &Authorised) -> bool {
+    authorised.headers().get(CONTENT_ENCODING).is_some_and(|v| v != "identity")
 }
 
 /// `type/subtype` in lower case; JSON in another charset than UTF-8 is no JSON (RFC 8259 section 8.1).
@@ -128,6 +205,11 @@ fn matches(pattern: &str, essence: &str) -> bool {
 }
 
 impl Vetted {
+    /// The bytes that rules may see, where one of them asks for them.
+    pub fn seen(&self) -> Option<&Bytes> {
+        self.seen.as_ref()
+    }
+
     /// The body and what is known of its end; it is there once.
     pub fn take_body(&mut self) -> (RequestBody, Watch) {
         (std::mem::replace(&mut self.body, RequestBody::empty()), self.watch.clone())

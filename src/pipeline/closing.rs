@@ -145,9 +145,13 @@ impl Closing {
     /// The rule that refused the request, if one did.
     fn decider(&self) -> Option<&Note> {
         let refused = self.refused_at?;
-        let rule_stage = matches!(refused, Stage::OnRequest | Stage::Authorise | Stage::OnResponse);
+        let by_fault = self.code.as_deref() == Some(Refusal::PluginFault.code());
+        let rule_stage = refused.asks_rules() || by_fault;
         let decides = |n: &&Note| {
-            n.mode == Mode::Enforce && (n.outcome.refuses() || matches!(n.outcome, Outcome::Fault(_)))
+            // What is asked after the refusal did not make it, unless it failed and must not.
+            let asked_in_time = by_fault || !matches!(n.hook, Hook::Deny | Hook::Log);
+            let stops = n.outcome.refuses() || matches!(n.outcome, Outcome::Fault(_));
+            n.mode == Mode::Enforce && asked_in_time && stops
         };
         self.trail.ledger.notes().iter().rev().find(decides).filter(|_| rule_stage)
     }
@@ -181,6 +185,8 @@ impl Drop for Closing {
         self.settle_code();
         self.ask_on_log(duration);
         self.count_metrics(duration);
+        let effects = self.trail.ledger.take_effects();
+        self.gateway.deliver(effects);
         self.write_down(self.gateway.clock.unix_ms(), duration);
         self.gateway.metrics.in_flight.dec();
         if let Some(rehearsal) = self.trail.rehearsal.take() {

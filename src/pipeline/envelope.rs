@@ -24,9 +24,14 @@ struct Error<'a> {
 
 /// The answer that a refusal becomes.
 pub fn render(refusal: &Refusal, id: &CorrelationId) -> Response<Body> {
-    let message = refusal.message();
+    render_with(refusal, None, id)
+}
+
+/// The answer that a refusal becomes, with another sentence in place of its own where there is one.
+pub fn render_with(refusal: &Refusal, message: Option<&str>, id: &CorrelationId) -> Response<Body> {
+    let own = refusal.message();
     let error = Error {
-        message: &message,
+        message: message.unwrap_or(&own),
         code: refusal.code(),
         correlation_id: id.as_str(),
         details: refusal.details(),

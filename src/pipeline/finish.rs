@@ -13,7 +13,7 @@ use super::gateway::Gateway;
 use super::rules::ask;
 use super::step::{Step, Stop};
 use super::trail::Trail;
-use super::{Answer, Dropped, cors, envelope, renewal};
+use super::{Answer, Dropped, cors, on_deny, renewal};
 use crate::base::refusal::Refusal;
 use crate::config::RateLimit;
 use crate::limiter::Limits;
@@ -39,7 +39,7 @@ pub fn on_response(
         status: parts.status,
         size: declared_length(&parts.headers),
         headers: std::mem::take(&mut parts.headers),
-        latency_ms: u64::try_from((gateway.clock.now() - trail.started).as_millis()).unwrap_or(u64::MAX),
+        latency_ms: latency_ms(gateway, trail),
         body: None,
     };
     ask(Hook::Response, Some(&mut facts), gateway, snapshot, trail)?;
@@ -48,7 +48,14 @@ pub fn on_response(
     Ok(Answer { response: Response::from_parts(parts, body), author: answer.author })
 }
 
-fn declared_length(headers: &HeaderMap) -> u64 {
+/// Milliseconds since the request came.
+pub fn latency_ms(gateway: &Gateway, trail: &Trail) -> u64 {
+    let took = gateway.clock.now().saturating_duration_since(trail.started);
+    u64::try_from(took.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What `Content-Length` says; 0 where it says nothing.
+pub fn declared_length(headers: &HeaderMap) -> u64 {
     headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok()).unwrap_or_default()
 }
 
@@ -73,11 +80,13 @@ pub fn finish(
                 Some(_) => in_a_proxys_words(refusal),
                 None => refusal,
             };
-            closing.refused(&refusal);
             if matches!(&refusal, Refusal::Rule(rule) if rule.silent) {
+                closing.refused(&refusal);
                 return Err(Dropped);
             }
-            Answer { response: envelope::render(&refusal, &closing.trail().id), author: Author::Gateway }
+            let (refusal, response) = on_deny::render(refusal, gateway, snapshot, closing.trail());
+            closing.refused(&refusal);
+            Answer { response, author: Author::Gateway }
         }
     };
     let Answer { mut response, author } = answer;

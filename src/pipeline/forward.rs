@@ -5,6 +5,7 @@ use http::{Request, Response, Uri};
 
 use super::answer::Body;
 use super::gateway::{Gateway, Worker};
+use super::on_upstream::Changes;
 use super::request_body::{Fault, Watch};
 use super::step::Step;
 use super::thresholds::Cleared;
@@ -24,6 +25,7 @@ use crate::proxy::{self, SendError, Upload, hops};
 pub async fn answer(
     route: &CompiledRoute,
     request: Cleared,
+    changes: &Changes,
     worker: &Worker,
     snapshot: &Snapshot,
     trail: &mut Trail,
@@ -41,7 +43,7 @@ pub async fn answer(
             Ok(Answer { response: respond::render(fixed, &seen), author: Author::Gateway })
         }
         Destination::Service(name) => {
-            let response = upstream(name, route, request, worker, snapshot, trail).await?;
+            let response = upstream(name, route, request, changes, worker, snapshot, trail).await?;
             Ok(Answer { response, author: Author::Upstream })
         }
     }
@@ -51,6 +53,7 @@ async fn upstream(
     name: &str,
     route: &CompiledRoute,
     mut request: Cleared,
+    changes: &Changes,
     worker: &Worker,
     snapshot: &Snapshot,
     trail: &mut Trail,
@@ -58,13 +61,18 @@ async fn upstream(
     let gateway = &worker.gateway;
     let service = gateway.upstreams.get(name).ok_or(Refusal::Unavailable { retry_after: None })?;
     let (body, watch) = request.take_body();
-    let outgoing = outgoing(&request, name, route, gateway, snapshot, trail, body.into_upload())?;
+    let mut outgoing = outgoing(&request, name, route, gateway, snapshot, trail, body.into_upload())?;
+    changes.apply(outgoing.headers_mut());
     if let Some(rehearsal) = &worker.rehearsal {
         let heard = rehearsal.forward(name, request.headers(), outgoing).await;
         return heard.map_err(|e| refusal(&e, &watch));
     }
     let began = gateway.clock.now();
-    let sent = proxy::send(&worker.pool, &service, outgoing, snapshot.config.server.body_timeout).await;
+    let limits = proxy::Limits {
+        silence_max: snapshot.config.server.body_timeout,
+        head_max: changes.timeout().unwrap_or(service.config().response_timeout),
+    };
+    let sent = proxy::send(&worker.pool, &service, outgoing, limits).await;
     let took = gateway.clock.now().saturating_duration_since(began);
     gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
     trail.unread |= watch.fault().is_some();

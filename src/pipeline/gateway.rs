@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::rehearsal::Rehearsal;
+use crate::alert::Alerts;
 use crate::auth::assertion::Assertions;
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
@@ -17,7 +18,7 @@ use crate::live::Live;
 use crate::live::policy::PolicyBoard;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::{Pool, Upstreams};
-use crate::script::{Note, State};
+use crate::script::{Occasions, State};
 use crate::store::Store;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
@@ -42,6 +43,8 @@ pub struct Gateway {
     pub store: Store,
     /// What rules remember.
     pub state: State,
+    /// Tells somebody.
+    pub alerts: Alerts,
     /// The services' health.
     pub upstreams: Arc<Upstreams>,
     /// The clock.
@@ -66,12 +69,13 @@ impl Gateway {
         }
     }
 
-    /// Counts what rules did where there was no request.
-    pub fn count_notes(&self, notes: &[Note]) {
-        for note in notes {
+    /// Counts what rules did, and sees to what they asked for, where there was no request.
+    pub fn settle(&self, account: Occasions) {
+        for note in &account.notes {
             let mode = if note.mode == Mode::Shadow { "shadow" } else { "enforce" };
             self.metrics.plugin_decision(&note.plugin, &note.code, note.outcome.word(), mode);
         }
+        self.deliver(account.effects);
     }
 
     /// How an account signs in: `local`, or the provider's name.

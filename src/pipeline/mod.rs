@@ -12,6 +12,7 @@ pub mod client;
 pub mod closing;
 pub mod cors;
 pub mod durable;
+mod effects;
 pub mod endpoints;
 pub mod envelope;
 pub mod finish;
@@ -19,6 +20,10 @@ pub mod forward;
 pub mod forwarded;
 pub mod gateway;
 pub mod identity;
+pub mod on_body;
+pub mod on_deny;
+pub mod on_response_body;
+pub mod on_upstream;
 pub mod origin;
 pub mod panic_guard;
 pub mod rate_limit;
@@ -85,6 +90,7 @@ pub fn handle(
     trail.client = Some(canonical(peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
+    trail.enter(Stage::Connection);
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     async move {
         let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;
@@ -135,15 +141,21 @@ async fn decide(
     trail.enter(Stage::Authorise);
     let authorised = authorise::authorise(metered, gateway, snapshot, trail)?;
     trail.enter(Stage::Body);
-    let vetted = body::vet(authorised, incoming, &config.server, trail).await?;
+    let vetted = body::vet(authorised, incoming, snapshot, trail).await?;
+    trail.enter(Stage::OnBody);
+    let inspected = on_body::on_body(vetted, gateway, snapshot, trail)?;
     trail.enter(Stage::Thresholds);
-    let cleared = thresholds::clear(vetted, config.thresholds, trail)?;
+    let cleared = thresholds::clear(inspected, config.thresholds, trail)?;
+    trail.enter(Stage::OnUpstream);
+    let changes = on_upstream::on_upstream(&cleared, gateway, snapshot, trail)?;
     renewal::renew(&cleared, gateway, snapshot, trail).await;
     trail.enter(Stage::Upstream);
     let answer = match cleared.way().clone() {
         Way::Own(own) => endpoints::answer(own, cleared, gateway, snapshot).await?,
-        Way::Route(route) => forward::answer(&route, cleared, worker, snapshot, trail).await?,
+        Way::Route(route) => forward::answer(&route, cleared, &changes, worker, snapshot, trail).await?,
     };
     trail.enter(Stage::OnResponse);
-    finish::on_response(answer, gateway, snapshot, trail).map_err(Stop::from)
+    let answer = finish::on_response(answer, gateway, snapshot, trail)?;
+    trail.enter(Stage::OnResponseBody);
+    on_response_body::on_response_body(answer, gateway, snapshot, trail).await.map_err(Stop::from)
 }

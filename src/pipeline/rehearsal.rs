@@ -22,7 +22,6 @@ use crate::telemetry::access::AuthState;
 pub struct Rehearsal {
     clock: Clock,
     upstream: StatusCode,
-    began: Instant,
     entered: RefCell<Vec<(Stage, Instant)>>,
     forwarded: RefCell<Option<Forwarded>>,
     ended: RefCell<Option<Ended>>,
@@ -89,7 +88,6 @@ impl Rehearsal {
     /// A rehearsal in which every upstream answers with that status and nothing else.
     pub fn new(clock: Clock, upstream: StatusCode) -> Self {
         Self {
-            began: clock.now(),
             clock,
             upstream,
             entered: RefCell::default(),
@@ -100,12 +98,7 @@ impl Rehearsal {
 
     pub(super) fn enter(&self, stage: Stage) {
         let now = self.clock.now();
-        let mut entered = self.entered.borrow_mut();
-        if entered.is_empty() && stage != Stage::Connection {
-            // What came before the first stage that says so are the checks of the head.
-            entered.push((Stage::Connection, self.began));
-        }
-        entered.push((stage, now));
+        self.entered.borrow_mut().push((stage, now));
     }
 
     /// Takes a request as an upstream would, with all of its body.

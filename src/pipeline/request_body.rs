@@ -74,6 +74,16 @@ enum Form {
     Empty,
     Buffered(Bytes),
     Stream(Box<Stream>),
+    /// What was read already, and the rest of the stream.
+    Resumed(Bytes, Box<Stream>),
+}
+
+/// What came of reading a body up to a limit.
+pub enum Read {
+    /// All of it.
+    Whole(Bytes),
+    /// It is longer: the body, with what was read at its front.
+    Longer(RequestBody),
 }
 
 struct Stream {
@@ -114,7 +124,7 @@ impl RequestBody {
         match self.0 {
             Form::Empty => Upload::none(),
             Form::Buffered(bytes) => Upload::whole(bytes),
-            Form::Stream(_) => Upload::stream(self),
+            Form::Stream(_) | Form::Resumed(..) => Upload::stream(self),
         }
     }
 
@@ -127,6 +137,28 @@ impl RequestBody {
             frame?;
         }
         Ok(())
+    }
+
+    /// Reads the body to its end, or until it turns out to have more than `most` bytes. It is not held back any longer
+    /// then: whoever takes it gets what was read, and the rest as it comes.
+    ///
+    /// # Errors
+    /// The fault that cut it.
+    pub async fn read_up_to(mut self, most: u64) -> Result<Read, Fault> {
+        let mut read = BytesMut::new();
+        while let Some(frame) = std::future::poll_fn(|cx| Pin::new(&mut self).poll_frame(cx)).await {
+            if let Ok(data) = frame?.into_data() {
+                read.extend_from_slice(&data);
+            }
+            if u64::try_from(read.len()).is_ok_and(|length| length > most) {
+                let form = match self.0 {
+                    Form::Stream(stream) | Form::Resumed(_, stream) => Form::Resumed(read.freeze(), stream),
+                    Form::Empty | Form::Buffered(_) => Form::Buffered(read.freeze()),
+                };
+                return Ok(Read::Longer(Self(form)));
+            }
+        }
+        Ok(Read::Whole(read.freeze()))
     }
 
     /// Reads the body to its end.
@@ -208,6 +240,8 @@ impl HttpBody for RequestBody {
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
             Form::Stream(stream) => stream.poll(context),
+            Form::Resumed(read, stream) if read.is_empty() => stream.poll(context),
+            Form::Resumed(read, _) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(read))))),
         }
     }
 
@@ -216,6 +250,7 @@ impl HttpBody for RequestBody {
             Form::Empty => true,
             Form::Buffered(_) => false,
             Form::Stream(stream) => stream.incoming.is_end_stream(),
+            Form::Resumed(read, stream) => read.is_empty() && stream.incoming.is_end_stream(),
         }
     }
 
@@ -224,6 +259,8 @@ impl HttpBody for RequestBody {
             Form::Empty => SizeHint::with_exact(0),
             Form::Buffered(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Form::Stream(stream) => stream.incoming.size_hint(),
+            // Only the declared length counts, and that is with the head.
+            Form::Resumed(..) => SizeHint::default(),
         }
     }
 }

@@ -27,12 +27,18 @@ pub enum Stage {
     Authorise,
     /// 12: the body.
     Body,
+    /// 13: rules on the body.
+    OnBody,
     /// 14: score thresholds.
     Thresholds,
+    /// 14: rules on what goes upstream.
+    OnUpstream,
     /// 14: the upstream, or the gateway's own endpoint.
     Upstream,
     /// 15: rules on the response.
     OnResponse,
+    /// 15: rules on the body of the response.
+    OnResponseBody,
 }
 
 impl Stage {
@@ -51,10 +57,26 @@ impl Stage {
             Self::RateLimit => "rate_limit",
             Self::Authorise => "authorise",
             Self::Body => "body",
+            Self::OnBody => "on_body",
             Self::Thresholds => "thresholds",
+            Self::OnUpstream => "on_upstream",
             Self::Upstream => "upstream",
             Self::OnResponse => "on_response",
+            Self::OnResponseBody => "on_response_body",
         }
+    }
+
+    /// Whether a rule may have refused here.
+    pub fn asks_rules(self) -> bool {
+        matches!(
+            self,
+            Self::OnRequest
+                | Self::Authorise
+                | Self::OnBody
+                | Self::OnUpstream
+                | Self::OnResponse
+                | Self::OnResponseBody
+        )
     }
 
     /// Whether a request refused here has its address charged for it, though it was never metered

@@ -22,7 +22,7 @@ mod upstreams;
 pub use download::{UpstreamBody, UpstreamBodyError};
 pub use health::watch;
 pub use pool::Pool;
-pub use send::{SendError, send};
+pub use send::{Limits, SendError, send};
 pub use upload::{BoxError, Upload};
 pub use upstreams::{Service, State, Status, Upstreams};
 

@@ -30,8 +30,16 @@ pub enum SendError {
     Upload(#[source] BoxError),
 }
 
-/// Sends a request and gives back the response, its body streaming. `silence_max` is the longest silence inside the
-/// response body; the other timeouts are the service's.
+/// How long one request may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest silence inside the response body.
+    pub silence_max: Duration,
+    /// The longest wait for the response head.
+    pub head_max: Duration,
+}
+
+/// Sends a request and gives back the response, its body streaming.
 ///
 /// The target must be in origin form and the headers those of [`super::hops::forward_request`]; the framing of the body is set here.
 /// Another address is tried only where no connection could be made, for then nothing was sent.
@@ -44,13 +52,13 @@ pub async fn send(
     pool: &Pool,
     service: &Arc<Service>,
     mut request: Request<Upload>,
-    silence_max: Duration,
+    limits: Limits,
 ) -> Result<Response<UpstreamBody>, SendError> {
     frame(&mut request);
     *request.version_mut() = Version::HTTP_11;
     let mut failure = SendError::Unreachable("has no address");
     for endpoint in service.in_turn(pool.clock().now()).into_iter().take(TRIES_MAX) {
-        let attempt = Attempt { pool, service, endpoint, silence_max };
+        let attempt = Attempt { pool, service, endpoint, limits };
         if let Some(link) = pool.take(endpoint) {
             match attempt.over_kept(link, request).await {
                 Outcome::Done(result) => return result,
@@ -70,7 +78,7 @@ struct Attempt<'a> {
     pool: &'a Pool,
     service: &'a Arc<Service>,
     endpoint: &'a Arc<Endpoint>,
-    silence_max: Duration,
+    limits: Limits,
 }
 
 /// What came of a kept connection.
@@ -132,7 +140,7 @@ impl Attempt<'_> {
         request: Request<Tracked>,
         progress: &Rc<Progress>,
     ) -> Result<Response<Incoming>, NoHead> {
-        link.exchange(request, progress, self.service.config().response_timeout).await
+        link.exchange(request, progress, self.limits.head_max).await
     }
 
     async fn receive(
@@ -157,7 +165,7 @@ impl Attempt<'_> {
         let mut parts = Some((incoming, flow));
         let body = std::future::poll_fn(|cx| {
             let (incoming, flow) = parts.take().expect("a future that was ready is not polled again");
-            std::task::Poll::Ready(UpstreamBody::new(incoming, flow, self.silence_max, cx))
+            std::task::Poll::Ready(UpstreamBody::new(incoming, flow, self.limits.silence_max, cx))
         });
         Ok(Response::from_parts(head, body.await))
     }

@@ -48,6 +48,9 @@ pub(super) fn ask<'a>(
             codes: plugin.codes.clone(),
             response: answer.shared.clone(),
             denial: ledger.denial.clone(),
+            facts_before: ledger.facts.clone(),
+            permissions: plugin.manifest.permissions.clone(),
+            occasion: None,
             state: plugin.state(plugin.manifest.mode == Mode::Enforce),
             said: Mutex::new(Said {
                 vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),
@@ -133,6 +136,12 @@ pub(super) fn enter(
     if !said.vars.is_empty() {
         ledger.vars.insert(plugin.name.clone(), said.vars);
     }
+    if enforces {
+        ledger.facts.extend(said.facts);
+    }
+    for effect in said.effects {
+        ledger.add_effect(effect, enforces);
+    }
     log(plugin, &said.logs, facts, ledger, clock);
     match outcome {
         Ok(verdict) => {
@@ -164,7 +173,7 @@ pub(super) fn enter(
             report(plugin, hook, &fault, &rule, facts, ledger, clock);
             ledger.note(note(rule, Outcome::Fault(fault.kind), "".into(), time));
             // After the answer nothing can be refused any more.
-            if enforces && hook.decides() && plugin.manifest.on_error == OnError::Deny {
+            if enforces && hook != Hook::Log && plugin.manifest.on_error == OnError::Deny {
                 Decision::Fault { plugin: plugin.name.clone() }
             } else {
                 Decision::Pass

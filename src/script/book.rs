@@ -12,7 +12,7 @@ use super::engine::Extras;
 use super::facts::RequestFacts;
 use super::hook::Hook;
 use super::inline;
-use super::ledger::{Ledger, Note};
+use super::ledger::{Ledger, Occasions};
 use super::library::{FILES_MAX, Library};
 use super::manifest::{OnError, is_plugin_name};
 use super::occasion::{self, Reason};
@@ -57,8 +57,12 @@ pub struct BodyWish {
     pub read_max: u64,
     /// A body of more bytes is refused with 413.
     pub refuse_over: Option<u64>,
-    /// Whether somebody asks for JSON, so that double keys and deep nesting are refused.
+    /// Whether somebody enforces: what cannot be judged is refused.
+    pub enforced: bool,
+    /// Whether somebody who enforces asks for JSON, so that double keys and deep nesting are refused.
     pub json: bool,
+    /// Whether somebody who enforces asks for something else, so that a body need not be JSON.
+    pub other: bool,
 }
 
 /// What all plugins together decided at one moment.
@@ -198,11 +202,17 @@ impl RuleBook {
             let body = &plugin.manifest.body;
             let wish = wish.get_or_insert_default();
             wish.read_max = wish.read_max.max(body.max);
-            if plugin.manifest.mode == Mode::Enforce && body.too_large == TooLarge::Deny {
+            // A plugin in shadow refuses nothing, and so nothing is refused for it.
+            if plugin.manifest.mode != Mode::Enforce {
+                continue;
+            }
+            wish.enforced = true;
+            if body.too_large == TooLarge::Deny {
                 let least = wish.refuse_over.map_or(body.max, |over| over.min(body.max));
                 wish.refuse_over = Some(least);
             }
             wish.json |= body.request == Wish::Json;
+            wish.other |= body.request != Wish::Json;
         }
         wish
     }
@@ -231,8 +241,8 @@ impl RuleBook {
 
     /// Calls `on_start` of every plugin that is new, or that is another than the one that ran before; at a start, of
     /// all. What they did, and which of them failed. Blocks: not for a worker.
-    pub fn start(&self, booting: bool, clock: &Clock) -> Vec<Note> {
-        let mut notes = Vec::new();
+    pub fn start(&self, booting: bool, clock: &Clock) -> Occasions {
+        let mut account = Occasions::default();
         for plugin in self.plugins.iter().filter(|p| p.manifest.mode != Mode::Off) {
             let seen = plugin.space.seen();
             let fingerprint = plugin.settings_hash();
@@ -249,11 +259,11 @@ impl RuleBook {
                 let info = Info { reason: reason.word(), previous_version: seen.version };
                 let mut ledger = Ledger::new();
                 occasion::start(plugin, info, &mut ledger, clock);
-                notes.extend(ledger.notes().iter().cloned());
+                account.add(ledger);
             }
             plugin.space.see(&plugin.manifest.version, &plugin.hash, &fingerprint);
         }
-        notes
+        account
     }
 
     /// Every schedule of the plugins that are not off.
@@ -263,14 +273,16 @@ impl RuleBook {
     }
 
     /// Runs a scheduled function, unless its plugin is gone or off; what it did. Blocks: not for a worker.
-    pub fn run_job(&self, job: &Job, clock: &Clock) -> Vec<Note> {
+    pub fn run_job(&self, job: &Job, clock: &Clock) -> Occasions {
         let mut ledger = Ledger::new();
         for plugin in self.plugins.iter().filter(|p| p.name == job.plugin && p.manifest.mode != Mode::Off) {
             if let Some(schedule) = plugin.manifest.schedules.iter().find(|s| s.call == job.call) {
                 occasion::scheduled(plugin, &schedule.call, schedule.time, &mut ledger, clock);
             }
         }
-        ledger.notes().to_vec()
+        let mut account = Occasions::default();
+        account.add(ledger);
+        account
     }
 
     pub(super) fn new(mut plugins: Vec<Plugin>, inputs: Vec<(PathBuf, String)>) -> Self {

@@ -9,10 +9,12 @@ use rhai::{Dynamic, EvalAltResult, NativeCallContext, Position};
 
 use super::budget;
 use super::denial::{DenialFacts, DenialWords};
+use super::effect::Effect;
 use super::facts::RequestFacts;
 use super::hook::Hook;
 use super::ledger::TAGS_MAX;
 use super::outgoing::Outgoing;
+use super::permissions::Permissions;
 use super::response::ResponseFacts;
 use super::state::View;
 use super::verdict::Verdict;
@@ -41,6 +43,12 @@ pub(super) struct Call {
     pub response: Option<Arc<ResponseFacts>>,
     /// The refusal, in `on_deny`.
     pub denial: Option<Arc<DenialFacts>>,
+    /// What plugins told each other before this call.
+    pub facts_before: rhai::Map,
+    /// What the plugin may do that others see.
+    pub permissions: Permissions,
+    /// The function that is called where there is no request: `on_start`, or a scheduled one.
+    pub occasion: Option<Arc<str>>,
     /// What the plugin remembers.
     pub state: View,
     pub said: Mutex<Said>,
@@ -54,6 +62,9 @@ pub(super) struct Said {
     pub tags: Vec<(String, String)>,
     pub logs: Vec<LogLine>,
     pub vars: rhai::Map,
+    /// What the plugin tells others about this request.
+    pub facts: rhai::Map,
+    pub effects: Vec<Effect>,
     /// The changed head, once the script has changed something.
     pub draft: Option<Draft>,
     /// The changed body of the answer, once the script has changed it.
@@ -111,6 +122,11 @@ impl Call {
         self.said.lock().verdict.get_or_insert(verdict);
         budget::decided();
         exit(position)
+    }
+
+    /// The function that runs, as a person knows it.
+    pub fn place(&self) -> &str {
+        self.occasion.as_deref().unwrap_or(self.hook.name())
     }
 
     /// `plugin/main.rhai:LINE` of a native call.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::denial::{DenialFacts, DenialWords};
+use super::effect::{EFFECTS_MAX, Effect};
 use super::hook::Hook;
 use super::outgoing::Outgoing;
 use crate::config::Mode;
@@ -24,6 +25,9 @@ pub struct Ledger {
     pub(super) vars: BTreeMap<Arc<str>, rhai::Map>,
     notes: Vec<Note>,
     notes_dropped: usize,
+    /// What enforcing plugins told others.
+    pub(super) facts: rhai::Map,
+    effects: Vec<Effect>,
     /// What enforcing plugins change of the request that goes upstream.
     pub(super) outgoing: Outgoing,
     /// The refusal that `on_deny` is asked about.
@@ -32,6 +36,23 @@ pub struct Ledger {
     pub(super) words: Option<DenialWords>,
     /// Log lines are kept here instead of being written, for the test runner.
     pub(super) kept_logs: Option<Vec<String>>,
+}
+
+/// What rules did where there was no request.
+#[derive(Debug, Default)]
+pub struct Occasions {
+    /// What each plugin did.
+    pub notes: Vec<Note>,
+    /// What they asked for.
+    pub effects: Vec<Effect>,
+}
+
+impl Occasions {
+    /// Adds what stands in a ledger.
+    pub(super) fn add(&mut self, ledger: Ledger) {
+        self.notes.extend(ledger.notes);
+        self.effects.extend(ledger.effects);
+    }
 }
 
 /// One thing that one plugin did.
@@ -143,6 +164,8 @@ impl Default for Ledger {
             vars: BTreeMap::new(),
             notes: Vec::new(),
             notes_dropped: 0,
+            facts: rhai::Map::new(),
+            effects: Vec::new(),
             outgoing: Outgoing::default(),
             denial: None,
             words: None,
@@ -160,6 +183,19 @@ impl Ledger {
     /// An account for a test: it keeps log lines instead of writing them.
     pub(super) fn of_test() -> Self {
         Self { kept_logs: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// What rules asked for beyond this request.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Keeps an effect. A plugin whose word does not count tells nobody; its numbers are its own affair.
+    pub(super) fn add_effect(&mut self, effect: Effect, counts: bool) {
+        let told = counts || matches!(effect, Effect::Metric(_));
+        if told && self.effects.len() < EFFECTS_MAX {
+            self.effects.push(effect);
+        }
     }
 
     /// What is to be changed of the request that goes upstream.

@@ -7,6 +7,7 @@ use super::budget::{CALL_MEMORY_MAX, CALL_OPS_DEFAULT, CALL_OPS_MAX, Limits, REQ
 use super::buffering::{self, Buffering};
 use super::declared::{Setting, read_settings};
 use super::filter::{Filter, RoutePattern};
+use super::permissions::{self, Permissions};
 use super::schedule::{self, Schedule};
 use super::state::{ListSpec, Quota, read_lists, read_quota};
 use crate::base::document::{Document, Overlay, Table};
@@ -33,6 +34,7 @@ pub(super) struct Manifest {
     pub filter: Filter,
     pub limits: Limits,
     pub body: Buffering,
+    pub permissions: Permissions,
     pub settings: BTreeMap<String, Setting>,
     pub lists: BTreeMap<String, ListSpec>,
     pub quota: Quota,
@@ -40,12 +42,8 @@ pub(super) struct Manifest {
 }
 
 /// Keys of the manifest that this version does not have yet.
-const LATER: [(&str, &str); 4] = [
-    ("enforce_share", "a share of clients"),
-    ("permissions", "permissions"),
-    ("budget", "an error budget"),
-    ("reload", "reload gates"),
-];
+const LATER: [(&str, &str); 3] =
+    [("enforce_share", "a share of clients"), ("budget", "an error budget"), ("reload", "reload gates")];
 
 /// The least and the highest priority.
 const PRIORITY: (i64, i64) = (0, 999);
@@ -69,6 +67,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let filter = read_filter(&mut root);
     let limits = read_limits(&mut root);
     let body = buffering::read(&mut root);
+    let permissions = permissions::read(&mut root);
     let settings = read_settings(&mut root);
     let lists = read_lists(&mut root);
     let quota = read_quota(&mut root);
@@ -89,6 +88,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
         filter,
         limits,
         body,
+        permissions,
         settings,
         lists,
         quota,

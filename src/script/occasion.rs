@@ -87,6 +87,9 @@ fn run(
         codes: plugin.codes.clone(),
         response: None,
         denial: None,
+        facts_before: rhai::Map::new(),
+        permissions: plugin.manifest.permissions.clone(),
+        occasion: Some(function.into()),
         state: plugin.state(plugin.manifest.mode == Mode::Enforce),
         said: Mutex::new(Said::default()),
     });

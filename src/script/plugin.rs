@@ -18,6 +18,7 @@ use super::library::{FILES_MAX, Library};
 use super::manifest::{self, Manifest};
 use super::meter::LogMeter;
 use super::occasion::ON_START;
+use super::runner::Probe;
 use super::schedule;
 use super::source::{Reader, hex_hash};
 use super::state::{self, List, Space, State, View};
@@ -40,6 +41,8 @@ pub(super) struct Plugin {
     pub codes: Arc<BTreeSet<String>>,
     pub hash: String,
     pub log_meter: Mutex<LogMeter>,
+    /// Sees what the scripts reach, while their tests run and only then.
+    pub probe: Option<Probe>,
     /// What the plugin remembers; an empty state of its own until it goes live.
     pub space: Arc<Space>,
     pub lists: Arc<BTreeMap<String, List>>,
@@ -69,7 +72,8 @@ impl Plugin {
         let settings = effective(&mut manifest, word, &mut reader.problems);
         let lists = state::load_lists(&folder, &manifest, reader);
         let source = main?;
-        let (code, problems) = Code::compile(&source, lib, shared, &manifest, &settings);
+        let (code, problems) =
+            Code::compile(&source, lib, &about(name, &manifest), shared, &manifest, &settings);
         reader.problems.append(problems);
         let code = code?;
         reader.problems.append(schedule::check(&manifest.schedules, &code.ast));
@@ -87,7 +91,7 @@ impl Plugin {
         let (manifest, mut problems) = manifest::read(name, manifest);
         let Some(mut manifest) = manifest else { return (None, problems) };
         let settings = effective(&mut manifest, None, &mut problems);
-        let (code, found) = Code::compile(&main, Vec::new(), shared, &manifest, &settings);
+        let (code, found) = Code::compile(&main, Vec::new(), &about(name, &manifest), shared, &manifest, &settings);
         problems.append(found);
         let Some(code) = code else { return (None, problems) };
         let hash = hex_hash(main.text.as_bytes());
@@ -120,6 +124,7 @@ impl Plugin {
             hash,
             settings,
             log_meter: Mutex::default(),
+            probe: None,
             space: State::default().space(name),
             lists: Arc::new(lists),
         }
@@ -171,7 +176,7 @@ impl Plugin {
             self.manifest.settings.get(name).ok_or_else(|| format!("there is no setting `{name}`"))?;
         let value = declared.read(value).map_err(|why| format!("the setting `{name}` {why}"))?;
         self.settings.insert(name.to_owned(), value);
-        self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+        self.renew_engine();
         Ok(())
     }
 
@@ -179,7 +184,14 @@ impl Plugin {
     pub fn restore(&mut self, settings: &BTreeMap<String, Dynamic>) {
         self.settings.clone_from(settings);
         self.remember_in(&State::default());
+        self.renew_engine();
+    }
+
+    fn renew_engine(&mut self) {
         self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+        if let Some(probe) = &self.probe {
+            probe.attach(&mut self.engine);
+        }
     }
 
     /// What a test of this plugin may use beside the plugin itself.
@@ -200,11 +212,12 @@ impl Code {
     fn compile(
         main: &Source,
         lib: Vec<(String, Source)>,
+        about: &Extras,
         shared: &Library,
         manifest: &Manifest,
         settings: &BTreeMap<String, Dynamic>,
     ) -> (Option<Self>, Problems) {
-        let outer = shared.around(&Extras::default());
+        let outer = shared.around(about);
         let (lib, mut problems) = Library::compile(lib, &with_settings(&outer, settings));
         let mut around = lib.around(&outer);
         let constants = match compile::constants(main, &with_settings(&around, settings)) {
@@ -262,6 +275,16 @@ fn all_constants(
     }
     let all: Vec<Constant> = seen.into_iter().map(|(c, _)| c).collect();
     compile::constant_module(&all)
+}
+
+/// The namespace `plugin::`: what a script may know of itself.
+fn about(name: &str, manifest: &Manifest) -> Extras {
+    let mut module = Module::new();
+    module.set_var("name", name.to_owned());
+    module.set_var("version", manifest.version.clone());
+    module.set_var("mode", mode_word(manifest.mode).to_owned());
+    module.build_index();
+    Extras { namespaces: vec![("plugin".to_owned(), module.into())], constants: Vec::new() }
 }
 
 fn with_settings(around: &Extras, settings: &BTreeMap<String, Dynamic>) -> Extras {

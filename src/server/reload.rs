@@ -154,7 +154,7 @@ impl Attempts {
         }
         gateway.providers.apply(&providers_of(&next.config));
         next.rules.remember_in(&gateway.state);
-        gateway.count_notes(&next.rules.start(false, &gateway.clock));
+        gateway.settle(next.rules.start(false, &gateway.clock));
         self.gate.set_connections_max(next.config.server.connections_max);
         let generation = next.generation;
         gateway.live.swap(Arc::new(next));

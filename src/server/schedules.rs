@@ -80,7 +80,7 @@ fn run(gateway: &Gateway, jobs: &Mutex<Receiver<Job>>, table: &Mutex<Timetable>)
         let Ok(job) = jobs.lock().recv() else { return };
         if !gateway.draining.is_on() {
             let snapshot = gateway.live.current();
-            gateway.count_notes(&snapshot.rules.run_job(&job, &gateway.clock));
+            gateway.settle(snapshot.rules.run_job(&job, &gateway.clock));
         }
         table.lock().done(&job);
     }

@@ -114,12 +114,13 @@ pub fn gateway(
         store,
         state,
         upstreams,
+        alerts: crate::alert::Alerts::default(),
         clock,
         metrics: Arc::clone(metrics),
         logs,
         draining: Draining::default(),
     });
-    gateway.count_notes(&gateway.live.current().rules.start(true, &gateway.clock));
+    gateway.settle(gateway.live.current().rules.start(true, &gateway.clock));
     refresh_metrics(metrics, &gateway);
     Ok(gateway)
 }

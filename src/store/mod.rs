@@ -3,6 +3,7 @@
 //! Sessions and users are on disk before their write is answered. Usage rows wait in a bounded queue; what does not fit
 //! is dropped and counted. A worker never waits for the disk: it hands a write over and awaits a [`Pending`], or not.
 
+mod copy;
 mod error;
 mod identities;
 mod identity;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use self::copy::copy;
 pub use self::error::{CloseError, OpenError, WriteError};
 pub use self::identities::IdentityRow;
 pub use self::keys::KeyRow;

@@ -71,6 +71,7 @@ list! {
     STATE_KEYS = Gauge "state_keys" ["plugin"] "Entries that a plugin remembers, in its lists too.";
     STATE_BYTES = Gauge "state_bytes" ["plugin"] "Bytes that a plugin remembers, roughly.";
     STATE_EVICTED = Counter "state_evicted_total" ["plugin"] "Entries that gave way to others, because a quota was reached.";
+    ALERTS = Counter "alerts_total" ["plugin", "severity"] "Alerts that rules raised, told or not.";
     STATE_LOST = Counter "state_changes_lost_total" ["plugin"] "Changes that could not be kept until the database took them.";
     SESSIONS_ACTIVE = Gauge "sessions_active" [] "Sessions that have not ended.";
     RELOADS = Counter "config_reloads_total" ["outcome"] "Edits seen: applied, rejected (the last good policy stays) or unchanged.";
@@ -120,6 +121,7 @@ mod tests {
         pluginmind_state_keys{plugin}
         pluginmind_state_bytes{plugin}
         pluginmind_state_evicted_total{plugin}
+        pluginmind_alerts_total{plugin,severity}
         pluginmind_state_changes_lost_total{plugin}
         pluginmind_sessions_active{}
         pluginmind_config_reloads_total{outcome}

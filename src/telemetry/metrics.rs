@@ -47,6 +47,7 @@ pub struct Metrics {
     limits: [[IntCounter; 2]; 2],
     decisions: IntCounterVec,
     plugin_seconds: HistogramVec,
+    alerts: IntCounterVec,
     state_keys: IntGaugeVec,
     state_bytes: IntGaugeVec,
     state_evicted: IntCounterVec,
@@ -70,6 +71,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connections closed at once, because there were too many.
     pub connections_refused: IntCounter,
+    /// Numbers of rules' own.
+    pub rules: super::rule_metrics::RuleMetrics,
     /// Times that the watch on a folder was lost.
     pub watch_lost: IntCounter,
 }
@@ -84,6 +87,8 @@ impl Metrics {
         gauges(r, list::BUILD_INFO).with_label_values(&[version]).set(1);
         Self {
             refresh: Mutex::default(),
+            rules: super::rule_metrics::RuleMetrics::default(),
+            alerts: counters(r, list::ALERTS),
             requests: counters(r, list::HTTP_REQUESTS),
             request_seconds: histograms(r, list::HTTP_DURATION),
             refusals: counters(r, list::STAGE_REFUSALS),
@@ -137,6 +142,11 @@ impl Metrics {
     /// Counts what a rule decided.
     pub fn plugin_decision(&self, plugin: &str, rule: &str, decision: &'static str, mode: &'static str) {
         self.decisions.with_label_values(&[plugin, rule, decision, mode]).inc();
+    }
+
+    /// Counts an alert that a rule raised, told or not.
+    pub fn alert(&self, plugin: &str, severity: &'static str) {
+        self.alerts.with_label_values(&[plugin, severity]).inc();
     }
 
     /// The histogram of one plugin, to be kept: `observe` takes seconds.
@@ -200,7 +210,9 @@ impl Metrics {
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
             tracing::error!(%error, "the metrics cannot be rendered");
         }
-        String::from_utf8(out).unwrap_or_default()
+        let mut text = String::from_utf8(out).unwrap_or_default();
+        self.rules.render(&mut text);
+        text
     }
 }
 
@@ -302,6 +314,7 @@ mod tests {
         m.plugin_decision("p", "r", "deny", "enforce");
         m.upstream_up("s", true);
         m.state("p", 1, 2, 0, 0);
+        m.alert("p", "high");
         for histogram in [m.request_seconds("r"), m.plugin_seconds("p"), m.upstream_seconds("s")] {
             histogram.observe(0.0);
         }

@@ -8,5 +8,6 @@ pub mod metric_list;
 pub mod metrics;
 pub mod panics;
 pub mod redact;
+pub mod rule_metrics;
 pub mod sink;
 pub mod timestamp;

@@ -64,7 +64,6 @@ struct Said {
     method: Option<String>,
     headers: Vec<String>,
     data: Vec<Vec<u8>>,
-    has_data: bool,
     json: bool,
     head: bool,
     get: bool,
@@ -125,7 +124,6 @@ impl Said {
             "--json" => {
                 self.json = true;
                 self.data.push(plain(&value()?, false)?);
-                self.has_data = true;
             }
             "-b" | "--cookie" => {
                 let cookie = value()?;
@@ -154,27 +152,26 @@ impl Said {
     }
 
     fn data(&mut self, bytes: Vec<u8>) {
-        if self.has_data {
+        if !self.data.is_empty() {
             self.data.push(b"&".to_vec());
         }
-        self.has_data = true;
         self.data.push(bytes);
     }
 
     fn build(mut self) -> Result<RawRequest, String> {
         let url = Url::parse(&self.url.take().ok_or("there is no URL")?)?;
-        let mut body = self.data.concat();
+        let (mut body, mut has_data) = (self.data.concat(), !self.data.is_empty());
         let mut target = url.target;
-        if self.get && self.has_data {
+        if self.get && has_data {
             let query = String::from_utf8(std::mem::take(&mut body)).map_err(|_| "`-G` needs text")?;
             let joint = if target.contains('?') { '&' } else { '?' };
             target = format!("{target}{joint}{query}");
-            self.has_data = false;
+            has_data = false;
         }
         let method = match self.method {
             Some(method) => method,
             None if self.head => "HEAD".to_owned(),
-            None if self.has_data => "POST".to_owned(),
+            None if has_data => "POST".to_owned(),
             None => "GET".to_owned(),
         };
         let mut headers: Vec<(String, String)> = vec![("Host".to_owned(), url.authority)];
@@ -187,7 +184,7 @@ impl Said {
         if !self.cookies.is_empty() {
             headers.push(("Cookie".to_owned(), self.cookies.join("; ")));
         }
-        if self.has_data {
+        if has_data {
             let kind = if self.json { "application/json" } else { "application/x-www-form-urlencoded" };
             headers.push(("Content-Type".to_owned(), kind.to_owned()));
         }

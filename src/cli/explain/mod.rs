@@ -84,7 +84,7 @@ fn request(asked: &Asked) -> Result<RawRequest, Failure> {
         return curl::request(line).map_err(|why| Failure::problem(format!("--curl: {why}")));
     }
     let Some(file) = &asked.request else {
-        let why = "past requests cannot be explained in this version: give one with `--request FILE` or `--curl '…'`";
+        let why = "past requests by their id are not in this version: give one with `--request FILE` or `--curl '…'`";
         return Err(Failure::cannot_run(why));
     };
     let bytes = read(file).map_err(|e| Failure::cannot_run(format!("{}: {e}", file.display())))?;

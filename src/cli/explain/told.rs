@@ -218,7 +218,7 @@ fn last_verdict(ended: &Ended) -> &'static str {
     match (ended.status, ended.refused_at) {
         (None, _) => "dropped",
         (_, Some(_)) => "refused",
-        (_, None) if ended.reached == Stage::OnResponse => "passed",
+        (_, None) if ended.reached >= Stage::OnResponse => "passed",
         (_, None) => "answered",
     }
 }
@@ -231,8 +231,11 @@ fn outcome(ended: &Ended, is_forwarded: bool, rules: &[RuleTold]) -> OutcomeTold
     };
     let by_rule = |rule: &&RuleTold| {
         rule.mode == "enforce"
-            && ended.refused_at.is_some()
-            && (rule.verdict == "fault" || ended.code.as_deref() == Some(&rule.code))
+            && match ended.code.as_deref().filter(|_| ended.refused_at.is_some()) {
+                Some("PLUGIN_FAULT") => rule.verdict == "fault",
+                Some(code) => rule.code == code,
+                None => false,
+            }
     };
     OutcomeTold {
         verdict,

@@ -60,6 +60,8 @@ fn every_default_in_the_shipped_files_comments_is_the_default() {
             "client_",
             "allowed_domains ",
             "public_url ",
+            "country ",
+            "asn ",
         ];
         if !line.starts_with("# ") || !text.contains(" = ") || example.iter().any(|e| text.starts_with(e)) {
             continue;

@@ -22,7 +22,7 @@ fn flat() -> Vec<u8> {
     )
 }
 
-/// As MaxMind writes it.
+/// As `MaxMind` writes it.
 fn nested() -> Vec<u8> {
     use Value::{Flag, List, Map, Text};
     let names = |name| ("names", Map(vec![("de", Text("anders")), ("en", Text(name))]));
@@ -70,7 +70,7 @@ fn geo(country: Option<&[u8]>, asn: Option<&[u8]>) -> (Geo, String) {
     for (key, bytes) in [("country", country), ("asn", asn)] {
         if let Some(bytes) = bytes {
             fs::write(folder.path().join(key), bytes).unwrap();
-            text.push_str(&format!("{key} = \"{key}\"\n"));
+            text.extend([key, " = \"", key, "\"\n"]);
         }
     }
     let (geo, problems) = Geo::load(&configured(folder.path(), &text).geo, &Geo::default());

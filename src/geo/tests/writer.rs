@@ -1,4 +1,4 @@
-//! Writes databases in MaxMind's format that are large enough for a test.
+//! Writes databases in `MaxMind`'s format that are large enough for a test.
 //!
 //! # Source
 //! <https://maxmind.github.io/MaxMind-DB/>: 32-bit records, an IPv6 tree with IPv4 below `::/96`.

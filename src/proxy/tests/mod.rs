@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Pool, SendError, Service, Upload, UpstreamBody, UpstreamBodyError, Upstreams, send};
+use super::{Limits, Pool, SendError, Service, Upload, UpstreamBody, UpstreamBodyError, Upstreams, send};
 use crate::base::clock::Clock;
 use crate::config;
 
@@ -84,7 +84,9 @@ impl Bench {
     }
 
     async fn send(&self, request: Request<Upload>) -> Result<Response<UpstreamBody>, SendError> {
-        send(&self.pool, &self.service(), request, self.silence_max).await
+        let service = self.service();
+        let head_max = service.config().response_timeout;
+        send(&self.pool, &service, request, Limits { silence_max: self.silence_max, head_max }).await
     }
 
     /// A GET, while the upstream reads one request on a new connection and writes `raw`; gives the connection too.

@@ -45,7 +45,7 @@ fn other_kind(pointer: &str, value: &Value, wanted: &str) -> Box<rhai::EvalAltRe
 }
 
 /// A value as scripts have them; `null` becomes `""`, and what is nested too deep is left out.
-fn plain(value: &Value, depth: usize) -> Dynamic {
+pub(super) fn plain(value: &Value, depth: usize) -> Dynamic {
     match value {
         Value::Null => Dynamic::from(ImmutableString::new()),
         Value::Bool(b) => Dynamic::from(*b),

@@ -1,22 +1,27 @@
 //! The vocabulary of scripts, one file a word. Everything here is bounded by its input, and the input by the sandbox.
 
 mod address;
+mod alert;
 mod body;
 mod counter;
 mod denied;
 mod geo;
+mod hash;
 mod identity;
 mod info;
+mod json;
 mod json_body;
 mod kv;
 mod limit;
 mod list;
 mod log;
+mod metric;
 mod net;
 mod patterns;
 mod request;
 mod response;
 mod response_body;
+mod shared_facts;
 mod text;
 mod time;
 mod upstream;
@@ -52,6 +57,7 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
     vars::register(&mut module);
     response::register(&mut module);
     body::register(&mut module);
+    shared_facts::register(&mut module);
     json_body::register(&mut module);
     upstream::register(&mut module);
     response_body::register(&mut module);
@@ -63,8 +69,16 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
 
 /// The services, by namespace.
 pub(super) static SERVICES: LazyLock<Vec<(&'static str, Shared<Module>)>> = LazyLock::new(|| {
-    let services =
-        [("text", text::module()), ("net", net::module()), ("time", time::module()), ("log", log::module())];
+    let services = [
+        ("text", text::module()),
+        ("net", net::module()),
+        ("time", time::module()),
+        ("hash", hash::module()),
+        ("json", json::module()),
+        ("metric", metric::module()),
+        ("alert", alert::module()),
+        ("log", log::module()),
+    ];
     let remembers = [
         ("kv", kv::module()),
         ("counter", counter::module()),

@@ -23,7 +23,7 @@ pub(super) fn register(module: &mut Module) {
 }
 
 /// The weight of plain data; `None` for a closure, a handle, or what is nested too deep.
-fn weight(value: &Dynamic, depth: usize) -> Option<usize> {
+pub(super) fn weight(value: &Dynamic, depth: usize) -> Option<usize> {
     if depth > DEPTH_MAX {
         return None;
     }

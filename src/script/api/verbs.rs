@@ -33,7 +33,7 @@ fn decide(ctx: &NativeCallContext<'_>, code: &str, word: impl FnOnce() -> Raised
     let call = Call::of(ctx)?;
     call.still_open()?;
     if !call.hook.decides() {
-        return Err(error(format!("nothing can be decided in {}", call.hook)));
+        return Err(error(format!("nothing can be decided in {}", call.place())));
     }
     let code = checked_code(&call, code)?;
     let verdict = Verdict { word: word()?, code, rule: call.rule(ctx) };
@@ -133,7 +133,7 @@ mod verbs {
         let call = Call::of(&ctx)?;
         call.still_open()?;
         if !call.hook.scores() {
-            return Err(error(format!("the score is settled before {}", call.hook)));
+            return Err(error(format!("the score is settled before {}", call.place())));
         }
         let code = checked_code(&call, code)?;
         let rule = call.rule(&ctx);
@@ -151,7 +151,7 @@ mod verbs {
         let call = Call::of(&ctx)?;
         call.still_open()?;
         if !call.hook.decides() {
-            return Err(error(format!("nobody reads tags after {}", call.hook)));
+            return Err(error(format!("nobody reads tags after {}", call.place())));
         }
         let clean =
             !name.is_empty() && name.len() <= CODE_BYTES_MAX && name.bytes().all(|b| b.is_ascii_graphic());

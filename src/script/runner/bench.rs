@@ -19,6 +19,7 @@ use crate::script::book::Decision;
 use crate::script::budget;
 use crate::script::call::{Raised, error};
 use crate::script::denial::DenialFacts;
+use crate::script::effect::Effect;
 use crate::script::facts::RequestFacts;
 use crate::script::hook::Hook;
 use crate::script::ledger::{Ledger, Outcome};
@@ -30,6 +31,8 @@ use crate::script::state::{ListValue, View};
 
 /// Where the clock of every test stands at first: Monday, 2026-01-05, 12:00 UTC, in milliseconds.
 const START_UNIX_MS: i64 = 1_767_614_400_000;
+/// The same alert counts once in this time.
+const ALERT_QUIET_MS: i64 = 600_000;
 /// Log lines kept for `logs()`.
 const LOGS_MAX: usize = 256;
 
@@ -38,6 +41,8 @@ pub(super) struct Bench {
     plugin: Arc<Mutex<Plugin>>,
     clock: Mutex<Clock>,
     logs: Mutex<Vec<String>>,
+    /// Alerts that the plugin sent; the same title once in ten minutes, as in a running gateway.
+    alerts: Mutex<Vec<(String, i64)>>,
     trace: Mutex<String>,
 }
 
@@ -51,6 +56,7 @@ impl Bench {
             plugin,
             clock: Mutex::new(Clock::manual(START_UNIX_MS)),
             logs: Mutex::default(),
+            alerts: Mutex::default(),
             trace: Mutex::default(),
         }
     }
@@ -65,6 +71,17 @@ impl Bench {
         (self.plugin.lock().state(true), self.clock.lock().unix_ms())
     }
 
+    /// Remembers the alerts of one call.
+    fn hear_alerts(&self, effects: Vec<Effect>, now_ms: i64) {
+        let mut alerts = self.alerts.lock();
+        for effect in effects {
+            let Effect::Alert(alert) = effect else { continue };
+            if !alerts.iter().any(|(title, at)| *title == alert.title && now_ms - at < ALERT_QUIET_MS) {
+                alerts.push((alert.title, now_ms));
+            }
+        }
+    }
+
     /// Calls a scheduled function of the plugin. A fault is the test's.
     fn run_schedule(&self, name: &str) -> Result<(), String> {
         let clock = self.clock.lock().clone();
@@ -73,6 +90,7 @@ impl Bench {
         let schedule = plugin.manifest.schedules.iter().find(|s| s.call == name);
         let schedule = schedule.ok_or_else(|| format!("there is no schedule that calls `{name}`"))?;
         budget::apart(|| occasion::scheduled(&plugin, name, schedule.time, &mut ledger, &clock));
+        self.hear_alerts(ledger.take_effects(), clock.unix_ms());
         let mut logs = self.logs.lock();
         logs.extend(ledger.kept_logs.take().into_iter().flatten());
         logs.truncate(LOGS_MAX);
@@ -98,6 +116,7 @@ impl Bench {
         let mut logs = self.logs.lock();
         logs.extend(ledger.kept_logs.take().into_iter().flatten());
         logs.truncate(LOGS_MAX);
+        self.hear_alerts(ledger.take_effects(), clock.unix_ms());
         let trace = trace(&facts, &ledger);
         self.trace.lock().clone_from(&trace);
         TestOutcome::new(decision, &facts, response, &mut ledger, trace)
@@ -246,9 +265,9 @@ mod api {
         Ok(bench(&ctx)?.logs.lock().iter().map(|l| Dynamic::from(l.clone())).collect())
     }
 
-    /// How many alerts the plugin sent in this test. Plugins cannot send any in this version.
-    #[rhai_fn(volatile)]
-    pub fn alerts() -> i64 {
-        0
+    /// How many alerts the plugin sent in this test; the same title counts once in ten minutes.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn alerts(ctx: NativeCallContext<'_>) -> Raised<i64> {
+        Ok(i64::try_from(bench(&ctx)?.alerts.lock().len()).unwrap_or(i64::MAX))
     }
 }

@@ -3,10 +3,15 @@
 mod asserts;
 mod bench;
 mod builder;
+mod coverage;
 mod outcome;
+mod select;
 
 #[cfg(test)]
 pub(super) use builder::plain_facts;
+pub(super) use coverage::Probe;
+pub use coverage::{Missed, PluginCoverage, Share};
+pub use select::TestPlan;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,14 +22,15 @@ use parking_lot::Mutex;
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Module, Scope, Shared};
 
 use self::bench::{Bench, Handle};
+use self::select::CASE_PREFIX;
 use super::book::{Folders, RuleBook};
 use super::budget::{self, CALL_MEMORY_MAX, Limits};
 use super::compile;
 use super::engine::{Names, guarded, sandbox};
+use super::library;
 use super::plugin::Plugin;
 use super::source::Reader;
 use crate::base::clock::Clock;
-use crate::base::nearest::nearest;
 use crate::base::problems::{Problem, Problems, Source};
 use crate::config::Mode;
 
@@ -37,10 +43,13 @@ const LIMITS: Limits = Limits { time: Duration::from_secs(10), ops: 5_000_000, m
 
 /// The results of all cases.
 #[derive(Clone, Debug, Default, serde::Serialize)]
-#[serde(transparent)]
 pub struct TestReport {
     /// One row a case, in the order of plugins, files and lines.
     pub cases: Vec<TestCase>,
+    /// One row a plugin, where coverage was asked for.
+    pub coverage: Vec<PluginCoverage>,
+    /// A sentence for each plugin that was to be tested and has no case.
+    pub untested: Vec<String>,
 }
 
 /// The result of one case.
@@ -68,11 +77,11 @@ impl TestReport {
     }
 }
 
-/// Runs the tests of the named plugins, or of all for no names, with the settings of their manifests.
+/// Runs the tests that the plan asks for, with the settings of the plugins' manifests.
 ///
 /// Problems are those that keep a plugin or its tests from being read; no case of a plugin that has any is run.
-pub fn run_tests(folders: Folders<'_>, names: &[String]) -> (TestReport, Problems) {
-    let run = || run_here(folders, names);
+pub fn run_tests(folders: Folders<'_>, plan: TestPlan<'_>) -> (TestReport, Problems) {
+    let run = || run_here(folders, plan);
     thread::scope(|scope| {
         let worker = thread::Builder::new()
             .name("rule-tests".to_owned())
@@ -101,49 +110,65 @@ pub fn check_tests(folders: Folders<'_>) -> Problems {
     reader.problems
 }
 
-fn run_here(folders: Folders<'_>, names: &[String]) -> (TestReport, Problems) {
+fn run_here(folders: Folders<'_>, plan: TestPlan<'_>) -> (TestReport, Problems) {
     let (book, mut problems) = RuleBook::load(folders, &BTreeMap::new());
     let known: Vec<Arc<str>> = book.plugins().into_iter().map(|p| p.name).collect();
-    for name in names.iter().filter(|n| !known.iter().any(|k| **k == ***n)) {
-        let problem = Problem::of("tests", format!("there is no plugin `{name}` that can be tested"));
-        problems.push(match nearest(name, known.iter().map(|k| &**k)) {
-            Some(near) => problem.hint(format!("did you mean `{near}`?")),
-            None => problem,
-        });
-    }
+    plan.unknown_plugins(&known, &mut problems);
     let mut report = TestReport::default();
     if problems.has_errors() {
         return (report, problems);
     }
     let mut reader = Reader::new(folders.root);
-    for plugin in book.into_plugins() {
-        if names.is_empty() || names.iter().any(|n| **n == *plugin.name) {
-            test_plugin(plugin, &mut reader, &mut report);
-        }
+    let mut seen = Vec::new();
+    for plugin in book.into_plugins().into_iter().filter(|p| plan.takes_plugin(&p.name)) {
+        seen.extend(test_plugin(plugin, plan, &mut reader, &mut report));
     }
+    plan.unknown_cases(&seen, &mut reader.problems);
     problems.append(reader.problems);
     (report, problems)
 }
 
-fn test_plugin(mut plugin: Plugin, reader: &mut Reader<'_>, report: &mut TestReport) {
+/// Runs one plugin's cases; gives the names of all that there are.
+fn test_plugin(
+    mut plugin: Plugin,
+    plan: TestPlan<'_>,
+    reader: &mut Reader<'_>,
+    report: &mut TestReport,
+) -> Vec<String> {
     plugin.manifest.mode = Mode::Enforce;
+    plugin.probe = plan.coverage.then(Probe::default);
+    let probe = plugin.probe.clone();
     let declared = plugin.settings.clone();
     let name = plugin.name.clone();
     let files = reader.scripts(&plugin.folder.join("tests"), FILES_MAX);
+    let folder = reader.name(&plugin.folder.join("tests"));
+    let file_count = files.len();
+    let covered = if plan.coverage { own_files(&plugin, reader) } else { Vec::new() };
     let plugin = Arc::new(Mutex::new(plugin));
+    let mut seen = Vec::new();
+    let mut unread = false;
     for (_, source) in files {
         let (ast, engine) = match prepare(&source, &plugin.lock()) {
             Ok(ready) => ready,
             Err(found) => {
+                unread = true;
                 reader.problems.append(found);
                 continue;
             }
         };
-        for test in cases(&source, &ast) {
+        for test in cases(&source, &ast, &mut reader.problems) {
+            seen.push(test.clone());
+            if !plan.takes_case(&test) {
+                continue;
+            }
             plugin.lock().restore(&declared);
+            asserts::forget();
             let began = Clock::System.now();
             let failed = run_case(&engine, &ast, &test, &plugin, &source);
             let took = Clock::System.now().saturating_duration_since(began);
+            if failed.is_none() && asserts::made() == 0 {
+                reader.problems.push(asserts_nothing(&source, &test));
+            }
             report.cases.push(TestCase {
                 plugin: name.clone(),
                 test,
@@ -154,6 +179,46 @@ fn test_plugin(mut plugin: Plugin, reader: &mut Reader<'_>, report: &mut TestRep
             });
         }
     }
+    if seen.is_empty() && !unread && !plan.picks_cases() {
+        report.untested.push(untested(&name, &folder, file_count));
+        if plan.names_plugin(&name) {
+            reader.problems.push(Problem::of("tests", untested(&name, &folder, file_count)));
+        }
+    }
+    report.coverage.extend(probe.map(|probe| coverage::measure(name, &covered, &probe)));
+    seen
+}
+
+/// Why there is nothing to run.
+fn untested(plugin: &str, folder: &str, files: usize) -> String {
+    let why = match files {
+        0 => format!("no `.rhai` file stands in {folder}"),
+        _ => format!("no function `{CASE_PREFIX}…()` stands in the files of {folder}"),
+    };
+    format!("the plugin `{plugin}` has no tests: {why}")
+}
+
+fn asserts_nothing(source: &Source, test: &str) -> Problem {
+    let message = format!("the case `{test}` asserts nothing, and so can never fail");
+    let problem = Problem::at(source.place_at(line_of(source, test), 1), message).warning();
+    problem.hint("say what must hold with assert, assert_eq, assert_denied or assert_passed")
+}
+
+/// The plugin's own files with their statements, as they were compiled.
+fn own_files(plugin: &Plugin, reader: &mut Reader<'_>) -> Vec<(Source, Arc<AST>)> {
+    let mut files = Vec::new();
+    if let Some(main) = reader.read(&plugin.folder.join("main.rhai")) {
+        files.push((main, plugin.ast.clone()));
+    }
+    let around = plugin.surroundings();
+    for (_, source) in reader.scripts(&plugin.folder.join("lib"), library::FILES_MAX) {
+        // It compiled a moment ago; whoever has just broken it hears so from the next run.
+        let Ok(constants) = compile::constants(&source, &around) else { continue };
+        if let Ok(ast) = compile::functions(&source, &around, &constants) {
+            files.push((source, Arc::new(ast)));
+        }
+    }
+    files
 }
 
 /// Compiles a test file and builds the sandbox that it runs in.
@@ -183,14 +248,28 @@ fn vocabulary() -> Shared<Module> {
 }
 
 /// The test functions of a file, in the order in which they stand.
-fn cases(source: &Source, ast: &AST) -> Vec<String> {
-    let mut names: Vec<String> = ast
-        .iter_functions()
-        .filter(|f| f.name.starts_with("test_") && f.params.is_empty())
-        .map(|f| f.name.to_owned())
-        .collect();
-    names.sort_by_key(|n| source.text.find(&format!("fn {n}")).unwrap_or(usize::MAX));
+fn cases(source: &Source, ast: &AST, problems: &mut Problems) -> Vec<String> {
+    let (mut names, mut misshapen) = (Vec::new(), Vec::new());
+    for function in ast.iter_functions().filter(|f| f.name.starts_with(CASE_PREFIX)) {
+        let of_its_kind = if function.params.is_empty() { &mut names } else { &mut misshapen };
+        of_its_kind.push(function.name.to_owned());
+    }
+    names.sort_by_key(|n| line_of(source, n));
+    for name in misshapen {
+        let message = format!("`{name}` has parameters, and so is no case and is never run");
+        problems.push(Problem::at(source.place_at(line_of(source, &name), 1), message).warning());
+    }
     names
+}
+
+/// The line on which a function begins; 1 where it cannot be found.
+fn line_of(source: &Source, function: &str) -> usize {
+    let begins = |line: &str| {
+        let rest = line.split_once("fn ").map(|(_, rest)| rest.trim_start());
+        rest.and_then(|rest| rest.strip_prefix(function))
+            .is_some_and(|rest| rest.trim_start().starts_with('('))
+    };
+    source.text.lines().position(begins).map_or(1, |line| line + 1)
 }
 
 fn run_case(

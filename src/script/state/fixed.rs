@@ -142,7 +142,7 @@ mod tests {
         assert_eq!(shown.len(), 2);
         assert!(shown[0].contains("l.txt:2"), "{shown:?}");
         let many = "x\n".repeat(5_000);
-        let (_, problems) = Fixed::read(&Source::new("l.txt", &*many), ListKind::Ip, 10, 0);
+        let (_, problems) = Fixed::read(&Source::new("l.txt", many), ListKind::Ip, 10, 0);
         assert_eq!(problems.iter().count(), 10);
         let (fixed, problems) = Fixed::read(&Source::new("l.txt", "a\nb\nc\nd\n"), ListKind::String, 2, 0);
         assert_eq!((fixed.len(), problems.iter().count()), (2, 1));

@@ -85,16 +85,25 @@ impl Shard {
         (keys, bytes)
     }
 
+    /// When the least used of a few entries was used, if that was before `used`.
+    pub fn oldest(&self, used: u64) -> Option<u64> {
+        self.sample(used).map(|(_, age)| age)
+    }
+
     /// Removes the least used of a few entries that were not used since `used`; its key and weight.
     pub fn evict(&mut self, used: u64) -> Option<(Arc<str>, usize)> {
-        let count = self.entries.len();
-        let sample = (0..SAMPLES.min(count)).map(|i| (self.cursor + i) % count);
-        let old = |i: &usize| self.entries.get_index(*i).map_or(u64::MAX, |(_, slot)| slot.used);
-        let victim = sample.min_by_key(old).filter(|i| old(i) < used)?;
-        self.cursor = self.cursor.wrapping_add(SAMPLES) % count;
+        let (victim, _) = self.sample(used)?;
+        self.cursor = self.cursor.wrapping_add(SAMPLES);
         let (key, slot) = self.entries.swap_remove_index(victim)?;
         self.removed(&key, Some(slot.entry.expires_ms));
         Some((key, slot.weight))
+    }
+
+    fn sample(&self, used: u64) -> Option<(usize, u64)> {
+        let count = self.entries.len();
+        let sample = (0..SAMPLES.min(count)).map(|i| self.cursor.wrapping_add(i) % count);
+        let ages = sample.filter_map(|i| self.entries.get_index(i).map(|(_, slot)| (i, slot.used)));
+        ages.min_by_key(|(_, age)| *age).filter(|(_, age)| *age < used)
     }
 
     /// Notes that a key changed. Keys that are no more could pile up while nothing can be saved; then they are lost, and

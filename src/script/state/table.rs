@@ -15,6 +15,9 @@ use super::shard::{Shard, Slot};
 /// Shards of one table; each has a lock of its own.
 const SHARDS: usize = 16;
 
+/// Shards that are looked at to find an entry that gives way.
+const SHARDS_LOOKED_AT: usize = 4;
+
 /// What one table may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::script) struct Quota {
@@ -225,20 +228,22 @@ impl Table {
         }
     }
 
-    /// Takes away the least used of a few entries of the next shard that has any.
+    /// Takes away the least used of a few entries of a few shards.
     fn evict(&self, quota: Quota, used: u64) -> bool {
-        for _ in 0..SHARDS {
-            let next = self.cursor.fetch_add(1, Relaxed) % SHARDS;
-            let mut shard = self.shards[next].lock();
-            let Some((key, weight)) = shard.evict(used) else { continue };
-            if quota.persist {
-                shard.mark(&key, quota.keys);
-            }
-            drop(shard);
-            self.give_up(1, weight);
-            self.evicted.fetch_add(1, Relaxed);
-            return true;
+        let first = self.cursor.fetch_add(1, Relaxed);
+        let shards = || (0..SHARDS).map(|i| &self.shards[first.wrapping_add(i) % SHARDS]);
+        // A look at each, and then at the one again: no two locks at a time.
+        let looks = shards().filter_map(|shard| shard.lock().oldest(used).map(|age| (age, shard)));
+        let Some((_, shard)) = looks.take(SHARDS_LOOKED_AT).min_by_key(|(age, _)| *age) else { return false };
+        let mut shard = shard.lock();
+        // Somebody else may have taken it in between; then the next round finds another.
+        let Some((key, weight)) = shard.evict(used) else { return true };
+        if quota.persist {
+            shard.mark(&key, quota.keys);
         }
-        false
+        drop(shard);
+        self.give_up(1, weight);
+        self.evicted.fetch_add(1, Relaxed);
+        true
     }
 }

@@ -14,7 +14,7 @@ fn hook(body: &str) -> String {
 #[test]
 fn a_broken_plugin_is_shown_with_every_problem_at_once() {
     let main = "const LIMIT = 3;\n\nfn on_requst(req) { }\n\nfn on_auth(req, res) { }\n\nfn len(x) { x }\n\nfn on_request(req) {\n    if req.geo.contry == \"CN\" {\n        deny(200, \"Geo.No\", \"No.\");\n    }\n    let n = text::lowr(req.path);\n    if settings::limt > LIMIT { score(1, `a.${n}`); }\n    helper(n);\n}\n\nfn on_log(req, res) { tag(\"late\"); }\n";
-    let manifest = "mode = \"enforced\"\npriority = 5000\n[settings]\nlimit = { type = \"int\", default = \"x\" }\ndefault = { type = \"bool\", default = true }\n";
+    let manifest = "mode = \"enforced\"\npriority = 5000\nstate = { max_key = 3 }\n[settings]\nlimit = { type = \"int\", default = \"x\" }\ndefault = { type = \"bool\", default = true }\n";
     let (_, problems) = Ground::new()
         .plugin("rule", &format!("on_error = \"deny\"\n{manifest}"), main)
         .load(&BTreeMap::new());
@@ -32,16 +32,23 @@ fn a_broken_plugin_is_shown_with_every_problem_at_once() {
       |        ^^^^^^^^^^
 
     error[PM032]: `default` cannot be the name of a setting
-     --> plugins/rule/plugin.toml:9:1
-      |
-    9 | default = { type = "bool", default = true }
-      | ^^^^^^^
+      --> plugins/rule/plugin.toml:10:1
+       |
+    10 | default = { type = "bool", default = true }
+       | ^^^^^^^
 
     error[PM031]: `settings.limit.default` must be a whole number
-     --> plugins/rule/plugin.toml:8:35
+     --> plugins/rule/plugin.toml:9:35
       |
-    8 | limit = { type = "int", default = "x" }
+    9 | limit = { type = "int", default = "x" }
       |                                   ^^^
+
+    error: unknown key `max_key` in `[state]`
+     --> plugins/rule/plugin.toml:7:11
+      |
+    7 | state = { max_key = 3 }
+      |           ^^^^^^^
+      = help: did you mean `max_keys`?
 
     error[PM011]: there is no hook `on_requst`
      --> plugins/rule/main.rhai:3:4
@@ -145,6 +152,10 @@ fn pm010_and_pm011_hooks_are_named_and_shaped_as_the_contract_says() {
     check(
         "fn on_requst(req) { }",
         "PM011 plugins/rule/main.rhai:1:4: there is no hook `on_requst` [did you mean `on_request`?]",
+    );
+    check(
+        "fn on_start() { }",
+        "PM010 plugins/rule/main.rhai:1:4: `on_start` takes (info), not 0 parameters [write `fn on_start(info) { … }`]",
     );
 }
 
@@ -258,11 +269,11 @@ fn a_manifest_says_what_it_lacks() {
 
 #[test]
 fn what_a_later_version_has_is_named_as_such() {
-    let later = "enforce_share = 0.5\npermissions = { http = [] }\n";
+    let later = "permissions = { http = [], bypass = [] }\n";
     let problems =
         Ground::new().plugin("rule", &format!("on_error = \"deny\"\n{later}"), &hook("")).problems();
-    for key in ["enforce_share", "permissions"] {
-        assert!(problems.contains(&format!("`{key}` (")), "{key}: {problems}");
+    for key in ["permissions.http", "permissions.bypass"] {
+        assert!(problems.contains(&format!("`{key}` is not supported by this version")), "{key}: {problems}");
     }
 }
 

@@ -4,6 +4,7 @@ mod checker;
 mod findings;
 mod generated;
 mod inline;
+mod remembering;
 mod running;
 mod sandbox;
 mod shipped;
@@ -78,7 +79,10 @@ impl Ground {
 
     fn tests(&self, names: &[String]) -> (TestReport, Problems) {
         let root = self.0.path();
-        run_tests(Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root }, names)
+        run_tests(
+            Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root },
+            TestPlan { names, coverage: false },
+        )
     }
 }
 

@@ -21,7 +21,10 @@ fn every_shipped_plugin_loads_without_a_finding() {
         shown,
         [
             "honeypot enforce [\"on_request\"]",
+            "geo-block enforce [\"on_request\"]",
+            "login-lockout shadow [\"on_body\", \"on_response\"]",
             "admin-hours shadow [\"on_auth\"]",
+            "api-tiers shadow [\"on_auth\", \"on_upstream\", \"on_response\"]",
             "response-scrub enforce [\"on_response\"]",
         ]
     );
@@ -34,11 +37,12 @@ fn every_shipped_plugin_loads_without_a_finding() {
 fn every_shipped_plugins_own_tests_pass() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (plugins, scripts) = folder(root);
-    let (report, problems) = run_tests(Folders { plugins: &plugins, scripts: &scripts, root }, &[]);
+    let (report, problems) =
+        run_tests(Folders { plugins: &plugins, scripts: &scripts, root }, TestPlan::default());
     assert!(problems.is_empty(), "{}", problems.render());
     let failed: Vec<_> = report.cases.iter().filter_map(|c| c.message.clone()).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    for plugin in ["honeypot", "admin-hours", "response-scrub"] {
+    for plugin in ["honeypot", "geo-block", "login-lockout", "admin-hours", "api-tiers", "response-scrub"] {
         assert!(report.cases.iter().any(|c| &*c.plugin == plugin), "{plugin} has no tests");
     }
 }

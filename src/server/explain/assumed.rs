@@ -1,20 +1,16 @@
-//! Who sends the request: whoever its own credentials say, by the accounts, keys and sessions of the real database, or
-//! somebody who is assumed.
+//! Who sends the request: whoever its own credentials say, or somebody who is assumed.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::request::RawRequest;
-use crate::auth::api_key::{KeyRow, NewKey};
-use crate::auth::durable::{AccountLog as _, SessionRow};
+use crate::auth::api_key::NewKey;
+use crate::auth::durable::AccountLog as _;
 use crate::auth::name::AccountName;
 use crate::auth::session::Limits;
 use crate::auth::{Account, Moment, UserId};
-use crate::base::clock::Clock;
-use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of};
+use crate::pipeline::durable::Durable;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::identity::lifetimes;
-use crate::store::{IdentityRow, OpenError, Reader};
 
 /// Who sends the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,48 +31,6 @@ pub enum Assumed {
         /// What counts as roles.
         scopes: Vec<String>,
     },
-}
-
-/// What the real database knows of people and machines.
-#[derive(Default)]
-pub(super) struct Real {
-    accounts: Vec<Account>,
-    keys: Vec<KeyRow>,
-    sessions: Vec<SessionRow>,
-    identities: Vec<IdentityRow>,
-}
-
-/// Reads the real database, which nothing is written to. Without one there is nobody.
-pub(super) fn real(path: &Path, clock: &Clock, remarks: &mut Vec<String>) -> Real {
-    let read = || {
-        let reader = Reader::open(path)?;
-        Ok(Real {
-            accounts: reader.users()?.into_iter().filter_map(account_of).collect(),
-            keys: reader.keys()?.into_iter().map(key_of).collect(),
-            sessions: reader.sessions(clock.unix_ms())?.iter().map(session_of).collect(),
-            identities: reader.identities()?,
-        })
-    };
-    match read() {
-        Ok(real) => real,
-        Err(OpenError::Absent { .. }) => Real::default(),
-        Err(error) => {
-            remarks.push(format!("accounts, keys and sessions are not known: {error}"));
-            Real::default()
-        }
-    }
-}
-
-impl Real {
-    /// Takes everybody into the memory of the play.
-    pub(super) fn load(self, gateway: &Gateway) {
-        let snapshot = gateway.live.current();
-        let now = Moment::of(&gateway.clock);
-        gateway.auth.accounts.load(self.accounts);
-        gateway.auth.keys.load(self.keys);
-        gateway.auth.sessions.load(self.sessions, lifetimes(&snapshot.config.session), now);
-        gateway.federated.load(self.identities.into_iter().map(link_of).collect());
-    }
 }
 
 impl Assumed {
@@ -139,7 +93,7 @@ async fn sign_in(name: &str, roles: &[String], gateway: &Gateway) -> Result<Stri
         created_ms: gateway.clock.unix_ms(),
     };
     let unavailable = |error: &dyn std::fmt::Display| format!("`{name}` cannot be signed in: {error}");
-    // The session's row stands on the account's, in the database of the play too.
+    // The session's row stands on the account's.
     Durable(gateway.store.clone()).save(&account).await.map_err(|error| unavailable(&error))?;
     gateway.auth.accounts.load(vec![account.clone()]);
     let session = &snapshot.config.session;

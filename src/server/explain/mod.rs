@@ -1,10 +1,12 @@
-//! One request played through a gateway of its own: the real policy and the real accounts, a database that is thrown away
+//! One request played through a gateway of its own: the real policy, a copy of the real database that is thrown away
 //! afterwards, and nobody to forward to.
 
 mod assumed;
 mod exchange;
 mod folder;
 mod request;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -25,6 +27,7 @@ use crate::live::snapshot::Snapshot;
 use crate::pipeline::gateway::{Gateway, Worker};
 use crate::pipeline::rehearsal::{Ended, Forwarded, Rehearsal, Spent};
 use crate::proxy::Pool;
+use crate::store::{self, OpenError};
 use crate::telemetry::logs::{Form, Logs};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::sink::Sink;
@@ -104,15 +107,20 @@ pub fn play(snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
 fn play_here(mut snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
     let mut remarks = Vec::new();
     let clock = Clock::System;
-    let real = assumed::real(&snapshot.config.storage.path, &clock, &mut remarks);
     let folder = Folder::new().map_err(io_error("cannot make a folder for temporary files"))?;
-    snapshot.config.storage.path = folder.path().join("explain.db");
+    let copy = folder.path().join("explain.db");
+    match store::copy(&snapshot.config.storage.path, &copy) {
+        Ok(()) | Err(OpenError::Absent { .. }) => {}
+        Err(error) => {
+            remarks.push(format!("accounts, keys, sessions and what rules remember are not known: {error}"));
+        }
+    }
+    snapshot.config.storage.path = copy;
     let gateway = gateway(snapshot, clock)?;
     if !gateway.live.current().config.auth.providers.is_empty() {
         // Their endpoints would ask the provider.
         gateway.providers.apply(&[]);
     }
-    real.load(&gateway);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(io_error("cannot start a runtime"))?;
     let played = LocalSet::new().block_on(&runtime, perform(&gateway, play, remarks));

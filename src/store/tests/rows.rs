@@ -284,3 +284,31 @@ fn an_erased_user_is_in_no_byte_of_the_files() {
     assert_eq!((reader.users().unwrap(), reader.sessions(0).unwrap()), (vec![user(2)], vec![]));
     store.erase_user([0xa7; 16], "owner-canary".to_owned()).wait().unwrap();
 }
+
+fn kv_row(key: &str, value: Option<&str>, expires_ms: Option<i64>) -> KvRow {
+    KvRow {
+        plugin: "honeypot".to_owned(),
+        list: "trapped".to_owned(),
+        key: key.to_owned(),
+        value: value.map(str::to_owned),
+        expires_ms,
+    }
+}
+
+#[test]
+fn what_rules_remember_reads_back_until_it_ends_or_is_deleted() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let (a, b) = (kv_row("a", Some("1"), None), kv_row("b", Some("2"), Some(5_000)));
+    store.save_kv(vec![a.clone(), b.clone()]).wait().unwrap();
+    assert_eq!(store.reader().unwrap().kv(4_999).unwrap(), [a.clone(), b]);
+    assert_eq!(store.reader().unwrap().kv(5_000).unwrap(), [a]);
+    let later = kv_row("a", Some("3"), Some(9_000));
+    store.save_kv(vec![later.clone(), kv_row("c", None, None)]).wait().unwrap();
+    assert_eq!(store.reader().unwrap().kv(5_000).unwrap(), [later]);
+    store.save_kv(vec![kv_row("a", None, None)]).wait().unwrap();
+    assert_eq!(store.reader().unwrap().kv(5_000).unwrap(), []);
+    let sweep = Sweep { now_ms: 5_000, sessions_seen_before_ms: 0, usage_before_ms: 0 };
+    store.sweep(sweep).wait().unwrap();
+    assert_eq!(store.reader().unwrap().kv(0).unwrap(), [], "what has ended is swept");
+}
