@@ -2,6 +2,7 @@
 
 mod bodies;
 mod checker;
+mod corpus;
 mod findings;
 mod generated;
 mod inline;
