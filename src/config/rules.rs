@@ -91,14 +91,17 @@ pub(super) fn read_all(root: &mut Table<'_>) -> Vec<InlineRule> {
 fn read(mut table: Table<'_>, source: &Source, seen: &mut BTreeSet<String>) -> Option<InlineRule> {
     let code = table.required_text("code", "The code of the verdict: `[a-z0-9_.]+`, another for each rule.");
     let hook = table.choice("on", &MOMENTS, "request", "When it looks: the name of a hook without `on_`.");
-    let when = table.required_text("when", "A Rhai expression over `req` (and `res`, `up`) that is true or false.");
+    let when =
+        table.required_text("when", "A Rhai expression over `req` (and `res`, `up`) that is true or false.");
     let when_span = table.value("when", "text", "").map(|(_, span)| span);
     let (then, message) = read_then(&mut table);
     let modes = [("shadow", Mode::Shadow), ("enforce", Mode::Enforce), ("off", Mode::Off)];
     let mode = table.choice("mode", &modes, "shadow", "Whether it decides, or is only counted.");
-    let priority = table.integer("priority", 500, (0, 999), "Its place among plugins and rules, lower first.");
+    let priority =
+        table.integer("priority", 500, (0, 999), "Its place among plugins and rules, lower first.");
     let words = [("deny", true), ("allow", false)];
-    let on_error = table.choice("on_error", &words, "deny", "What a fault of it does: refuse with 503, or nothing.");
+    let on_error =
+        table.choice("on_error", &words, "deny", "What a fault of it does: refuse with 503, or nothing.");
     let routes = table.texts("routes", &[], "Globs over route names and tags; all where empty.");
     let methods = table.list("methods", "list of methods", &[], "Methods; all where empty.", |text| {
         let clean = !text.is_empty() && text.bytes().all(|b| b.is_ascii_uppercase());
@@ -131,7 +134,8 @@ fn read(mut table: Table<'_>, source: &Source, seen: &mut BTreeSet<String>) -> O
 }
 
 fn check_code(table: &Table<'_>, code: &str, seen: &mut BTreeSet<String>) {
-    let clean = code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'));
+    let clean =
+        code.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'_' | b'.'));
     if code.is_empty() {
         return;
     }

@@ -154,6 +154,7 @@ fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
                 roles: account.roles.iter().map(ToString::to_string).collect(),
                 groups: Vec::new(),
                 method: gateway.sign_in_method(account),
+                mfa: false,
                 hash: gateway.pseudonyms.user(&account.id.text()).to_string(),
             }),
             session: Some(SessionFacts {

@@ -1,6 +1,8 @@
 //! `[body]` of a manifest: which bodies a plugin asks to see whole. Nothing is buffered for anybody who does not ask.
 
+use super::hook::Hook;
 use crate::base::document::Table;
+use crate::base::problems::{Problem, Problems};
 use crate::base::units::show_size;
 
 /// What a plugin asks for, in a request or in an answer.
@@ -80,6 +82,22 @@ fn size(table: &mut Table<'_>, key: &'static str, default: &'static str, doc: &'
         table.report(table.problem(key, format!("`body.{key}` is between 1 and {most}")));
     }
     size.clamp(1, BODY_BYTES_MAX)
+}
+
+/// Finds hooks that can never run, for their bodies are not asked for.
+pub(super) fn check(body: &Buffering, has: impl Fn(Hook) -> bool, manifest: &str) -> Problems {
+    let mut problems = Problems::default();
+    for (hook, wish, key) in
+        [(Hook::Body, body.request, "request"), (Hook::ResponseBody, body.response, "response")]
+    {
+        if has(hook) && wish == Wish::None {
+            let problem =
+                Problem::of(manifest, format!("`{hook}` never runs: no `[body]` asks for the body"));
+            let hint = format!("write `[body]` and `{key} = \"json\"` or `\"text\"`");
+            problems.push(problem.code("PM066").hint(hint));
+        }
+    }
+    problems
 }
 
 impl Buffering {

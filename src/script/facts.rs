@@ -95,6 +95,8 @@ pub struct UserFacts {
     pub groups: Vec<String>,
     /// How the user signed in: `local`, or the provider's name.
     pub method: String,
+    /// Whether a second factor was shown. Nothing in this version asks for one, so only tests say so.
+    pub mfa: bool,
     /// The pseudonym of the user.
     pub hash: String,
 }

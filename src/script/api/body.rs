@@ -7,6 +7,7 @@ use rhai::{ImmutableString, Module, export_module, exported_module};
 use super::patterns;
 use super::text::pay;
 use crate::base::target::query_value;
+use crate::script::body::BodyFacts;
 use crate::script::call::{Raised, Request, error};
 use crate::script::engine::STRING_BYTES_MAX;
 use crate::script::facts::RequestFacts;
@@ -45,13 +46,13 @@ mod body {
     /// Whether the body says that it is JSON.
     #[rhai_fn(get = "is_json", pure)]
     pub fn is_json(body: &mut Body) -> bool {
-        body.0.body.get().is_some_and(|b| b.is_json())
+        body.0.body.get().is_some_and(BodyFacts::is_json)
     }
 
     /// Whether the body says that it is a URL-encoded form.
     #[rhai_fn(get = "is_form", pure)]
     pub fn is_form(body: &mut Body) -> bool {
-        body.0.body.get().is_some_and(|b| b.is_form())
+        body.0.body.get().is_some_and(BodyFacts::is_form)
     }
 
     /// The body as text, its first 64 KiB; `""` where it is no UTF-8.

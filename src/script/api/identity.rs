@@ -108,8 +108,8 @@ mod user {
 
     /// Whether a second factor was shown.
     #[rhai_fn(get = "mfa", pure)]
-    pub fn mfa(_user: &mut User) -> bool {
-        false
+    pub fn mfa(user: &mut User) -> bool {
+        user.0.user().is_some_and(|u| u.mfa)
     }
 
     /// The roles.

@@ -40,6 +40,7 @@ fn kind_of(value: Option<&Value>) -> &'static str {
     }
 }
 
+#[expect(clippy::unnecessary_box_returns, reason = "rhai's errors travel in a box")]
 fn other_kind(pointer: &str, value: &Value, wanted: &str) -> Box<rhai::EvalAltResult> {
     error(format!("`{pointer}` is of the kind `{}`, not {wanted}", kind_of(Some(value))))
 }

@@ -70,7 +70,8 @@ fn headers(plugins: &[Plugin], problems: &mut Problems) {
         for ((hook, header), position) in said(plugin, |name| matches!(name, "set_header")) {
             let key = (hook, header.to_ascii_lowercase());
             if let Some(other) = first.get(&key) {
-                let message = format!("the plugin `{other}` sets `{header}` in `{hook}` too, and is overruled");
+                let message =
+                    format!("the plugin `{other}` sets `{header}` in `{hook}` too, and is overruled");
                 problems.push(Problem::at(spot(plugin, position), message).code("PM070").warning());
             } else {
                 first.insert(key, plugin.name.clone());

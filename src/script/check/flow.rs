@@ -10,8 +10,19 @@ use crate::script::api::VERBS;
 
 /// Rhai's functions that change a text or list in place and give nothing back.
 const IN_PLACE: [&str; 13] = [
-    "trim", "make_upper", "make_lower", "replace", "push", "append", "insert", "pad", "clear", "truncate",
-    "crop", "reverse", "mixin",
+    "trim",
+    "make_upper",
+    "make_lower",
+    "replace",
+    "push",
+    "append",
+    "insert",
+    "pad",
+    "clear",
+    "truncate",
+    "crop",
+    "reverse",
+    "mixin",
 ];
 
 /// Looks at one node.
@@ -50,7 +61,9 @@ fn in_place(
         return;
     }
     let used = match path.iter().rev().nth(1) {
-        Some(ASTNode::Stmt(Stmt::Var(..) | Stmt::Assignment(..) | Stmt::Return(..) | Stmt::FnCall(..))) => true,
+        Some(ASTNode::Stmt(Stmt::Var(..) | Stmt::Assignment(..) | Stmt::Return(..) | Stmt::FnCall(..))) => {
+            true
+        }
         Some(ASTNode::Expr(outer)) => !matches!(outer, Expr::Stmt(..)),
         _ => false,
     };
@@ -81,7 +94,8 @@ fn in_place(
 
 fn is_plain(of: std::any::TypeId) -> bool {
     use std::any::TypeId;
-    [TypeId::of::<rhai::ImmutableString>(), TypeId::of::<rhai::Array>(), TypeId::of::<rhai::Map>()].contains(&of)
+    [TypeId::of::<rhai::ImmutableString>(), TypeId::of::<rhai::Array>(), TypeId::of::<rhai::Map>()]
+        .contains(&of)
 }
 
 /// `a.f = || a`: the closure keeps the value in which it is kept.
@@ -95,9 +109,11 @@ fn self_captured(target: &Expr, value: &Expr, findings: &mut Vec<Finding>) {
     value.walk(&mut Vec::new(), &mut |path| {
         if let Some((call, _, false)) = path.last().and_then(call_at)
             && call.name == "curry"
-            && let Some(Expr::Variable(_, _, at)) = call.args.iter().skip(1).find(
-                |a| matches!(a, Expr::Variable(captured, ..) if captured.1 == stored.1),
-            )
+            && let Some(Expr::Variable(_, _, at)) = call
+                .args
+                .iter()
+                .skip(1)
+                .find(|a| matches!(a, Expr::Variable(captured, ..) if captured.1 == stored.1))
         {
             found = Some(*at);
         }

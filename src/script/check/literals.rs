@@ -107,7 +107,8 @@ fn texts(expression: &Expr) -> Vec<(&str, Position)> {
 }
 
 fn network(text: &str) -> Result<(), String> {
-    let found = text.parse::<ipnet::IpNet>().map(drop).or_else(|_| text.parse::<std::net::IpAddr>().map(drop));
+    let found =
+        text.parse::<ipnet::IpNet>().map(drop).or_else(|_| text.parse::<std::net::IpAddr>().map(drop));
     found.map_err(|_| format!("`{text}` is not a network such as \"10.0.0.0/8\""))
 }
 

@@ -111,7 +111,9 @@ pub(super) fn word(of: TypeId) -> &'static str {
 pub(super) fn is_rest(path: &[ASTNode<'_>]) -> bool {
     let [.., ASTNode::Expr(outer), ASTNode::Expr(inner)] = path else { return false };
     match outer {
-        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => std::ptr::eq(&raw const chain.rhs, &raw const **inner),
+        Expr::Dot(chain, ..) | Expr::Index(chain, ..) => {
+            std::ptr::eq(&raw const chain.rhs, &raw const **inner)
+        }
         _ => false,
     }
 }

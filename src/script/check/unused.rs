@@ -20,9 +20,8 @@ pub(super) fn check(look: &mut Look<'_>, scheduled: &[String]) {
     let calls: BTreeMap<_, BTreeSet<Called>> =
         functions.iter().map(|f| (f.clone(), called_by(look.ast, f))).collect();
     for (name, _) in functions.iter().filter(|(name, _)| !name.contains('$') && !name.starts_with('_')) {
-        let called = || {
-            calls.iter().any(|((by, _), called)| by != name && called.iter().any(|c| c.name == *name))
-        };
+        let called =
+            || calls.iter().any(|((by, _), called)| by != name && called.iter().any(|c| c.name == *name));
         let asked = Hook::named(name).is_some() || name.starts_with("on") || scheduled.contains(name);
         if !asked && !called() {
             let position = position_of(&look.source.text, name);
@@ -32,7 +31,9 @@ pub(super) fn check(look: &mut Look<'_>, scheduled: &[String]) {
     }
     for function in &functions {
         variables(look, function);
-        if (Hook::named(&function.0).is_some() || function.0 == ON_START) && !has_effect(look, function, &calls) {
+        if (Hook::named(&function.0).is_some() || function.0 == ON_START)
+            && !has_effect(look, function, &calls)
+        {
             let position = position_of(&look.source.text, &function.0);
             let message = format!("`{}` has no effect", function.0);
             let found = Finding::new(position, "PM066", message).warning();

@@ -292,6 +292,15 @@ mod api {
         })
     }
 
+    /// Having shown a second factor, where a user is signed in.
+    pub fn mfa(r: &mut TestRequest) -> TestRequest {
+        r.with(|r| {
+            if let Some(user) = &mut r.identity.user {
+                user.mfa = true;
+            }
+        })
+    }
+
     /// With that API key.
     pub fn api_key(r: &mut TestRequest, id: &str, tier: &str) -> TestRequest {
         r.with(|r| {

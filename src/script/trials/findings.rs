@@ -68,7 +68,10 @@ fn pm023_arguments_have_the_types_that_a_function_takes() {
 #[test]
 fn pm040_holds_in_closures_and_in_namespaces_that_a_hook_reaches() {
     finds("fn on_log(req, res) { [1].for_each(|| tag(\"x\")); }\n", "PM040");
-    finds("fn on_log(req, res) { later(Fn(\"mark\")); }\nfn later(f) { f.call(); }\nfn mark() { tag(\"x\"); }\n", "PM040");
+    finds(
+        "fn on_log(req, res) { later(Fn(\"mark\")); }\nfn later(f) { f.call(); }\nfn mark() { tag(\"x\"); }\n",
+        "PM040",
+    );
     let lib = Ground::with("fn on_log(req, res) { marks::mark(); }\n")
         .file("plugins/rule/lib/marks.rhai", "fn mark() { tag(\"x\"); }\n");
     assert!(lib.problems().starts_with("PM040 plugins/rule/lib/marks.rhai:1:13"), "{}", lib.problems());
@@ -80,7 +83,8 @@ fn pm040_holds_in_closures_and_in_namespaces_that_a_hook_reaches() {
 #[test]
 fn pm042_a_code_belongs_to_one_plugin() {
     let say = hook("deny(403, \"a.b\", \"\");");
-    let ground = Ground::new().plugin("a", "on_error = \"deny\"\n", &say).plugin("b", "on_error = \"deny\"\n", &say);
+    let ground =
+        Ground::new().plugin("a", "on_error = \"deny\"\n", &say).plugin("b", "on_error = \"deny\"\n", &say);
     let problems = ground.problems();
     assert!(problems.starts_with("PM042 plugins/b/main.rhai:2:15: the code `a.b`"), "{problems}");
 }
@@ -154,8 +158,14 @@ fn pm062_the_result_of_a_function_that_works_in_place_is_told() {
 
 #[test]
 fn pm063_what_stands_after_a_final_verb_is_told() {
-    warns(&hook("if req.path == \"/x\" { deny(403, \"a.b\", \"\"); tag(\"x\"); }"), "PM063 plugins/rule/main.rhai:2:49");
-    warns("fn on_request(req) {\n    allow(\"a.b\");\n    tag(\"x\");\n}\n", "PM063 plugins/rule/main.rhai:3:5");
+    warns(
+        &hook("if req.path == \"/x\" { deny(403, \"a.b\", \"\"); tag(\"x\"); }"),
+        "PM063 plugins/rule/main.rhai:2:49",
+    );
+    warns(
+        "fn on_request(req) {\n    allow(\"a.b\");\n    tag(\"x\");\n}\n",
+        "PM063 plugins/rule/main.rhai:3:5",
+    );
 }
 
 #[test]
@@ -178,9 +188,11 @@ fn pm066_a_hook_without_an_effect_is_told() {
 #[test]
 fn pm070_two_plugins_that_set_one_header_are_told() {
     let sets = |v: &str| format!("fn on_response(req, res) {{ res.set_header(\"x-a\", \"{v}\"); }}\n");
-    let ground = Ground::new()
-        .plugin("a", "on_error = \"allow\"\n", &sets("1"))
-        .plugin("b", "on_error = \"allow\"\n", &sets("2"));
+    let ground = Ground::new().plugin("a", "on_error = \"allow\"\n", &sets("1")).plugin(
+        "b",
+        "on_error = \"allow\"\n",
+        &sets("2"),
+    );
     assert!(ground.warnings().starts_with("PM070 plugins/b/main.rhai:1:"), "{}", ground.warnings());
 }
 
@@ -189,7 +201,11 @@ fn pm072_two_plugins_that_decide_at_one_place_are_told() {
     let two = |b: &str| {
         Ground::new()
             .plugin("a", "mode = \"enforce\"\non_error = \"deny\"\n", &hook("deny(403, \"a.a\", \"\");"))
-            .plugin("b", &format!("mode = \"enforce\"\non_error = \"deny\"\n{b}"), &hook("deny(403, \"b.b\", \"\");"))
+            .plugin(
+                "b",
+                &format!("mode = \"enforce\"\non_error = \"deny\"\n{b}"),
+                &hook("deny(403, \"b.b\", \"\");"),
+            )
             .warnings()
     };
     assert!(two("").starts_with("PM072 plugins/b/main.rhai:2:5"), "{}", two(""));

@@ -17,13 +17,45 @@ fn cases() -> u32 {
 /// An expression that is often right, and often not.
 fn expression() -> impl Strategy<Value = String> {
     let words = [
-        "req", "req.path", "req.geo.country", "req.ip", "req.contry", "1", "1.5", "\"a\"", "'c'", "true", "()", "[]",
-        "#{}", "#{ a: 1 }", "x", "this", "time::now().weekday", "settings::n", "-9223372036854775808", "`${x}`",
-        "req.header(\"x\")", "kv::get(\"a\", 1)", "Fn(\"f\")", "a", "b.c", "0..9", "\"10.0.0.0/99\"", "1 << 70",
+        "req",
+        "req.path",
+        "req.geo.country",
+        "req.ip",
+        "req.contry",
+        "1",
+        "1.5",
+        "\"a\"",
+        "'c'",
+        "true",
+        "()",
+        "[]",
+        "#{}",
+        "#{ a: 1 }",
+        "x",
+        "this",
+        "time::now().weekday",
+        "settings::n",
+        "-9223372036854775808",
+        "`${x}`",
+        "req.header(\"x\")",
+        "kv::get(\"a\", 1)",
+        "Fn(\"f\")",
+        "a",
+        "b.c",
+        "0..9",
+        "\"10.0.0.0/99\"",
+        "1 << 70",
     ];
     proptest::sample::select(words.to_vec()).prop_map(str::to_owned).prop_recursive(5, 40, 4, |inner| {
         prop_oneof![
-            (inner.clone(), proptest::sample::select(vec!["+", "-", "*", "/", "%", "==", "!=", "<", "&&", "||", "in", "??", "**", "<<", "=", "+=", ".", "?.", "::"]), inner.clone())
+            (
+                inner.clone(),
+                proptest::sample::select(vec![
+                    "+", "-", "*", "/", "%", "==", "!=", "<", "&&", "||", "in", "??", "**", "<<", "=", "+=",
+                    ".", "?.", "::"
+                ]),
+                inner.clone()
+            )
                 .prop_map(|(a, op, b)| format!("{a} {op} {b}")),
             inner.clone().prop_map(|a| format!("({a})")),
             inner.clone().prop_map(|a| format!("|x| {a}")),
@@ -32,7 +64,26 @@ fn expression() -> impl Strategy<Value = String> {
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("{a}[{b}]")),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("if {a} {{ {b} }} else {{ {a} }}")),
             (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("switch {a} {{ 1 => {b}, _ => {a} }}")),
-            (proptest::sample::select(vec!["deny", "score", "tag", "len", "f", "text::lower", "text::matches", "net::ip", "on_request", "throttle", "type_of", "call", "curry", "counter::hit", "list::has"]), proptest::collection::vec(inner, 0..4))
+            (
+                proptest::sample::select(vec![
+                    "deny",
+                    "score",
+                    "tag",
+                    "len",
+                    "f",
+                    "text::lower",
+                    "text::matches",
+                    "net::ip",
+                    "on_request",
+                    "throttle",
+                    "type_of",
+                    "call",
+                    "curry",
+                    "counter::hit",
+                    "list::has"
+                ]),
+                proptest::collection::vec(inner, 0..4)
+            )
                 .prop_map(|(f, args)| format!("{f}({})", args.join(", "))),
         ]
     })
@@ -54,7 +105,16 @@ fn statement() -> impl Strategy<Value = String> {
 
 fn script() -> impl Strategy<Value = String> {
     let function = (
-        proptest::sample::select(vec!["on_request(req)", "on_log(req, res)", "on_deny(req, verdict)", "f(x)", "f()", "len(a)", "on_requst(req)", "on_start(info)"]),
+        proptest::sample::select(vec![
+            "on_request(req)",
+            "on_log(req, res)",
+            "on_deny(req, verdict)",
+            "f(x)",
+            "f()",
+            "len(a)",
+            "on_requst(req)",
+            "on_start(info)",
+        ]),
         proptest::collection::vec(statement(), 0..6),
     )
         .prop_map(|(head, body)| format!("fn {head} {{ let a = #{{}}; let x = 1; {} }}\n", body.join("\n")));
@@ -68,7 +128,8 @@ fn script() -> impl Strategy<Value = String> {
 #[test]
 fn whatever_stands_in_a_script_the_checker_and_the_engine_come_back() {
     let worker = thread::Builder::new().stack_size(8 << 20).spawn(|| {
-        let mut runner = TestRunner::new(Config { cases: cases(), failure_persistence: None, ..Config::default() });
+        let mut runner =
+            TestRunner::new(Config { cases: cases(), failure_persistence: None, ..Config::default() });
         let all = runner.run(&script(), |text| {
             let (book, problems) = Ground::with(&text).load(&BTreeMap::new());
             let _ = problems.render();

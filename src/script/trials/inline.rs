@@ -65,7 +65,10 @@ fn every_kind_of_rule_compiles() {
 #[test]
 fn what_is_wrong_inside_an_expression_is_shown_at_its_place_in_the_configuration() {
     for (when, wanted) in [
-        ("req.geo.contry == \"CH\"", "PM022 config.toml:3:17: unknown property `contry` [did you mean `country`?]"),
+        (
+            "req.geo.contry == \"CH\"",
+            "PM022 config.toml:3:17: unknown property `contry` [did you mean `country`?]",
+        ),
         ("reqq.path == \"/\"", "PM020 config.toml:3:9: unknown variable `reqq`"),
         ("req.ip in \"10.0.0.0/99\"", "PM053 config.toml:3:19:"),
         ("req.path == ", "PM001 config.toml:3:"),

@@ -1,5 +1,6 @@
 //! Tests of the whole floor: plugins made on the spot, and what comes of them.
 
+mod bodies;
 mod checker;
 mod findings;
 mod generated;
@@ -8,6 +9,7 @@ mod remembering;
 mod running;
 mod sandbox;
 mod shipped;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -25,7 +25,8 @@ fn every_shipped_plugin_loads_without_a_finding() {
             "login-lockout shadow [\"on_body\", \"on_response\"]",
             "admin-hours shadow [\"on_auth\"]",
             "api-tiers shadow [\"on_auth\", \"on_upstream\", \"on_response\"]",
-            "response-scrub enforce [\"on_response\"]",
+            "json-guard shadow [\"on_body\"]",
+            "response-scrub enforce [\"on_response\", \"on_response_body\"]",
         ]
     );
     for plugin in book.plugins() {
@@ -42,7 +43,9 @@ fn every_shipped_plugins_own_tests_pass() {
     assert!(problems.is_empty(), "{}", problems.render());
     let failed: Vec<_> = report.cases.iter().filter_map(|c| c.message.clone()).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    for plugin in ["honeypot", "geo-block", "login-lockout", "admin-hours", "api-tiers", "response-scrub"] {
+    for plugin in
+        ["honeypot", "geo-block", "login-lockout", "admin-hours", "api-tiers", "json-guard", "response-scrub"]
+    {
         assert!(report.cases.iter().any(|c| &*c.plugin == plugin), "{plugin} has no tests");
     }
 }
