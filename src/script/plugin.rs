@@ -266,6 +266,7 @@ impl Code {
             spaces: &spaces,
             settings: &manifest.settings,
             lists: &manifest.lists.keys().cloned().collect(),
+            permissions: &manifest.permissions,
             scheduled: &manifest.schedules.iter().map(|s| s.call.clone()).collect::<Vec<_>>(),
         }));
         let mut codes = check::codes_of(&ast);

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use rhai::{Expr, Position};
+use rhai::{ASTNode, Expr, Position};
 
+use super::facts::used;
 use super::reach::{alone, call_at, functions_of};
+use super::types::is_rest;
 use crate::base::problems::{Place, Problem, Problems};
 use crate::config::Mode;
 use crate::script::api::VERBS;
@@ -21,6 +23,7 @@ pub(in crate::script) fn between(plugins: &[Plugin]) -> Problems {
     let mut problems = Problems::default();
     codes(plugins, &mut problems);
     headers(plugins, &mut problems);
+    facts(plugins, &mut problems);
     priorities(plugins, &mut problems);
     problems
 }
@@ -96,6 +99,35 @@ fn said(plugin: &Plugin, wanted: fn(&str) -> bool) -> Said {
         });
     }
     found
+}
+
+/// PM071: a fact that every writer writes after it was read is never there.
+fn facts(plugins: &[Plugin], problems: &mut Problems) {
+    let mut uses = Vec::new();
+    for (order, plugin) in plugins.iter().enumerate().filter(|(_, p)| p.manifest.mode != Mode::Off) {
+        for hook in Hook::ALL {
+            let key = (hook.name().to_owned(), hook.arity());
+            if !functions_of(&plugin.ast).contains(&key) {
+                continue;
+            }
+            alone(&plugin.ast, &key).walk(&mut |path| {
+                if let Some(ASTNode::Expr(expression)) = path.last()
+                    && !is_rest(path)
+                    && let Some(used) = used(expression)
+                {
+                    uses.push((used.key.to_owned(), used.writes, (hook, order), used.at));
+                }
+                true
+            });
+        }
+    }
+    for (key, _, when, at) in uses.iter().filter(|(_, writes, ..)| !writes) {
+        let mut writers = uses.iter().filter(|(k, writes, ..)| *writes && k == key).map(|(_, _, w, _)| w);
+        let Some(first) = writers.clone().min().filter(|_| writers.all(|w| w > when)) else { continue };
+        let message = format!("the fact `{key}` is read before `{}` writes it", plugins[first.1].name);
+        let problem = Problem::at(spot(&plugins[when.1], *at), message).code("PM071").warning();
+        problems.push(problem.hint("change the `priority` of one, or read it in a later hook"));
+    }
 }
 
 /// PM072: between equal priorities the name decides who speaks first.

@@ -7,7 +7,7 @@ use rhai::{ASTNode, Expr, FnCallExpr, Position};
 use super::catalogue::{CATALOGUE, Catalogue};
 use super::reach::{Reach, alone, call_at, pointed_at};
 use super::types::{self, Known};
-use super::{Look, did_you_mean, flow, literals, members};
+use super::{Look, did_you_mean, facts, flow, literals, members};
 use crate::script::api::VERBS;
 use crate::script::hook::Hook;
 use crate::script::verdict::is_code;
@@ -74,6 +74,7 @@ pub(super) fn check(look: &mut Look<'_>, reach: &Reach) {
                 check_setting(look, expression, &mut findings);
                 if !types::is_rest(path) {
                     members::check(expression, &known, &own, &mut findings);
+                    facts::check(expression, look.permissions, &mut findings);
                 }
             }
             flow::check(path, &known, &own, &mut findings);

@@ -7,6 +7,7 @@ mod between;
 mod calls;
 mod catalogue;
 mod codes;
+mod facts;
 mod flow;
 mod functions;
 mod literals;
@@ -27,6 +28,7 @@ use self::reach::Reach;
 use super::compile::place;
 use super::declared::Setting;
 use super::library::Space;
+use super::permissions::Permissions;
 use crate::base::problems::{Problem, Problems, Source};
 
 /// A plugin as the checker sees it.
@@ -40,6 +42,8 @@ pub(super) struct Checked<'a> {
     pub settings: &'a BTreeMap<String, Setting>,
     /// The names of the plugin's lists.
     pub lists: &'a BTreeSet<String>,
+    /// What the plugin may do that others see.
+    pub permissions: &'a Permissions,
     /// The functions that the manifest calls.
     pub scheduled: &'a [String],
 }
@@ -54,6 +58,8 @@ struct Look<'a> {
     space: &'a str,
     /// The lists that are declared; `None` for scripts that belong to no plugin.
     lists: Option<&'a BTreeSet<String>>,
+    /// What the plugin may do that others see; `None` for scripts that belong to no plugin.
+    permissions: Option<&'a Permissions>,
     findings: Vec<Finding>,
 }
 
@@ -67,6 +73,7 @@ pub(super) fn plugin(checked: &Checked<'_>) -> Problems {
         settings: checked.settings,
         space,
         lists: Some(checked.lists),
+        permissions: Some(checked.permissions),
         findings: Vec::new(),
     };
     let reach = Reach::follow(checked.ast, checked.spaces);
@@ -105,6 +112,7 @@ pub(super) fn shared(spaces: &[Space]) -> Problems {
             settings: &settings,
             space: &space.name,
             lists: None,
+            permissions: None,
             findings: Vec::new(),
         };
         functions::check_hiding(&mut look);

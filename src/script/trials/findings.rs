@@ -90,6 +90,30 @@ fn pm042_a_code_belongs_to_one_plugin() {
 }
 
 #[test]
+fn pm043_facts_are_written_by_who_may() {
+    let of = |facts: &str| {
+        let manifest = format!("on_error = \"deny\"\n[permissions]\nfacts = [{facts}]\n");
+        Ground::new().plugin("rule", &manifest, &hook("req.facts.set(\"risk.level\", 1);")).problems()
+    };
+    assert_eq!(of("\"risk.*\""), "");
+    assert!(of("").starts_with("PM043 plugins/rule/main.rhai:2:19"), "{}", of(""));
+}
+
+#[test]
+fn pm071_a_fact_that_is_read_before_it_is_written_is_told() {
+    let writer = "on_error = \"deny\"\n[permissions]\nfacts = [\"risk.*\"]\n";
+    let reads = "if req.facts.has(\"risk.level\") { tag(\"x\"); }";
+    let of = |reader: &str| {
+        Ground::new()
+            .plugin("b-writes", writer, &hook("req.facts.set(\"risk.level\", 1);"))
+            .plugin(reader, "on_error = \"deny\"\n", &hook(reads))
+            .warnings()
+    };
+    assert!(of("a-reads").starts_with("PM071 plugins/a-reads/main.rhai:2:22"), "{}", of("a-reads"));
+    assert_eq!(of("c-reads"), "");
+}
+
+#[test]
 fn pm044_lists_are_declared() {
     let manifest = "on_error = \"deny\"\n[lists.trapped]\ntype = \"ip\"\n";
     let of = |name: &str| {
