@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::*;
+use crate::config::Mode;
 use crate::script::BodyFacts;
 
 /// The least share of attacks that is refused, and the most everyday texts that are, in percent.
