@@ -1,4 +1,4 @@
-//! The results of cases as JUnit's XML, which build servers read: one suite a plugin.
+//! The results of cases as `JUnit` XML, which build servers read: one suite a plugin.
 
 use std::fmt::Write as _;
 
@@ -104,7 +104,7 @@ fn escaped(text: &str) -> String {
                 let _ = write!(out, "&#{};", u32::from(c));
             }
             c if c < ' ' || matches!(c, '\u{7f}'..='\u{9f}' | '\u{fffe}' | '\u{ffff}') => {
-                out.push('\u{fffd}')
+                out.push('\u{fffd}');
             }
             c => out.push(c),
         }

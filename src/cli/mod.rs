@@ -9,6 +9,7 @@ pub mod serve;
 mod cases;
 mod check;
 mod client;
+mod config_show;
 mod coverage;
 mod docs;
 mod explain;
@@ -22,6 +23,8 @@ mod new_plugin;
 mod offline;
 mod options;
 mod password;
+mod plugins;
+mod promote;
 mod reload;
 mod running;
 mod secret;
@@ -72,6 +75,9 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
         Verb::Secret { what } => secret::run(options, what),
         Verb::Status => status::run(options),
         Verb::Reload => reload::run(options),
+        Verb::Plugins => plugins::run(options),
+        Verb::Promote { asked } => promote::run(options, &asked),
+        Verb::Config { what } => config_show::run(options, &what),
         Verb::Healthcheck => Ok(healthcheck::run(options)),
         Verb::Docs { what } => Ok(docs::run(options, what)),
     }

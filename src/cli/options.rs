@@ -45,7 +45,7 @@ pub enum Format {
     Human,
     /// One JSON document.
     Json,
-    /// JUnit's XML, for build servers; only `test` has it.
+    /// `JUnit` XML, for build servers; only `test` has it.
     #[value(hide = true)]
     Junit,
 }
@@ -93,6 +93,18 @@ pub(super) enum Verb {
     Status,
     /// Have the running gateway take over the files as they are now
     Reload,
+    /// How each plugin stands: mode, files, calls, verdicts, faults, times
+    Plugins,
+    /// Show what a plugin would have refused, and switch its mode in config.toml
+    Promote {
+        #[command(flatten)]
+        asked: super::promote::Asked,
+    },
+    /// Effective values, and where each comes from
+    Config {
+        #[command(subcommand)]
+        what: Config,
+    },
     /// Ask the running gateway whether it is ready; ends 0 or 1
     Healthcheck,
     /// Reference pages, made from the code
@@ -127,6 +139,15 @@ pub(super) enum New {
         /// Begin with a copy of this plugin
         #[arg(long, value_name = "PLUGIN")]
         from: Option<String>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum Config {
+    /// Show the values of a plugin, of a section, or of one key
+    Show {
+        /// A plugin, `rate_limit`, or `rate_limit.user_per_minute`
+        name: String,
     },
 }
 

@@ -66,7 +66,7 @@ fn first(options: &Options) -> Result<First, Exit> {
     let made_secret = make_secret(options)?;
     let read_ms = Clock::System.unix_ms();
     let inputs = inputs::gather(options).map_err(|e| fatal::unread(&e))?;
-    let Built { snapshot, problems, watched } = snapshot::build(&inputs, 1);
+    let Built { snapshot, problems, watched, .. } = snapshot::build(&inputs, 1);
     match snapshot {
         Some(snapshot) => Ok(First { snapshot, problems, roots: watched, read_ms, made_secret }),
         None => {

@@ -44,8 +44,10 @@ fn show(options: &Options, report: &TestReport, problems: &Problems, measured: b
             render::json(&json!({ "cases": report.cases, "coverage": report.coverage }));
         }
         Format::Json => render::json(&report.cases),
-        _ if problems.has_errors() && report.cases.is_empty() => render::print("no case was run"),
-        _ => render::print(&text(report)),
+        Format::Human if problems.has_errors() && report.cases.is_empty() => {
+            render::print("no case was run");
+        }
+        Format::Human => render::print(&text(report)),
     }
 }
 

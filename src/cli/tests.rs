@@ -184,6 +184,9 @@ fn the_help_shows_every_verb() {
       secret       The session secret
       status       Ask the running gateway how it is: policy, plugins, services
       reload       Have the running gateway take over the files as they are now
+      plugins      How each plugin stands: mode, files, calls, verdicts, faults, times
+      promote      Show what a plugin would have refused, and switch its mode in config.toml
+      config       Effective values, and where each comes from
       healthcheck  Ask the running gateway whether it is ready; ends 0 or 1
       docs         Reference pages, made from the code
 

@@ -47,12 +47,16 @@ pub struct PluginOverride {
     pub mode: Option<Mode>,
     /// Replaces `priority`.
     pub priority: Option<u16>,
+    /// Replaces `enforce_share`.
+    pub enforce_share: Option<f64>,
     /// Replaces `[routes]`.
     pub routes: Option<RouteFilter>,
     /// Replace settings, by name.
     pub settings: BTreeMap<String, SettingValue>,
     /// Where the table stands, for problems.
     pub origin: String,
+    /// Where each key that stands in it comes from: `config.toml:12`, or a variable of the environment.
+    pub origins: BTreeMap<&'static str, String>,
 }
 
 /// Where rules stand.
@@ -98,7 +102,11 @@ impl PluginOverride {
             table.choice("mode", &modes, "", "Replaces `mode`: `shadow` (counted only), `enforce` or `off`.");
         let priority =
             table.optional_integer("priority", "", (0, 999), "Replaces `priority`; lower runs first.");
+        let share = "Replaces `enforce_share`: the share of clients that it enforces on, from 0.0 to 1.0.";
+        let enforce_share = table.fraction("enforce_share", "", share);
         let has_routes = table.has("routes");
+        let given = ["mode", "priority", "enforce_share", "routes"].into_iter().filter(|key| table.has(key));
+        let origins = given.map(|key| (key, table.origin(key))).collect();
         let mut filter = table.table("routes");
         let include = filter.texts(
             "include",
@@ -114,9 +122,11 @@ impl PluginOverride {
         Self {
             mode,
             priority: priority.and_then(|p| u16::try_from(p).ok()),
+            enforce_share,
             routes: has_routes.then_some(RouteFilter { include, exclude }),
             settings,
             origin,
+            origins,
         }
     }
 }

@@ -77,7 +77,7 @@ file that everybody may change. It sends `Secure` cookies, and HSTS over https. 
 warnings, and a missing secret is made and kept as `session.secret` in the data folder. `*` is no origin in either.
 ";
 
-fn keys() -> Vec<KeyDoc> {
+pub(super) fn keys() -> Vec<KeyDoc> {
     let source = Source::new("config.toml", "");
     let overlay = Overlay::new();
     let parsed = Document::parse(&source, &mut Problems::default());

@@ -1,15 +1,16 @@
 //! A new session secret in the file of secrets: it comes first and signs; the ones before it verify, or are gone.
 
-use std::ffi::OsString;
-use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown};
+use std::io;
 use std::path::{Path, PathBuf};
 
+use super::draft::Draft;
 use super::file::{FileError, read_file};
 use super::secrets::{KEYS_MAX, development_file, make_development_secret, new_secret};
 use super::{Config, Environment};
 use crate::base::secret::Secret;
+
+/// What of a file's permissions is kept: others lose theirs.
+const PERMISSIONS: u32 = 0o770;
 
 /// Why the secret was not rotated. Nothing was changed.
 #[derive(Debug, thiserror::Error)]
@@ -98,13 +99,16 @@ pub fn rotate(file: &Path, keep: bool) -> Result<Rotated, RotateError> {
         }
         Err(error) => return Err(unwritable(error)),
     };
-    let draft = Draft::begin(&target)?;
+    let draft = Draft::begin(&target).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => RotateError::UnderWay { path: Draft::path(&target) },
+        _ => RotateError::Unwritable { path: target.clone(), source },
+    })?;
     // Read once the draft is ours: two rotations, one after the other, lose no secret.
     let text = read_file(&target).map_err(|why| RotateError::Unreadable { path: file.to_owned(), why })?.text;
     let older: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let kept = if keep { &older[..older.len().min(KEYS_MAX - 1)] } else { &[] };
     let secret = new_secret().map_err(unwritable)?;
-    draft.finish(&target, &lines(&secret, kept)).map_err(unwritable)?;
+    draft.finish(&target, lines(&secret, kept).expose(), PERMISSIONS).map_err(unwritable)?;
     Ok(Rotated { file: file.to_owned(), kept: kept.len() })
 }
 
@@ -128,55 +132,10 @@ fn lines(secret: &Secret<String>, kept: &[&str]) -> Secret<String> {
     Secret::new(text)
 }
 
-/// The next content, beside the file that it is to replace. Dropped unfinished, it is gone.
-struct Draft {
-    path: PathBuf,
-    file: File,
-    finished: bool,
-}
-
-impl Draft {
-    fn begin(target: &Path) -> Result<Self, RotateError> {
-        let mut name = OsString::from(".");
-        name.push(target.file_name().unwrap_or_default());
-        name.push(".new");
-        let path = target.with_file_name(name);
-        let opened = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
-        match opened {
-            Ok(file) => Ok(Self { path, file, finished: false }),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(RotateError::UnderWay { path }),
-            Err(source) => Err(RotateError::Unwritable { path: target.to_owned(), source }),
-        }
-    }
-
-    fn finish(mut self, target: &Path, text: &Secret<String>) -> io::Result<()> {
-        let (old, new) = (target.metadata()?, self.file.metadata()?);
-        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
-            fchown(&self.file, Some(old.uid()), Some(old.gid()))?;
-        }
-        self.file.set_permissions(Permissions::from_mode(old.mode() & 0o770))?;
-        self.file.write_all(text.expose().as_bytes())?;
-        self.file.sync_all()?;
-        std::fs::rename(&self.path, target)?;
-        self.finished = true;
-        // The name is as durable as the content.
-        File::open(target.parent().unwrap_or(Path::new(".")))?.sync_all()
-    }
-}
-
-impl Drop for Draft {
-    fn drop(&mut self) {
-        if !self.finished {
-            // Whoever finds it is told that it is there.
-            std::fs::remove_file(&self.path).ok();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 
     use super::*;
 

@@ -1,5 +1,6 @@
 //! What is known of the policy in force: which generation, since when, and whether a later edit was refused.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -19,6 +20,8 @@ pub struct Policy {
     pub problems: Arc<Problems>,
     /// Keys that were changed on disk and need a restart.
     pub needs_restart: Vec<&'static str>,
+    /// Of each plugin folder, the hash of its files at the last attempt that could read them.
+    pub plugin_files: Arc<BTreeMap<String, String>>,
 }
 
 impl Policy {

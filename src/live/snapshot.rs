@@ -1,5 +1,6 @@
 //! All that an edit may change, built whole from the files on disk by the same function that `check` calls.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub struct Built {
     pub problems: Problems,
     /// Files and folders that made it, to be watched.
     pub watched: Vec<PathBuf>,
+    /// Of each plugin folder, the hash of its files; absent where the configuration does not say where they are.
+    pub plugin_files: Option<BTreeMap<String, String>>,
 }
 
 /// Builds a snapshot from the files as they are now.
@@ -68,11 +71,13 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: &Geo) -> Bu
         problems.append(found);
         rules
     });
+    let plugin_files = rules.as_ref().map(|rules| rules.file_hashes().clone());
     let (Some(config), Some(rules)) = (loaded.config, rules) else {
-        return Built { snapshot: None, problems, watched };
+        return Built { snapshot: None, problems, watched, plugin_files };
     };
     check_providers(&config, &mut problems);
     let routes = compile_routes(&config, &mut problems);
+    check_geo(&config, &rules, &mut problems);
     let (geo, found) = Geo::load(&config.geo, before);
     problems.append(found);
     let hash = hash_of(inputs, &rules);
@@ -85,7 +90,7 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: &Geo) -> Bu
         }
         _ => None,
     };
-    Built { snapshot, problems, watched }
+    Built { snapshot, problems, watched, plugin_files }
 }
 
 fn assemble(
@@ -131,6 +136,19 @@ fn hash_of(inputs: &config::Inputs, rules: &RuleBook) -> String {
         let _ = write!(hex, "{byte:02x}");
     }
     hex
+}
+
+/// A plugin that the operator has set up and that asks where clients are, where nobody knows.
+fn check_geo(config: &Config, rules: &RuleBook, problems: &mut Problems) {
+    if config.geo.country.is_some() || config.geo.asn.is_some() {
+        return;
+    }
+    for name in rules.asks_geo() {
+        let Some(word) = config.plugins.overrides.get(name) else { continue };
+        let message = format!("`{name}` asks where clients are, and `[geo]` names no database: nobody knows");
+        let problem = Problem::of(&word.origin, message).warning();
+        problems.push(problem.hint("docs/OPERATING.md says where to get a free database"));
+    }
 }
 
 /// What the trade has to say about providers, and what absolute addresses need in production.

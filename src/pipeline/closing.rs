@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 
+use super::decided;
 use super::gateway::Gateway;
 use super::stage::Stage;
 use super::trail::Trail;
@@ -140,6 +141,9 @@ impl Closing {
             rule_line: decider.and_then(|n| n.rule.rsplit_once(':')?.1.parse().ok()),
             generation: self.snapshot.generation,
         });
+        for row in decided::rows(&self.trail, client, user) {
+            self.gateway.store.add_decision(row);
+        }
     }
 
     /// The rule that refused the request, if one did.

@@ -18,7 +18,7 @@ use crate::live::Live;
 use crate::live::policy::PolicyBoard;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::{Pool, Upstreams};
-use crate::script::{Occasions, State};
+use crate::script::{Board, Occasions, State};
 use crate::store::Store;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
@@ -43,6 +43,8 @@ pub struct Gateway {
     pub store: Store,
     /// What rules remember.
     pub state: State,
+    /// How rules stand: what they did, and whether they tripped.
+    pub standing: Board,
     /// Tells somebody.
     pub alerts: Alerts,
     /// The services' health.

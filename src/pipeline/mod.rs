@@ -11,6 +11,7 @@ pub mod body;
 pub mod client;
 pub mod closing;
 pub mod cors;
+pub mod decided;
 pub mod durable;
 mod effects;
 pub mod endpoints;

@@ -20,6 +20,7 @@ use super::meter::Pass;
 use super::plugin::Plugin;
 use super::response::ResponseFacts;
 use super::run::{self, Fault, Heard};
+use super::standing::{self, Turn};
 use crate::base::clock::Clock;
 use crate::config::Mode;
 
@@ -38,6 +39,15 @@ pub(super) fn ask<'a>(
         if !sees(plugin, hook, facts, answer.shared.as_deref()) {
             continue;
         }
+        let (mode, probe) = match standing::turn(plugin, hook, facts, clock) {
+            Turn::Ask { mode, probe } => (mode, probe),
+            Turn::Skip => continue,
+            Turn::Refuse => {
+                ledger.note(plugin.record.counted(left_out(plugin, hook)));
+                decision = Decision::Fault { plugin: plugin.name.clone() };
+                break;
+            }
+        };
         let call = Arc::new(Call {
             hook,
             plugin: plugin.name.clone(),
@@ -51,14 +61,16 @@ pub(super) fn ask<'a>(
             facts_before: ledger.facts.clone(),
             permissions: plugin.manifest.permissions.clone(),
             occasion: None,
-            state: plugin.state(plugin.manifest.mode == Mode::Enforce),
+            state: plugin.state(mode == Mode::Enforce),
             said: Mutex::new(Said {
                 vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),
                 ..Said::default()
             }),
         });
-        let heard = hear(plugin, &call, ledger);
+        let mut heard = hear(plugin, &call, ledger);
+        heard.mode = mode;
         drop(call);
+        standing::settle(plugin, &heard, probe, clock);
         decision = enter(plugin, hook, heard, facts, &mut answer, ledger, clock);
         if !matches!(decision, Decision::Pass) {
             break;
@@ -66,6 +78,19 @@ pub(super) fn ask<'a>(
     }
     answer.give_back();
     decision
+}
+
+/// The note of a plugin that is tripped, where nothing passes without it.
+fn left_out(plugin: &Plugin, hook: Hook) -> Note {
+    Note {
+        plugin: plugin.name.clone(),
+        hook,
+        rule: plugin.name.to_string(),
+        outcome: Outcome::Fault(FaultKind::Tripped),
+        code: "".into(),
+        mode: Mode::Enforce,
+        duration: Duration::ZERO,
+    }
 }
 
 /// Whether the plugin asked for the body that this moment is about.
@@ -92,7 +117,12 @@ fn hear(plugin: &Plugin, call: &Arc<Call>, ledger: &mut Ledger) -> Heard {
     if left.is_zero() {
         let fault =
             Fault { kind: FaultKind::Time, line: 0, words: "no time is left for this request".to_owned() };
-        return Heard { outcome: Err(fault), said: Said::default(), time: Duration::ZERO };
+        return Heard {
+            outcome: Err(fault),
+            said: Said::default(),
+            time: Duration::ZERO,
+            mode: plugin.manifest.mode,
+        };
     }
     let limits = plugin.manifest.limits;
     let heard = run::call(plugin, call, Limits { time: limits.time.min(left), ..limits });
@@ -110,25 +140,25 @@ pub(super) fn enter(
     ledger: &mut Ledger,
     clock: &Clock,
 ) -> Decision {
-    let enforces = plugin.manifest.mode == Mode::Enforce;
-    let Heard { outcome, said, time } = heard;
+    let Heard { outcome, said, time, mode } = heard;
+    let enforces = mode == Mode::Enforce;
     let note = |rule: String, outcome, code: Arc<str>, duration| Note {
         plugin: plugin.name.clone(),
         hook,
         rule,
         outcome,
         code,
-        mode: plugin.manifest.mode,
+        mode,
         duration,
     };
     for (points, code, rule) in said.scores {
-        ledger.note(note(rule, Outcome::Score(points), code, Duration::ZERO));
+        ledger.note(plugin.record.counted(note(rule, Outcome::Score(points), code, Duration::ZERO)));
         if enforces {
             ledger.add_score(points);
         }
     }
     for (tag, rule) in said.tags {
-        ledger.note(note(rule, Outcome::Tag, tag.as_str().into(), Duration::ZERO));
+        ledger.note(plugin.record.counted(note(rule, Outcome::Tag, tag.as_str().into(), Duration::ZERO)));
         if enforces {
             ledger.add_tag(&tag);
         }
@@ -149,7 +179,7 @@ pub(super) fn enter(
                 Some(v) => (v.outcome(), v.code.clone(), v.rule.clone()),
                 None => (Outcome::Pass, "".into(), plugin.name.to_string()),
             };
-            ledger.note(note(rule.clone(), word, code, time));
+            ledger.note(plugin.record.counted(note(rule.clone(), word, code, time)));
             if !enforces {
                 return Decision::Pass;
             }
@@ -171,7 +201,7 @@ pub(super) fn enter(
         Err(fault) => {
             let rule = format!("{}/main.rhai:{}", plugin.name, fault.line);
             report(plugin, hook, &fault, &rule, facts, ledger, clock);
-            ledger.note(note(rule, Outcome::Fault(fault.kind), "".into(), time));
+            ledger.note(plugin.record.counted(note(rule, Outcome::Fault(fault.kind), "".into(), time)));
             // After the answer nothing can be refused any more.
             if enforces && hook != Hook::Log && plugin.manifest.on_error == OnError::Deny {
                 Decision::Fault { plugin: plugin.name.clone() }

@@ -19,6 +19,7 @@ use super::plugin::{Plugin, mode_word};
 use super::response::ResponseFacts;
 use super::schedule::{Job, Schedule};
 use super::source::Reader;
+use super::standing::{self, Board, Counts};
 use super::state::State;
 use crate::base::clock::Clock;
 use crate::base::nearest::nearest;
@@ -36,6 +37,7 @@ pub struct RuleBook {
     /// For each hook, the plugins that have it and are not off, in order.
     by_hook: [Vec<usize>; Hook::ALL.len()],
     inputs: Vec<(PathBuf, String)>,
+    hashes: BTreeMap<String, String>,
 }
 
 /// Where rules stand on disk.
@@ -106,6 +108,28 @@ pub struct PluginInfo {
     pub hash: String,
     /// Its folder.
     pub folder: PathBuf,
+    /// The share of clients that it enforces on, from 0 to 1.
+    pub enforce_share: f64,
+    /// Whether it is tripped, and what it does then: `shadow` or `off`.
+    pub tripped: Option<&'static str>,
+    /// How often it tripped.
+    pub trips: u64,
+    /// Since when these files are in force, in milliseconds since 1970-01-01 UTC; 0 where no gateway runs them.
+    pub since_ms: i64,
+    /// What it did since then.
+    pub counts: Counts,
+}
+
+impl PluginInfo {
+    /// How it stands, as a number for the metrics: 0 off, 1 shadow, 2 enforce, 3 tripped.
+    pub fn state(&self) -> i64 {
+        match (self.tripped, self.mode) {
+            (_, "off") => 0,
+            (Some(_), _) => 3,
+            (None, "enforce") => 2,
+            (None, _) => 1,
+        }
+    }
 }
 
 impl RuleBook {
@@ -139,12 +163,19 @@ impl RuleBook {
         for (name, word) in overrides.iter().filter(|(n, _)| !names.contains(n)) {
             reader.problems.push(no_such_plugin(name, word, &names));
         }
-        (Self::new(plugins, reader.inputs), reader.problems)
+        let book = Self { hashes: reader.hashes, ..Self::new(plugins, reader.inputs) };
+        (book, reader.problems)
     }
 
     /// Every loaded plugin, those that are off too, in the order in which they are asked.
     pub fn plugins(&self) -> Vec<PluginInfo> {
         self.plugins.iter().map(info).collect()
+    }
+
+    /// The names of plugins that are not off and ask where clients are.
+    pub fn asks_geo(&self) -> impl Iterator<Item = &str> {
+        let on = self.plugins.iter().filter(|p| p.manifest.mode != Mode::Off);
+        on.filter(|p| super::asks_geo::asks_geo(&p.ast)).map(|p| &*p.name)
     }
 
     /// Whether any plugin has that hook and is not off. Cheap: without interest no facts need be gathered.
@@ -181,7 +212,7 @@ impl RuleBook {
             let wish = wish.get_or_insert_default();
             wish.read_max = wish.read_max.max(body.max);
             // A plugin in shadow refuses nothing, and so nothing is refused for it.
-            if plugin.manifest.mode != Mode::Enforce {
+            if !standing::enforces(plugin, facts) {
                 continue;
             }
             wish.enforced = true;
@@ -217,6 +248,19 @@ impl RuleBook {
         }
     }
 
+    /// Lets every plugin go on with its record, where its files are the same. For a book that goes live.
+    pub fn stand_on(&mut self, board: &Board, now_ms: i64) {
+        board.keep(&self.plugins.iter().map(|p| p.name.clone()).collect());
+        for plugin in &mut self.plugins {
+            plugin.stand_on(board, now_ms);
+        }
+    }
+
+    /// Of each plugin folder, the hash of its files as they were read, also where the plugin cannot go live.
+    pub fn file_hashes(&self) -> &BTreeMap<String, String> {
+        &self.hashes
+    }
+
     /// Calls `on_start` of every plugin that is new, or that is another than the one that ran before; at a start, of
     /// all. What they did, and which of them failed. Blocks: not for a worker.
     pub fn start(&self, booting: bool, clock: &Clock) -> Occasions {
@@ -245,16 +289,16 @@ impl RuleBook {
     }
 
     /// Every schedule of the plugins that are not off.
-    pub(super) fn schedules(&self) -> impl Iterator<Item = (Arc<str>, &Schedule)> {
+    pub(super) fn schedules(&self) -> impl Iterator<Item = (Arc<str>, usize, &Schedule)> {
         let on = self.plugins.iter().filter(|p| p.manifest.mode != Mode::Off);
-        on.flat_map(|p| p.manifest.schedules.iter().map(|s| (p.name.clone(), s)))
+        on.flat_map(|p| p.manifest.schedules.iter().enumerate().map(|(nth, s)| (p.name.clone(), nth, s)))
     }
 
     /// Runs a scheduled function, unless its plugin is gone or off; what it did. Blocks: not for a worker.
     pub fn run_job(&self, job: &Job, clock: &Clock) -> Occasions {
         let mut ledger = Ledger::new();
         for plugin in self.plugins.iter().filter(|p| p.name == job.plugin && p.manifest.mode != Mode::Off) {
-            if let Some(schedule) = plugin.manifest.schedules.iter().find(|s| s.call == job.call) {
+            if let Some(schedule) = plugin.manifest.schedules.get(job.nth).filter(|s| s.call == job.call) {
                 occasion::scheduled(plugin, &schedule.call, schedule.time, &mut ledger, clock);
             }
         }
@@ -270,7 +314,11 @@ impl RuleBook {
             plugins.iter().enumerate().filter(|(_, p)| asks(p)).map(|(i, _)| i).collect()
         };
         let by_hook = Hook::ALL.map(asked);
-        Self { plugins, by_hook, inputs }
+        Self { plugins, by_hook, inputs, hashes: BTreeMap::new() }
+    }
+
+    pub(super) fn nth(&self, index: usize) -> Option<&Plugin> {
+        self.plugins.get(index)
     }
 
     pub(super) fn into_plugins(self) -> Vec<Plugin> {
@@ -305,5 +353,10 @@ fn info(plugin: &Plugin) -> PluginInfo {
         on_error: if plugin.manifest.on_error == OnError::Deny { "deny" } else { "allow" },
         hash: plugin.hash.clone(),
         folder: plugin.folder.clone(),
+        enforce_share: plugin.manifest.enforce_share,
+        tripped: plugin.record.breaker.is_tripped().then(|| plugin.manifest.budget.action.word()),
+        trips: plugin.record.breaker.trips(),
+        since_ms: plugin.record.since_ms,
+        counts: plugin.record.tally.read(),
     }
 }

@@ -18,6 +18,10 @@ pub(super) struct Setting {
     min: Option<f64>,
     max: Option<f64>,
     choices: Vec<Value>,
+    /// Whether its value is never shown.
+    pub secret: bool,
+    /// Where the effective value comes from: `plugin.toml:12`.
+    pub origin: String,
 }
 
 /// Settings of one plugin.
@@ -98,6 +102,7 @@ fn read_setting(table: &mut Table<'_>) -> Option<Setting> {
                 table.value(key, kind, "A value of the setting's type.").map(|(v, _)| plain_data(v))
             },
         );
+    let secret = table.flag("secret", false, "Whether its value is never shown.");
     let kind = kind?;
     let Some(default) = default else {
         if !table.has("default") {
@@ -120,6 +125,8 @@ fn read_setting(table: &mut Table<'_>) -> Option<Setting> {
         kind,
         default,
         choices,
+        secret,
+        origin: table.origin("default"),
     };
     if let Err(why) = setting.read(&setting.default) {
         table.report(table.problem("default", format!("`{}.default` {why}", table.path())).code("PM031"));

@@ -12,7 +12,7 @@ use rhai::packages::{
     BasicArrayPackage, BasicMapPackage, BasicMathPackage, BitFieldPackage, CorePackage, LogicPackage,
     MoreStringPackage, Package,
 };
-use rhai::{Dynamic, Engine, Module, OptimizationLevel, Shared, def_package};
+use rhai::{Dynamic, Engine, Module, OptimizationLevel, Shared, Token, def_package};
 
 use super::api::{GLOBALS, SERVICES};
 use super::budget;
@@ -81,7 +81,16 @@ pub(super) fn sandbox(extras: &Extras, names: Names) -> Engine {
     for symbol in ["eval", "import", "export", "print"] {
         engine.disable_symbol(symbol);
     }
-    // `debug` cannot be disabled like the others: it would take `log::debug` along.
+    // Rhai keeps the word `debug` for itself, also where it is `log::debug`; the function without a namespace is refused
+    // like `print`, by the strict module.
+    #[expect(
+        deprecated,
+        reason = "rhai marks so what may change between its versions, and this one is pinned"
+    )]
+    engine.on_parse_token(|token, _, _| match token {
+        Token::Reserved(word) if word.as_str() == "debug" => Token::Identifier(word),
+        other => other,
+    });
     engine.on_print(|_| {}).on_debug(|_, _, _| {});
     limit(&mut engine);
     engine.on_progress(|_| budget::tick().then_some(Dynamic::UNIT));

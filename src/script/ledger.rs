@@ -112,6 +112,8 @@ pub enum FaultKind {
     Memory,
     /// A panic in a host function or in the interpreter.
     Panic,
+    /// It was not asked: it had failed or been slow too often.
+    Tripped,
 }
 
 impl Outcome {
@@ -151,6 +153,22 @@ impl FaultKind {
             Self::Time => "time",
             Self::Memory => "memory",
             Self::Panic => "panic",
+            Self::Tripped => "tripped",
+        }
+    }
+
+    /// Every kind.
+    pub(super) const ALL: [Self; 6] =
+        [Self::Script, Self::Operations, Self::Time, Self::Memory, Self::Panic, Self::Tripped];
+
+    pub(super) fn index(self) -> usize {
+        match self {
+            Self::Script => 0,
+            Self::Operations => 1,
+            Self::Time => 2,
+            Self::Memory => 3,
+            Self::Panic => 4,
+            Self::Tripped => 5,
         }
     }
 }

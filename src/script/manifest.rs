@@ -9,6 +9,7 @@ use super::declared::{Setting, read_settings};
 use super::filter::{Filter, RoutePattern};
 use super::permissions::{self, Permissions};
 use super::schedule::{self, Schedule};
+use super::standing::{ErrorBudget, read_budget};
 use super::state::{ListSpec, Quota, read_lists, read_quota};
 use crate::base::document::{Document, Overlay, Table};
 use crate::base::problems::{Problems, Source};
@@ -39,11 +40,18 @@ pub(super) struct Manifest {
     pub lists: BTreeMap<String, ListSpec>,
     pub quota: Quota,
     pub schedules: Vec<Schedule>,
+    /// The share of clients that it enforces on, from 0 to 1.
+    pub enforce_share: f64,
+    pub budget: ErrorBudget,
+    /// Where each value of a key comes from: `plugin.toml:3`, or `default`.
+    pub origins: BTreeMap<&'static str, String>,
 }
 
 /// Keys of the manifest that this version does not have yet.
-const LATER: [(&str, &str); 3] =
-    [("enforce_share", "a share of clients"), ("budget", "an error budget"), ("reload", "reload gates")];
+const LATER: [(&str, &str); 1] = [("reload", "reload gates")];
+
+/// Keys whose origin `config show` tells.
+const ORIGINS: [&str; 7] = ["version", "mode", "priority", "enforce_share", "on_error", "routes", "budget"];
 
 /// The least and the highest priority.
 const PRIORITY: (i64, i64) = (0, 999);
@@ -72,6 +80,13 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let lists = read_lists(&mut root);
     let quota = read_quota(&mut root);
     let schedules = schedule::read(&mut root);
+    let enforce_share = root.fraction(
+        "enforce_share",
+        "1.0",
+        "The share of clients that it enforces on; shadow for the rest.",
+    );
+    let budget = read_budget(&mut root, on_error == Some(OnError::Deny));
+    let origins = ORIGINS.map(|key| (key, root.origin(key))).into();
     for (key, what) in LATER {
         if root.value(key, "table", "Not in this version.").is_some() {
             root.report(root.problem(key, format!("`{key}` ({what}) is not supported by this version")));
@@ -93,6 +108,9 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
         lists,
         quota,
         schedules,
+        enforce_share: enforce_share.unwrap_or(1.0),
+        budget,
+        origins,
     });
     (manifest, problems)
 }

@@ -4,6 +4,8 @@
 
 mod api;
 mod ask;
+mod asks_geo;
+mod attack;
 mod body;
 mod book;
 mod braces;
@@ -34,7 +36,9 @@ mod runner;
 mod scaffold;
 mod schedule;
 mod settings;
+mod shown;
 mod source;
+mod standing;
 mod state;
 mod strict;
 #[cfg(test)]
@@ -56,4 +60,6 @@ pub use response::ResponseFacts;
 pub use runner::{Missed, PluginCoverage, Share, TestCase, TestPlan, TestReport, check_tests, run_tests};
 pub use scaffold::{Scaffold, ScaffoldError, scaffold};
 pub use schedule::{Job, Timetable};
+pub use shown::Shown;
+pub use standing::{Alarm, Board, Counts, Trip};
 pub use state::{CHANGES_MAX as STATE_CHANGES_MAX, State, StateRow, StateSize};

@@ -22,6 +22,7 @@ use super::occasion::ON_START;
 use super::runner::Probe;
 use super::schedule;
 use super::source::{Reader, hex_hash};
+use super::standing::{Board, Record, Share};
 use super::state::{self, List, Space, State, View};
 use crate::base::nearest::nearest;
 use crate::base::problems::{Problem, Problems, Source};
@@ -43,6 +44,10 @@ pub(super) struct Plugin {
     /// What the plugin remembers; an empty state of its own until it goes live.
     pub space: Arc<Space>,
     pub lists: Arc<BTreeMap<String, List>>,
+    /// What it did and how it stands; an empty record of its own until it goes live.
+    pub record: Arc<Record>,
+    /// Which clients it enforces on; absent where it is all of them.
+    pub share: Option<Share>,
     hooks: [bool; Hook::ALL.len()],
     /// The effective settings, and everything else that the sandbox has: enough to build another one.
     pub settings: BTreeMap<String, Dynamic>,
@@ -63,6 +68,7 @@ impl Plugin {
         let main = reader.read(&folder.join("main.rhai"));
         let lib = reader.scripts(&folder.join("lib"), FILES_MAX);
         let hash = content_hash(&reader.inputs[before..]);
+        reader.hashes.insert(name.to_owned(), hash.clone());
         let (manifest, problems) = manifest.map(|m| manifest::read(name, &m)).unwrap_or_default();
         reader.problems.append(problems);
         let mut manifest = manifest?;
@@ -78,6 +84,8 @@ impl Plugin {
         reader.problems.append(buffering::check(&manifest.body, has, &file));
         Some(Self {
             name: name.into(),
+            record: Arc::new(Record::new(&manifest.budget, &code.codes, &hash, 0)),
+            share: share_of(&manifest, &[0; 32], name),
             folder,
             engine: sandbox(&with_settings(&code.around, &settings), Names::Known),
             ast: code.ast,
@@ -109,6 +117,13 @@ impl Plugin {
         self.space = state.space(&self.name);
         let lists = self.lists.iter().map(|(name, list)| (name.clone(), list.quota)).collect();
         self.space.configure(self.manifest.quota, lists, self.manifest.mode == Mode::Shadow);
+    }
+
+    /// Goes on with the record of the plugin with these very files, or begins one.
+    pub fn stand_on(&mut self, board: &Board, now_ms: i64) {
+        let fresh = || Record::new(&self.manifest.budget, &self.codes, &self.hash, now_ms);
+        self.record = board.record(fresh, &self.name, &self.hash);
+        self.share = share_of(&self.manifest, board.key(), &self.name);
     }
 
     /// A hash of the effective settings, in hex.
@@ -272,13 +287,15 @@ fn effective(
     let Some(word) = word else { return settings };
     manifest.mode = word.mode.unwrap_or(manifest.mode);
     manifest.priority = word.priority.unwrap_or(manifest.priority);
+    manifest.enforce_share = word.enforce_share.unwrap_or(manifest.enforce_share);
+    manifest.origins.extend(word.origins.iter().map(|(key, origin)| (*key, origin.clone())));
     if let Some(routes) = &word.routes
         && let Err(why) = manifest.filter.replace_routes(routes)
     {
         problems.push(Problem::of(&word.origin, why));
     }
     for (name, given) in &word.settings {
-        let Some(declared) = manifest.settings.get(name) else {
+        let Some(declared) = manifest.settings.get_mut(name) else {
             let problem = Problem::of(&given.origin, format!("there is no setting `{name}`")).code("PM030");
             let near = nearest(name, manifest.settings.keys().map(String::as_str));
             problems.push(match near {
@@ -288,7 +305,10 @@ fn effective(
             continue;
         };
         match declared.read(&given.value) {
-            Ok(value) => drop(settings.insert(name.clone(), value)),
+            Ok(value) => {
+                settings.insert(name.clone(), value);
+                declared.origin.clone_from(&given.origin);
+            }
             Err(why) => problems.push(Problem::of(&given.origin, format!("`{name}` {why}")).code("PM031")),
         }
     }
@@ -302,6 +322,10 @@ fn content_hash(inputs: &[(PathBuf, String)]) -> String {
         let _ = writeln!(text, "{name} {hash}");
     }
     hex_hash(text.as_bytes())
+}
+
+fn share_of(manifest: &Manifest, key: &[u8; 32], name: &str) -> Option<Share> {
+    (manifest.enforce_share < 1.0).then(|| Share::new(manifest.enforce_share, key, name))
 }
 
 /// The word for a mode.

@@ -13,12 +13,15 @@ use super::hook::Second;
 use super::ledger::FaultKind;
 use super::plugin::Plugin;
 use super::verdict::Verdict;
+use crate::config::Mode;
 
 /// How one call ended.
 pub(super) struct Heard {
     pub outcome: Result<Option<Verdict>, Fault>,
     pub said: Said,
     pub time: Duration,
+    /// Whether what was said counts.
+    pub mode: Mode,
 }
 
 /// Why a script failed.
@@ -67,7 +70,7 @@ pub(super) fn invoke(
         Some(verdict) => Ok(Some(verdict)),
         None => read(ran, spent),
     };
-    Heard { outcome, said, time: spent.time }
+    Heard { outcome, said, time: spent.time, mode: plugin.manifest.mode }
 }
 
 fn read(ran: Option<Result<(), Box<EvalAltResult>>>, spent: Spent) -> Result<Option<Verdict>, Fault> {

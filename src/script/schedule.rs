@@ -1,6 +1,6 @@
 //! `[[schedule]]` of a manifest: functions that are called at their times, without a request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
@@ -139,6 +139,8 @@ pub struct Job {
     pub plugin: Arc<str>,
     /// Its function.
     pub call: String,
+    /// Which of the schedules of the plugin it is.
+    pub nth: usize,
 }
 
 /// When each schedule of the live book is due. It outlives the books: an edit elsewhere moves no run.
@@ -160,8 +162,9 @@ impl Timetable {
     pub fn due(&mut self, book: &RuleBook, now_ms: i64) -> Vec<Job> {
         let mut jobs = Vec::new();
         let mut kept = BTreeMap::new();
-        for (plugin, schedule) in book.schedules() {
-            let job = Job { plugin, call: schedule.call.clone() };
+        let mut busy: BTreeSet<_> = self.running().collect();
+        for (plugin, nth, schedule) in book.schedules() {
+            let job = Job { plugin, call: schedule.call.clone(), nth };
             let random = self.random.hash_one((&job, now_ms));
             let next = || {
                 let jitter = u64::try_from(schedule.jitter.as_millis()).unwrap_or(u64::MAX);
@@ -175,7 +178,7 @@ impl Timetable {
             };
             if due.at_ms <= now_ms {
                 due.at_ms = next();
-                if !due.running {
+                if busy.insert((job.plugin.clone(), job.call.clone())) {
                     due.running = true;
                     jobs.push(job.clone());
                 }
@@ -186,6 +189,11 @@ impl Timetable {
         kept.extend(std::mem::take(&mut self.due).into_iter().filter(|(_, due)| due.running));
         self.due = kept;
         jobs
+    }
+
+    /// The functions that run, whichever of their schedules began it.
+    fn running(&self) -> impl Iterator<Item = (Arc<str>, String)> + '_ {
+        self.due.iter().filter(|(_, due)| due.running).map(|(job, _)| (job.plugin.clone(), job.call.clone()))
     }
 
     /// A run is over.

@@ -1,5 +1,6 @@
 //! Reads the files of rules: plain files only, bounded, as UTF-8. Nothing here can block on a pipe or fill the memory.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -20,12 +21,14 @@ pub(super) struct Reader<'a> {
     root: &'a Path,
     /// Each file that was read, with the hash of its content in hex.
     pub inputs: Vec<(PathBuf, String)>,
+    /// Of each plugin, the hash of its files, also where it cannot go live.
+    pub hashes: BTreeMap<String, String>,
     pub problems: Problems,
 }
 
 impl<'a> Reader<'a> {
     pub fn new(root: &'a Path) -> Self {
-        Self { root, inputs: Vec::new(), problems: Problems::default() }
+        Self { root, inputs: Vec::new(), hashes: BTreeMap::new(), problems: Problems::default() }
     }
 
     /// How a path is named to the reader of a problem: relative to the config file's folder.

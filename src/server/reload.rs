@@ -1,5 +1,6 @@
 //! An edit, seen from above: build the whole snapshot, then swap it or keep the last good one, and tell.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -79,17 +80,17 @@ impl Attempts {
         notify::reloading();
         let gateway = &self.gateway;
         let current = gateway.live.current();
-        let (snapshot, problems, mut roots) = match (self.gather)() {
+        let (snapshot, problems, mut roots, plugin_files) = match (self.gather)() {
             Ok(inputs) => {
-                let Snapshots { snapshot, mut problems, watched } =
+                let Snapshots { snapshot, mut problems, watched, plugin_files } =
                     snapshot::build_after(&inputs, current.generation + 1, &current.geo);
                 let snapshot = snapshot.filter(|next| self.can_sign(next, &mut problems));
-                (snapshot, problems, watched)
+                (snapshot, problems, watched, plugin_files)
             }
             Err(problem) => {
                 let mut problems = Problems::default();
                 problems.push(*problem);
-                (None, problems, watched_of(&current.config))
+                (None, problems, watched_of(&current.config), None)
             }
         };
         roots.extend(self.config_file.clone());
@@ -107,7 +108,7 @@ impl Attempts {
                 return Built { report, roots };
             }
             Some(next) => self.apply(&current, next, &problems, &needs_restart),
-            None => self.keep(&current, &problems),
+            None => self.keep(&current, &problems, plugin_files),
         }
         self.record(applied, hash, &problems);
         notify::ready();
@@ -153,10 +154,16 @@ impl Attempts {
             gateway.metrics.forget_service(&gone.name);
         }
         gateway.providers.apply(&providers_of(&next.config));
+        let files = next.rules.file_hashes();
+        for gone in current.rules.file_hashes().keys().filter(|name| !files.contains_key(*name)) {
+            gateway.metrics.forget_plugin(gone);
+        }
         next.rules.remember_in(&gateway.state);
+        next.rules.stand_on(&gateway.standing, gateway.clock.unix_ms());
         gateway.settle(next.rules.start(false, &gateway.clock));
         self.gate.set_connections_max(next.config.server.connections_max);
         let generation = next.generation;
+        let plugin_files = Arc::new(next.rules.file_hashes().clone());
         gateway.live.swap(Arc::new(next));
         let now = gateway.clock.unix_ms();
         gateway.metrics.reload(ReloadOutcome::Applied);
@@ -168,6 +175,7 @@ impl Attempts {
             tried_ms: now,
             problems: Arc::clone(problems),
             needs_restart: needs_restart.to_vec(),
+            plugin_files,
         });
         for problem in problems.iter() {
             tracing::warn!(problem = problem.short(), "policy warning");
@@ -178,13 +186,19 @@ impl Attempts {
         tracing::info!(generation, "policy applied");
     }
 
-    fn keep(&self, current: &Snapshot, problems: &Arc<Problems>) {
+    fn keep(
+        &self,
+        current: &Snapshot,
+        problems: &Arc<Problems>,
+        plugin_files: Option<BTreeMap<String, String>>,
+    ) {
         let gateway = &self.gateway;
         gateway.metrics.reload(ReloadOutcome::Rejected);
         let before = gateway.policy.read();
         gateway.policy.write(Policy {
             tried_ms: gateway.clock.unix_ms(),
             problems: Arc::clone(problems),
+            plugin_files: plugin_files.map_or_else(|| Arc::clone(&before.plugin_files), Arc::new),
             ..(*before).clone()
         });
         for problem in problems.iter() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::pipeline::durable::{kv_row, state_row};
 use crate::pipeline::gateway::Gateway;
-use crate::script::{State, StateRow};
+use crate::script::{RuleBook, State, StateRow};
 use crate::store::{KvRow, OpenError, Store};
 
 /// How often changes are saved: what a crash can lose.
@@ -13,12 +13,13 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Most commits of one round; what is left waits for the next.
 const COMMITS_MAX: usize = 256;
 
-/// What was saved, in a state that goes on from it.
+/// What was saved, in a state that goes on from it. The rules take it over first: their quotas say what is kept.
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn load(store: &Store, now_ms: i64) -> Result<State, OpenError> {
+pub fn load(store: &Store, rules: &mut RuleBook, now_ms: i64) -> Result<State, OpenError> {
     let state = State::new(store.pseudonym_key().expose());
+    rules.remember_in(&state);
     state.load(store.reader()?.kv(now_ms)?.into_iter().map(state_row));
     Ok(state)
 }

@@ -34,6 +34,7 @@ use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::{handle, unparsed};
 use crate::proxy::{Pool, State, Upstreams};
+use crate::script::Board;
 use crate::store::{self, OpenError, Store};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
@@ -83,8 +84,9 @@ pub fn gateway(
     if wants_assertions(config) {
         assertions.prepare()?;
     }
-    let state = remember::load(&store, clock.unix_ms())?;
-    snapshot.rules.remember_in(&state);
+    let state = remember::load(&store, &mut snapshot.rules, clock.unix_ms())?;
+    let standing = Board::new(store.pseudonym_key().expose());
+    snapshot.rules.stand_on(&standing, clock.unix_ms());
     let auth = load_auth(&snapshot, &store, &clock)?;
     let federated = Federated::new(Arc::new(Durable(store.clone())));
     federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
@@ -101,6 +103,7 @@ pub fn gateway(
         tried_ms: now,
         problems: Arc::new(problems),
         needs_restart: Vec::new(),
+        plugin_files: Arc::new(snapshot.rules.file_hashes().clone()),
     };
     let gateway = Arc::new(Gateway {
         live: Live::new(Arc::new(snapshot)),
@@ -113,6 +116,7 @@ pub fn gateway(
         pseudonyms: Pseudonymiser::new(store.pseudonym_key().expose()),
         store,
         state,
+        standing,
         upstreams,
         alerts: crate::alert::Alerts::default(),
         clock,
@@ -122,6 +126,7 @@ pub fn gateway(
     });
     gateway.settle(gateway.live.current().rules.start(true, &gateway.clock));
     refresh_metrics(metrics, &gateway);
+    alert_of_trips(&gateway);
     Ok(gateway)
 }
 
@@ -145,6 +150,17 @@ fn load_auth(snapshot: &Snapshot, store: &Store, clock: &Clock) -> Result<Auth, 
     Ok(auth)
 }
 
+/// Tells somebody of each plugin that fails or is slow too often.
+fn alert_of_trips(gateway: &Arc<Gateway>) {
+    let told = Arc::downgrade(gateway);
+    gateway.standing.on_trip(Box::new(move |trip| {
+        let Some(gateway) = told.upgrade() else { return };
+        let severity = if trip.change == "back" { "info" } else { "high" };
+        let title = format!("plugin {}", trip.change);
+        gateway.alerts.send(gateway.clock.now(), &trip.plugin, severity, &title, trip.action);
+    }));
+}
+
 /// Numbers that live elsewhere are brought up to date before each scrape.
 fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
     let gateway = Arc::downgrade(gateway);
@@ -155,6 +171,9 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         metrics.log_lines_dropped(gateway.logs.sink().dropped());
         for size in gateway.state.sizes() {
             metrics.state(&size.plugin, size.keys, size.bytes, size.evicted, size.lost);
+        }
+        for plugin in gateway.live.current().rules.plugins() {
+            metrics.plugin_state(&plugin.name, plugin.state());
         }
         for service in gateway.upstreams.status() {
             metrics.upstream_up(&service.name, service.state != State::Down);

@@ -5,11 +5,12 @@ use rusqlite::{Connection, TransactionBehavior};
 /// `PM` and `GW`: what the file says it is (`PRAGMA application_id`).
 pub(super) const APPLICATION_ID: i32 = 0x504d_4757;
 
-const STEPS: [&str; 4] = [
+const STEPS: [&str; 5] = [
     include_str!("migrations/0001_first_tables.sql"),
     include_str!("migrations/0002_api_keys.sql"),
     include_str!("migrations/0003_identities.sql"),
     include_str!("migrations/0004_rule_state.sql"),
+    include_str!("migrations/0005_decisions.sql"),
 ];
 
 /// The schema that this program writes.

@@ -4,6 +4,7 @@
 //! is dropped and counted. A worker never waits for the disk: it hands a write over and awaits a [`Pending`], or not.
 
 mod copy;
+mod decisions;
 mod error;
 mod identities;
 mod identity;
@@ -31,6 +32,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 pub use self::copy::copy;
+pub use self::decisions::{DecisionRow, Impact};
 pub use self::error::{CloseError, OpenError, WriteError};
 pub use self::identities::IdentityRow;
 pub use self::keys::KeyRow;
@@ -179,6 +181,14 @@ impl Store {
     pub fn add_usage(&self, row: UsageRow) {
         let queues = &self.inner.shared.queues;
         if !queues.batch(Batched::Usage(row)) {
+            queues.count_dropped(1);
+        }
+    }
+
+    /// Hands over what a rule decided; otherwise as [`Store::add_usage`].
+    pub fn add_decision(&self, row: DecisionRow) {
+        let queues = &self.inner.shared.queues;
+        if !queues.batch(Batched::Decision(row)) {
             queues.count_dropped(1);
         }
     }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use super::decisions::DecisionRow;
 use super::error::{CloseError, WriteError};
 use super::identities::IdentityRow;
 use super::keys::KeyRow;
@@ -51,8 +52,16 @@ pub(super) enum Op {
 #[derive(Debug)]
 pub(super) enum Batched {
     Usage(UsageRow),
+    Decision(DecisionRow),
     Touch { id: [u8; 16], last_seen_ms: i64 },
     TouchKey { id: [u8; 8], last_used_ms: i64 },
+}
+
+impl Batched {
+    /// Whether its loss is counted.
+    pub(super) fn is_counted(&self) -> bool {
+        matches!(self, Self::Usage(_) | Self::Decision(_))
+    }
 }
 
 pub(super) type Reply = oneshot::Sender<Result<(), WriteError>>;
@@ -273,7 +282,7 @@ impl Queues {
         let mut state = self.state.lock();
         state.closing = true;
         state.closed = true;
-        let lost = state.batched.iter().filter(|write| matches!(write, Batched::Usage(_))).count();
+        let lost = state.batched.iter().filter(|write| write.is_counted()).count();
         self.count_dropped(lost);
         // Dropped senders tell their receivers that the store is closed.
         state.urgent.clear();

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::decisions::{self, Impact};
 use super::error::{OpenError, reason};
 use super::identities::{self, IdentityRow};
 use super::keys::{self, KeyRow};
@@ -67,6 +68,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn usage(&self, most: usize) -> Result<Vec<UsageListed>, OpenError> {
         self.explain(usage::newest(&self.connection, most))
+    }
+
+    /// What a plugin in shadow would have done since a time in milliseconds since 1970-01-01 UTC.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn impact(&self, plugin: &str, since_ms: i64) -> Result<Impact, OpenError> {
+        self.explain(decisions::impact(&self.connection, plugin, since_ms))
     }
 
     /// The newest reloads, newest first.

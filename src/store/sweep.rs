@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior};
 
-use super::{kv, sessions, usage};
+use super::{decisions, kv, sessions, usage};
 
 /// Most rows of a table that one commit looks at and removes.
 pub(super) const SLICE_ROWS: usize = 500;
@@ -16,7 +16,7 @@ pub struct Sweep {
     pub now_ms: i64,
     /// Sessions that were last seen before this go: now less the idle time.
     pub sessions_seen_before_ms: i64,
-    /// Usage rows from before this go: now less the retention.
+    /// Usage rows and decisions from before this go: now less the retention.
     pub usage_before_ms: i64,
 }
 
@@ -45,8 +45,9 @@ pub(super) fn slice(connection: &mut Connection, progress: &mut Progress) -> rus
     };
     let future_ms = sweep.now_ms.saturating_add(FUTURE_MS);
     let usage = usage::sweep(&transaction, sweep.usage_before_ms, future_ms, SLICE_ROWS)?;
+    let decisions = decisions::sweep(&transaction, sweep.usage_before_ms, future_ms, SLICE_ROWS)?;
     let kv = kv::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
     transaction.commit()?;
     progress.after = after.map(Vec::from);
-    Ok(progress.after.is_some() || usage > 0 || kv > 0)
+    Ok(progress.after.is_some() || usage > 0 || decisions > 0 || kv > 0)
 }

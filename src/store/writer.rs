@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::sweep::{Progress, Sweep};
-use super::{Shared, identities, keys, kv, reloads, sessions, sweep, usage, users};
+use super::{Shared, decisions, identities, keys, kv, reloads, sessions, sweep, usage, users};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
@@ -155,7 +155,7 @@ impl Writer {
         if may_work_later && !self.shared.queues.is_closing() {
             self.shared.queues.put_back(batch);
         } else {
-            let rows = batch.iter().filter(|write| matches!(write, Batched::Usage(_))).count();
+            let rows = batch.iter().filter(|write| write.is_counted()).count();
             self.shared.queues.count_dropped(rows);
         }
     }
@@ -166,6 +166,7 @@ impl Writer {
         for write in batch {
             match write {
                 Batched::Usage(row) => usage::insert(&transaction, row)?,
+                Batched::Decision(row) => decisions::insert(&transaction, row)?,
                 Batched::Touch { id, last_seen_ms } => sessions::touch(&transaction, id, *last_seen_ms)?,
                 Batched::TouchKey { id, last_used_ms } => keys::touch(&transaction, *id, *last_used_ms)?,
             }

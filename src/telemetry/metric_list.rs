@@ -67,6 +67,7 @@ list! {
     STAGE_REFUSALS = Counter "stage_refusals_total" ["stage", "code"] "Refusals, by the stage of the pipeline that made them.";
     RATE_LIMIT = Counter "rate_limit_decisions_total" ["bucket", "decision"] "What the `user` and `ip` buckets decided: allow or deny.";
     PLUGIN_DECISIONS = Counter "plugin_decisions_total" ["plugin", "rule", "decision", "mode"] "What rules decided, in shadow and in enforce mode.";
+    PLUGIN_STATE = Gauge "plugin_state" ["plugin"] "0 off, 1 shadow, 2 enforce, 3 tripped: it failed or was slow too often.";
     PLUGIN_DURATION = PluginSeconds "plugin_duration_seconds" ["plugin"] "Time in a plugin's hook.";
     STATE_KEYS = Gauge "state_keys" ["plugin"] "Entries that a plugin remembers, in its lists too.";
     STATE_BYTES = Gauge "state_bytes" ["plugin"] "Bytes that a plugin remembers, roughly.";
@@ -117,6 +118,7 @@ mod tests {
         pluginmind_stage_refusals_total{stage,code}
         pluginmind_rate_limit_decisions_total{bucket,decision}
         pluginmind_plugin_decisions_total{plugin,rule,decision,mode}
+        pluginmind_plugin_state{plugin}
         pluginmind_plugin_duration_seconds{plugin}
         pluginmind_state_keys{plugin}
         pluginmind_state_bytes{plugin}

@@ -46,6 +46,7 @@ pub struct Metrics {
     refusals: IntCounterVec,
     limits: [[IntCounter; 2]; 2],
     decisions: IntCounterVec,
+    plugin_state: IntGaugeVec,
     plugin_seconds: HistogramVec,
     alerts: IntCounterVec,
     state_keys: IntGaugeVec,
@@ -94,6 +95,7 @@ impl Metrics {
             refusals: counters(r, list::STAGE_REFUSALS),
             limits: ["user", "ip"].map(|b| ["deny", "allow"].map(|d| limits.with_label_values(&[b, d]))),
             decisions: counters(r, list::PLUGIN_DECISIONS),
+            plugin_state: gauges(r, list::PLUGIN_STATE),
             plugin_seconds: histograms(r, list::PLUGIN_DURATION),
             state_keys: gauges(r, list::STATE_KEYS),
             state_bytes: gauges(r, list::STATE_BYTES),
@@ -152,6 +154,17 @@ impl Metrics {
     /// The histogram of one plugin, to be kept: `observe` takes seconds.
     pub fn plugin_seconds(&self, plugin: &str) -> Histogram {
         self.plugin_seconds.with_label_values(&[plugin])
+    }
+
+    /// Says how a plugin stands: 0 off, 1 shadow, 2 enforce, 3 tripped.
+    pub fn plugin_state(&self, plugin: &str, state: i64) {
+        self.plugin_state.with_label_values(&[plugin]).set(state);
+    }
+
+    /// Takes a plugin that is gone out of the exposition.
+    pub fn forget_plugin(&self, plugin: &str) {
+        // An error says that it was not there.
+        self.plugin_state.remove_label_values(&[plugin]).ok();
     }
 
     /// Counts an edit that was seen.
@@ -313,6 +326,7 @@ mod tests {
         m.refusal("s", "c");
         m.plugin_decision("p", "r", "deny", "enforce");
         m.upstream_up("s", true);
+        m.plugin_state("p", 2);
         m.state("p", 1, 2, 0, 0);
         m.alert("p", "high");
         for histogram in [m.request_seconds("r"), m.plugin_seconds("p"), m.upstream_seconds("s")] {

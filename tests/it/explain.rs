@@ -110,11 +110,14 @@ fn a_request_is_told_stage_by_stage_and_what_would_go_upstream() {
         "rate_limit",
         "authorise",
         "body",
+        "on_body",
         "thresholds",
+        "on_upstream",
         "upstream",
         "on_response",
+        "on_response_body",
     ];
-    assert!(expected.iter().all(|stage| stages(&told).contains(stage)), "{told:#}");
+    assert_eq!(stages(&told), expected, "{told:#}");
     for stage in told["stages"].as_array().unwrap() {
         assert_eq!(stage["verdict"], "passed", "{stage:#}");
         assert!(stage["duration_us"].is_u64(), "{stage:#}");
@@ -314,6 +317,31 @@ fn what_cannot_be_explained_is_said() {
     let broken = explain(at, &["--curl", "http://x/"]);
     assert_eq!(broken.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&broken.stderr).contains("did you mean `listen`?"), "{broken:?}");
+}
+
+#[test]
+fn the_hooks_around_the_body_and_the_upstream_are_told_at_their_stages() {
+    let manifest = crate::harness::gateway::manifest("mine", "enforce") + "[body]\nrequest = \"json\"\n";
+    let main = r#"
+fn on_body(req) { if req.json.text("a", "") == "bad" { deny(400, "mine.bad", "Bad."); } }
+fn on_upstream(req, up) { up.set_header("x-mine", "1"); }
+fn on_deny(req, verdict) { verdict.set_message("Found in the body."); }
+"#;
+    let folder = Setup::new(&config("http://127.0.0.1:9"))
+        .file("plugins/mine/plugin.toml", &manifest)
+        .file("plugins/mine/main.rhai", main)
+        .folder();
+    let good = curl(folder.path(), r#"curl --json '{"a":"good"}' http://x/api/ok"#, &[]);
+    assert_eq!(good["outcome"]["verdict"], "forwarded", "{good:#}");
+    let set = good["forwarded"]["set"].as_array().unwrap();
+    assert!(set.contains(&"x-mine".into()), "{good:#}");
+    assert_eq!(stage(&good, "on_upstream")["rules"][0]["rule"], "mine/main.rhai:3");
+    let bad = curl(folder.path(), r#"curl --json '{"a":"bad"}' http://x/api/ok"#, &[]);
+    assert_eq!(bad["outcome"]["rule"], "mine/main.rhai:2", "{bad:#}");
+    assert_eq!(stage(&bad, "on_body")["verdict"], "refused");
+    assert_eq!(stage(&bad, "on_deny")["rules"][0]["hook"], "on_deny");
+    assert!(bad["answer"]["body"].as_str().unwrap().contains("Found in the body."), "{bad:#}");
+    assert!(bad["forwarded"].is_null());
 }
 
 #[test]

@@ -143,3 +143,18 @@ fn check_warns_of_an_absent_database_and_refuses_a_bad_one_with_its_line() {
     let (code, said) = check("");
     assert_eq!((code, said.trim()), (0, "no problems"));
 }
+
+#[test]
+fn check_warns_of_a_plugin_that_is_set_up_and_asks_where_clients_are_when_nobody_knows() {
+    let check = |config: &str| {
+        let folder = Setup::new(config).plugin("mine", TELLS).folder();
+        let output = verb(folder.path(), &["check"], &[], None);
+        (output.status.code().unwrap(), String::from_utf8(output.stdout).unwrap())
+    };
+    let set_up = "[plugins.mine]\npriority = 7\n";
+    let (code, said) = check(set_up);
+    assert_eq!(code, 0, "{said}");
+    assert!(said.contains("`mine` asks where clients are, and `[geo]` names no database"), "{said}");
+    assert_eq!(check(""), (0, "no problems\n".to_owned()), "what nobody set up is left alone");
+    assert_eq!(check(&format!("{set_up}mode = \"off\"\n")), (0, "no problems\n".to_owned()));
+}

@@ -1,6 +1,6 @@
 //! The guide: every file in it is written, every command in it is run, and every line that it shows is looked for.
 //!
-//! A block ```` ```rhai plugins/x/main.rhai ```` is that file (`add` behind the name: its end); in ```` ```console ````
+//! A block ```` ```rhai plugins/x/main.rhai ```` is that file (`add` behind the name: its end; `change`: the line of that key); in ```` ```console ````
 //! each line after `$ ` is a command, and the lines below it must come out in that order: spaces count as one, `…` is
 //! whatever stands there.
 
@@ -172,6 +172,14 @@ fn run(gateway: &Gateway, block: &Block, command: &str, expected: &[String]) {
     }
 }
 
+/// A text with the last line of that key as it is now.
+fn changed(text: &str, line: &str) -> String {
+    let key = line.split('=').next().expect("a key");
+    let at = text.rfind(&format!("\n{key}=")).expect("the key stands there") + 1;
+    let end = text[at..].find('\n').map_or(text.len(), |n| at + n + 1);
+    format!("{}{line}{}", &text[..at], &text[end..])
+}
+
 #[test]
 fn every_file_and_every_command_of_the_guide_does_what_it_says() {
     let blocks = blocks();
@@ -193,6 +201,10 @@ fn every_file_and_every_command_of_the_guide_does_what_it_says() {
             }
             ["toml", "config.toml", "add"] => {
                 gateway.save("config.toml", &(gateway.config() + "\n" + &block.text));
+                files += 1;
+            }
+            ["toml", "config.toml", "change"] => {
+                gateway.save("config.toml", &changed(&gateway.config(), &block.text));
                 files += 1;
             }
             ["toml" | "rhai" | "text", file] if *file != "config.toml" => {

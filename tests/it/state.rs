@@ -5,6 +5,10 @@ use rusqlite::Connection as Database;
 use crate::harness::{Gateway, Setup, gateway::manifest};
 
 const CONFIG: &str = r#"
+[rate_limit]
+ip_per_minute = 1000000
+ip_burst = 1000000
+
 [[routes]]
 name = "open"
 path = "/*"
@@ -127,13 +131,13 @@ fn a_schedule_runs_without_a_request_and_not_while_its_plugin_is_off() {
         .file("plugins/mine/plugin.toml", &timed("enforce"))
         .file("plugins/mine/main.rhai", main)
         .start();
-    gateway.until("two runs", |g| g.get("/").status >= 402);
-    gateway.save("plugins/mine/plugin.toml", &timed("off"));
-    gateway.until("the plugin off", |g| g.get("/").status == 200);
     let runs = |g: &Gateway| {
         g.metric("pluginmind_plugin_decisions_total{decision=\"pass\",mode=\"enforce\",plugin=\"mine\"")
     };
-    assert!(runs(&gateway) >= 2.0);
+    gateway.until("two runs", |g| runs(g) >= 2.0);
+    assert!(gateway.get("/").status >= 402);
+    gateway.save("plugins/mine/plugin.toml", &timed("off"));
+    gateway.until("the plugin off", |g| g.get("/").status == 200);
 }
 
 #[test]

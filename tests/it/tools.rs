@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Setup, gateway::BINARY, gateway::verb};
+use crate::harness::{Setup, gateway::BINARY, gateway::manifest, gateway::verb};
 
 /// Longest wait for a line.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -18,7 +18,7 @@ const RULE: &str = r#"fn on_request(req) {
     if req.path == "/shut" {
         deny(403, "mine.shut", "Shut.");
     }
-    let words = ["a"].filter(|w| req.path == "/" + w);
+    let words = ["a"].filter(|w| req.path == `/${settings::n}${w}`);
     if rank::of(req) > 5 { score(1, "mine.high"); }
     switch req.method {
         "PUT" => deny(405, "mine.put", "No."),
@@ -41,6 +41,10 @@ fn high() {
 fn mine(tests: &str) -> tempfile::TempDir {
     Setup::new("")
         .plugin("mine", RULE)
+        .file(
+            "plugins/mine/plugin.toml",
+            &(manifest("mine", "enforce") + "[settings.n]\ntype = \"int\"\ndefault = 1\n"),
+        )
         .file("plugins/mine/lib/rank.rhai", RANK)
         .file("plugins/mine/tests/a.rhai", tests)
         .folder()
@@ -236,6 +240,22 @@ fn every_case_starts_with_an_empty_memory_the_manifests_settings_and_the_same_cl
         .folder();
     let test = run(folder.path(), "test");
     assert_eq!(code(&test), 0, "{}", said(&test));
+}
+
+#[test]
+fn a_broken_plugin_keeps_its_own_cases_from_running_and_nobody_elses_that_are_named() {
+    let folder = Setup::new("")
+        .plugin("good", "fn on_request(req) { }")
+        .file("plugins/good/tests/a.rhai", "fn test_fine() { assert(true); }")
+        .plugin("bad", "fn on_request(req) { oh!! }")
+        .folder();
+    let good = run(folder.path(), "test good");
+    assert_eq!(code(&good), 0, "{}", said(&good));
+    for line in ["test", "test bad", "test good bad"] {
+        let bad = run(folder.path(), line);
+        assert_eq!(code(&bad), 1, "{line}");
+        assert!(said(&bad).contains("plugins/bad/main.rhai:1:"), "{}", said(&bad));
+    }
 }
 
 #[test]

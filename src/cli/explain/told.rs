@@ -191,8 +191,6 @@ impl Told {
 fn stage_of(hook: &'static str) -> &'static str {
     match hook {
         "on_auth" => Stage::Authorise.label(),
-        "on_body" => Stage::Body.label(),
-        "on_upstream" => Stage::Upstream.label(),
         other => other,
     }
 }

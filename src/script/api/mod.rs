@@ -2,6 +2,7 @@
 
 mod address;
 mod alert;
+mod attack;
 mod body;
 mod counter;
 mod denied;
@@ -57,6 +58,7 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
     vars::register(&mut module);
     response::register(&mut module);
     body::register(&mut module);
+    attack::register(&mut module);
     shared_facts::register(&mut module);
     json_body::register(&mut module);
     upstream::register(&mut module);
@@ -73,6 +75,7 @@ pub(super) static SERVICES: LazyLock<Vec<(&'static str, Shared<Module>)>> = Lazy
         ("text", text::module()),
         ("net", net::module()),
         ("time", time::module()),
+        ("attack", attack::module()),
         ("hash", hash::module()),
         ("json", json::module()),
         ("metric", metric::module()),
@@ -106,6 +109,7 @@ pub(super) fn type_named(name: &str) -> Option<TypeId> {
         "User" => TypeId::of::<identity::User>(),
         "Session" => TypeId::of::<identity::Session>(),
         "ApiKey" => TypeId::of::<identity::ApiKey>(),
+        "Attack" => TypeId::of::<attack::Attack>(),
         "Body" => TypeId::of::<body::Body>(),
         "JsonBody" => TypeId::of::<json_body::JsonBody>(),
         "ResponseBody" => TypeId::of::<response_body::ResponseBody>(),

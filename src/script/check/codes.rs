@@ -11,7 +11,9 @@ use crate::script::api::VERBS;
 pub(in crate::script) fn codes_of(ast: &AST) -> BTreeSet<String> {
     let mut codes = BTreeSet::new();
     ast.walk(&mut |path| {
+        // `limit::allow` is no verb: its first argument is no code.
         if let Some((call, _, _)) = path.last().and_then(call_at)
+            && !call.is_qualified()
             && let Some((_, _, Some(code))) = VERBS.into_iter().find(|(verb, ..)| *verb == call.name)
             && let Some(Expr::StringConstant(text, _)) = call.args.get(code)
         {

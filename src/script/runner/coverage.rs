@@ -136,7 +136,7 @@ fn excerpt(source: &Source, line: usize) -> String {
 /// What can be reached in one file.
 #[derive(Default)]
 struct Places {
-    /// By line, where its statements begin.
+    /// By line, what the interpreter tells of the statements that begin there.
     lines: BTreeMap<usize, Vec<Position>>,
     /// In the order of the file, the codes of verbs and where those stand.
     codes: Vec<(String, Position)>,
@@ -165,21 +165,27 @@ impl Places {
             Stmt::Switch(switch, _) => {
                 switch.1.expressions.iter().for_each(|case| self.branch(&case.rhs));
             }
+            Stmt::Expr(value) => return self.value(value),
             _ => {}
         }
-        self.line(statement.position());
+        self.line(statement.position(), statement.position());
     }
 
     /// What a case of a `switch` gives: a block's statements count by themselves.
     fn branch(&mut self, value: &Expr) {
         if !matches!(value, Expr::Stmt(_)) {
-            self.line(value.position());
+            self.value(value);
         }
     }
 
-    fn line(&mut self, position: Position) {
-        if let Some(line) = position.line() {
-            self.lines.entry(line).or_default().push(position);
+    /// The interpreter tells of `a::b` and `a.b` in their middle; they stand where they begin.
+    fn value(&mut self, value: &Expr) {
+        self.line(value.start_position(), value.position());
+    }
+
+    fn line(&mut self, begins: Position, told: Position) {
+        if let Some(line) = begins.line() {
+            self.lines.entry(line).or_default().push(told);
         }
     }
 

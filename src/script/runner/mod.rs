@@ -14,6 +14,7 @@ pub use coverage::{Missed, PluginCoverage, Share};
 pub use select::TestPlan;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -111,14 +112,17 @@ pub fn check_tests(folders: Folders<'_>) -> Problems {
 }
 
 fn run_here(folders: Folders<'_>, plan: TestPlan<'_>) -> (TestReport, Problems) {
-    let (book, mut problems) = RuleBook::load(folders, &BTreeMap::new());
+    let (book, found) = RuleBook::load(folders, &BTreeMap::new());
+    let mut reader = Reader::new(folders.root);
+    let below = PathBuf::from(reader.name(folders.plugins));
+    let mut problems = Problems::default();
+    found.iter().filter(|p| plan.concerns(p, &below)).for_each(|p| problems.push(p.clone()));
     let known: Vec<Arc<str>> = book.plugins().into_iter().map(|p| p.name).collect();
     plan.unknown_plugins(&known, &mut problems);
     let mut report = TestReport::default();
     if problems.has_errors() {
         return (report, problems);
     }
-    let mut reader = Reader::new(folders.root);
     let mut seen = Vec::new();
     for plugin in book.into_plugins().into_iter().filter(|p| plan.takes_plugin(&p.name)) {
         seen.extend(test_plugin(plugin, plan, &mut reader, &mut report));

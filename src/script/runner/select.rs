@@ -1,5 +1,6 @@
 //! Which cases are asked for: those of plugins by name, or single ones by theirs.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use crate::base::nearest::nearest;
@@ -46,6 +47,14 @@ impl TestPlan<'_> {
         self.cases().next().is_some()
     }
 
+    /// Whether a problem keeps what was asked for from being run. Below `plugins` it is that plugin's alone.
+    pub(super) fn concerns(&self, problem: &Problem, plugins: &Path) -> bool {
+        let file = problem.place.as_ref().map(|p| &*p.file).or(problem.origin.as_deref());
+        let below = file.and_then(|file| Path::new(file).strip_prefix(plugins).ok());
+        let plugin = below.and_then(|rest| rest.components().next()).and_then(|c| c.as_os_str().to_str());
+        plugin.is_none_or(|plugin| self.takes_plugin(plugin))
+    }
+
     /// A problem for each plugin that is not there.
     pub(super) fn unknown_plugins(&self, known: &[Arc<str>], problems: &mut Problems) {
         for name in self.plugins().filter(|name| !known.iter().any(|k| **k == ***name)) {
@@ -63,10 +72,10 @@ impl TestPlan<'_> {
     }
 }
 
-fn hinted<'a>(problem: Problem, name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Problem {
+fn hinted<'a>(problem: Problem, name: &str, mut known: impl Iterator<Item = &'a str> + Clone) -> Problem {
     match nearest(name, known.clone()) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
-        None if known.clone().next().is_none() => problem.hint("there are none at all"),
+        None if known.next().is_none() => problem.hint("there are none at all"),
         None => problem,
     }
 }

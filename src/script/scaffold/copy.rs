@@ -59,7 +59,7 @@ pub(super) fn renamed(
     if file == "README.md" {
         return text.replacen(&format!("# {from}"), &format!("# {name}"), 1);
     }
-    if !Path::new(file).extension().is_some_and(|end| end == "rhai") {
+    if Path::new(file).extension().is_none_or(|end| end != "rhai") {
         return text.to_owned();
     }
     codes.iter().fold(text.to_owned(), |text, (old, new)| text.replace(old, new))

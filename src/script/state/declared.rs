@@ -84,7 +84,7 @@ fn read_list(table: &mut Table<'_>) -> Option<ListSpec> {
 fn below_lists(file: &str) -> Option<String> {
     let name = file.strip_prefix("lists/").unwrap_or(file);
     let clean = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-    (clean && !name.starts_with('.') && name.ends_with(".txt")).then(|| format!("lists/{name}"))
+    (clean && !name.starts_with('.') && name.strip_suffix(".txt").is_some()).then(|| format!("lists/{name}"))
 }
 
 /// Reads `[state]`.

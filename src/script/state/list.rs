@@ -121,7 +121,9 @@ impl Lengths {
         }
     }
 
-    fn candidates(&self, address: IpAddr) -> Vec<Item> {
+    /// An address and the networks that it is in, the nearest first, as far as such may stand in the list.
+    pub fn candidates(&self, address: IpAddr) -> Vec<Item> {
+        let address = canonical(address);
         let v6 = address.is_ipv6();
         let longest = if v6 { 127 } else { 31 };
         let stands = |length: &u8| {

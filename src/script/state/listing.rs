@@ -37,15 +37,22 @@ impl View {
         let list = self.declared(name)?;
         let text = value.text();
         let added = self.space.real.list(name);
+        let copy = self.shadow.then(|| self.space.shadow.list(name));
         let lengths = Lengths::default();
         lengths.note_all(&list.fixed.lengths);
         lengths.note_all(&added.lengths);
-        if self.shadow {
-            lengths.note_all(&self.space.shadow.list(name).lengths);
+        if let Some(copy) = &copy {
+            lengths.note_all(&copy.lengths);
         }
-        let candidates = list.kind.candidates(&text, &lengths)?;
+        let candidates = match (list.kind, value) {
+            (ListKind::Ip, Value::Address(address)) => lengths.candidates(*address),
+            (kind, _) => kind.candidates(&text, &lengths)?,
+        };
         if let Some(note) = list.fixed.find(&text, &candidates, now_ms) {
             return Ok(Some(note));
+        }
+        if added.table.keys() == 0 && copy.is_none_or(|copy| copy.table.keys() == 0) {
+            return Ok(None); // most lists are empty most of the time, and hashing costs
         }
         if list.kind == ListKind::Glob {
             return Ok(self.matching_glob(name, &text, now_ms));

@@ -90,7 +90,7 @@ mod tests {
                 expires_ms: Some(3),
             };
             let entry = to_entry(&row).unwrap();
-            assert_eq!(format!("{:?} 3", cell), format!("{:?} {}", entry.cell, entry.expires_ms));
+            assert_eq!(format!("{cell:?} 3"), format!("{:?} {}", entry.cell, entry.expires_ms));
         }
     }
 

@@ -151,12 +151,16 @@ impl Space {
             return;
         }
         let Some(entry) = saved::to_entry(row) else { return };
+        let quota = if row.list.is_empty() { self.config.lock().quota } else { self.list_quota(&row.list) };
+        if !quota.persist {
+            return; // saved before the operator said that it is not to be
+        }
         if row.list.is_empty() {
-            self.real.data.restore(&row.key, entry, self.config.lock().quota);
+            self.real.data.restore(&row.key, entry, quota);
         } else {
             let list = self.real.list(&row.list);
             list.lengths.note(&row.key);
-            list.table.restore(&row.key, entry, self.list_quota(&row.list));
+            list.table.restore(&row.key, entry, quota);
         }
     }
 

@@ -26,10 +26,6 @@ fn text(value: &str) -> ListValue<'_> {
     ListValue::Text(value)
 }
 
-fn int(value: i64) -> Option<i64> {
-    Some(value)
-}
-
 fn got(view: &View, key: &str, now_ms: i64) -> Option<i64> {
     view.get(key, now_ms).and_then(|value| value.as_int().ok())
 }
@@ -39,8 +35,8 @@ fn a_value_ends_with_its_time_and_one_without_stays() {
     let view = view_of(&State::default(), false);
     view.set("a", 1_i64.into(), Some(MINUTE), 0).unwrap();
     view.set("b", 2_i64.into(), None, 0).unwrap();
-    assert_eq!((got(&view, "a", 59_999), got(&view, "a", 60_000)), (int(1), None));
-    assert_eq!(got(&view, "b", i64::MAX - 1), int(2));
+    assert_eq!((got(&view, "a", 59_999), got(&view, "a", 60_000)), (Some(1), None));
+    assert_eq!(got(&view, "b", i64::MAX - 1), Some(2));
     assert_eq!((view.ttl_ms("a", 1_000), view.ttl_ms("b", 0), view.ttl_ms("c", 0)), (59_000, -1, 0));
     assert_eq!(view.incr("n", 2, Some(MINUTE), 0), Ok(2));
     assert_eq!(view.incr("n", 3, Some(MINUTE), 30_000), Ok(5), "the first call says when it ends");
@@ -56,7 +52,7 @@ fn a_swap_happens_only_where_the_old_value_stands() {
     assert_eq!(view.swap("a", &2_i64.into(), 3_i64.into(), 0), Ok(false));
     assert_eq!(view.swap("a", &1_i64.into(), 3_i64.into(), 0), Ok(true));
     assert_eq!(view.swap("b", &1_i64.into(), 3_i64.into(), 0), Ok(false));
-    assert_eq!(got(&view, "a", 0), int(3));
+    assert_eq!(got(&view, "a", 0), Some(3));
     assert!(view.delete("a", 0));
     assert!(!view.delete("a", 0));
 }
@@ -140,7 +136,7 @@ fn two_threads_that_hit_one_counter_lose_no_hit() {
         }
     });
     assert_eq!(view.count("n", "k", 60_000, 0), 4_000);
-    assert_eq!(got(&view, "n", 0), int(4_000));
+    assert_eq!(got(&view, "n", 0), Some(4_000));
 }
 
 #[test]
@@ -219,17 +215,17 @@ fn a_shadow_plugin_reads_what_is_real_and_writes_to_its_own_copy() {
     let has = |view: &View, name: &str| view.listed("names", &text(name), 0).unwrap().is_some();
     assert_eq!((has(&shadow, "ann"), has(&shadow, "bob")), (false, true));
     assert_eq!((has(&real, "ann"), has(&real, "bob")), (true, false));
-    assert_eq!((got(&real, "a", 0), got(&shadow, "a", 0)), (int(1), int(11)));
+    assert_eq!((got(&real, "a", 0), got(&shadow, "a", 0)), (Some(1), Some(11)));
     assert_eq!(real.count("c", "k", 60_000, 0), 1);
     assert_eq!((shadow.size("names", 0), real.size("names", 0)), (Ok(1), Ok(1)));
     assert!(shadow.listed("ips", &text("10.1.1.1"), 0).unwrap().is_some());
     assert!(real.listed("ips", &text("10.1.1.1"), 0).unwrap().is_none());
     assert!(shadow.delete("a", 0) && !shadow.delete("a", 0));
-    assert_eq!(got(&real, "a", 0), int(1));
+    assert_eq!(got(&real, "a", 0), Some(1));
     let saved: Vec<_> = state.changes().into_iter().map(|row| row.key).collect();
     assert_eq!(saved.len(), 3, "only what is real is saved: {saved:?}");
     real.space.configure(QUOTA, BTreeMap::new(), false);
-    assert_eq!(got(&shadow, "a", 0), int(1), "a plugin that enforces has no copy");
+    assert_eq!(got(&shadow, "a", 0), Some(1), "a plugin that enforces has no copy");
 }
 
 #[test]
@@ -254,7 +250,7 @@ fn what_was_saved_is_there_again_and_names_nobody() {
     again.load(rows);
     assert!(again.changes().is_empty(), "what was loaded is saved already");
     let view = view_of(&again, false);
-    assert_eq!((got(&view, "192.0.2.7", 0), got(&view, "192.0.2.7", 60_000)), (int(1), None));
+    assert_eq!((got(&view, "192.0.2.7", 0), got(&view, "192.0.2.7", 60_000)), (Some(1), None));
     assert_eq!(view.count("net", "2001:db8::7", 60_000, 0), 1);
     assert_eq!(view.distinct("who", "net", "ann@x.org", 60_000, 0), 1);
     assert_eq!(view.remaining("rate", "ann@x.org", 5, 60_000, 0), 4);
@@ -262,6 +258,26 @@ fn what_was_saved_is_there_again_and_names_nobody() {
     assert!(view.listed("ips", &text("198.51.100.9"), 0).unwrap().is_some());
     assert!(view.listed("names", &text("ann@x.org"), 0).unwrap().is_some());
     assert_eq!(view.space.seen().version, "1.2.0");
+}
+
+#[test]
+fn what_was_saved_is_kept_as_the_manifest_says_and_not_as_a_default_does() {
+    let state = State::default();
+    let space = state.space("p");
+    let row = |list: &str, n: usize| StateRow {
+        plugin: "p".to_owned(),
+        list: list.to_owned(),
+        key: format!("k:{n}"),
+        value: Some("{\"listed\":\"\"}".to_owned()),
+        expires_ms: None,
+    };
+    let lists = [("many", 100_010, true), ("few", 5, true), ("none", 100, false)]
+        .map(|(name, keys, persist)| (name.to_owned(), Quota { keys, persist, bytes: 64 << 20 }));
+    space.configure(QUOTA, BTreeMap::from(lists), false);
+    state.load((0..100_010).map(|n| row("many", n)));
+    state.load((0..10).flat_map(|n| [row("few", n), row("none", n)]));
+    let count = |list| space.real.list(list).table.keys();
+    assert_eq!((count("many"), count("few"), count("none")), (100_010, 5, 0));
 }
 
 #[test]

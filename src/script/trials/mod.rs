@@ -6,6 +6,7 @@ mod remembering;
 mod running;
 mod sandbox;
 mod shipped;
+mod standing;
 
 use std::collections::BTreeMap;
 use std::fs;

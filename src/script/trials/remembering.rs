@@ -227,6 +227,25 @@ fn a_schedule_runs_at_its_time_once_at_a_time_and_makes_nothing_up() {
 }
 
 #[test]
+fn two_schedules_of_one_function_both_come_to_their_turn_and_never_at_once() {
+    let manifest = format!(
+        "{STATEFUL}[[schedule]]\nevery = \"60s\"\ncall = \"refresh\"\n[[schedule]]\nevery = \"90s\"\ncall = \"refresh\"\n"
+    );
+    let main = "fn refresh() { kv::incr(\"runs\", 1); } fn on_request(req) { kv::get(\"runs\", 0); }";
+    let book = Ground::new().plugin("rule", &manifest, main).book();
+    let mut table = Timetable::default();
+    assert_eq!(table.due(&book, 0), []);
+    let first = table.due(&book, 60_000);
+    assert_eq!(first.iter().map(|job| job.nth).collect::<Vec<_>>(), [0]);
+    assert_eq!(table.due(&book, 90_000), [], "the first one runs still");
+    table.done(&first[0]);
+    assert_eq!(table.due(&book, 120_000).len(), 1);
+    table.done(&first[0]);
+    let second = table.due(&book, 180_000);
+    assert_eq!(second.len(), 1, "both are due, and one of them runs");
+}
+
+#[test]
 fn a_verb_in_a_schedule_is_a_fault_and_its_own_budget_ends_it() {
     for (main, time) in [
         ("fn refresh() { score(1, \"a.b\"); } fn on_request(req) { refresh(); }", "10s"),
@@ -237,7 +256,8 @@ fn a_verb_in_a_schedule_is_a_fault_and_its_own_budget_ends_it() {
             format!("{STATEFUL}[[schedule]]\nevery = \"60s\"\ncall = \"refresh\"\ntime = \"{time}\"\n");
         let book = Ground::new().plugin("rule", &manifest, main).book();
         let notes = on_worker(move || {
-            book.run_job(&Job { plugin: "rule".into(), call: "refresh".to_owned() }, &Clock::System).notes
+            book.run_job(&Job { plugin: "rule".into(), call: "refresh".to_owned(), nth: 0 }, &Clock::System)
+                .notes
         });
         assert!(matches!(notes[..], [Note { outcome: Outcome::Fault(_), .. }]), "{main}: {notes:?}");
     }

@@ -408,3 +408,12 @@ fn rh_17_a_build_without_checks_would_not_pass_here() {
         assert_eq!(ending(&hook(body)), SCRIPT, "{body}");
     }
 }
+
+#[test]
+fn the_word_debug_is_the_logs_and_nobody_elses() {
+    assert_eq!(request("fn on_request(req) { log::debug(\"x\"); }"), "pass");
+    let bare = Ground::with("fn on_request(req) { debug(\"x\"); }");
+    let (book, problems) = bare.load(&BTreeMap::new());
+    let outcome = on_worker(move || decide(&book, Hook::Request, plain_facts("GET", "/")).0);
+    assert!(problems.has_errors() || outcome == "fault rule", "{outcome}");
+}

@@ -21,6 +21,7 @@ pub(super) enum Endpoint {
     SetPassword,
     DisableUser,
     Keys,
+    Plugins,
     CreateKey,
     RevokeKey,
     ForgetUser,
@@ -41,7 +42,7 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 17] = {
+const TABLE: [Row; 18] = {
     use Endpoint as E;
     [
         ("/live", Some(E::Live), None),
@@ -58,6 +59,7 @@ const TABLE: [Row; 17] = {
         ("/admin/api/users", Some(E::Users), Some(E::AddUser)),
         ("/admin/api/users/passwd", None, Some(E::SetPassword)),
         ("/admin/api/users/disable", None, Some(E::DisableUser)),
+        ("/admin/api/plugins", Some(E::Plugins), None),
         ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
         ("/admin/api/users/forget", None, Some(E::ForgetUser)),

@@ -11,6 +11,7 @@ mod fields;
 mod guard;
 pub mod keys;
 mod lockout;
+pub mod plugins;
 pub mod sessions;
 pub mod status;
 pub mod token;
@@ -160,6 +161,7 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
+        Endpoint::Plugins => answer::json(&plugins::plugins(gateway)),
         Endpoint::Keys => answer::json(&keys::list(&gateway.auth, gateway.clock.unix_ms())),
         // What writes was handled before.
         Endpoint::Status
