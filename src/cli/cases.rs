@@ -12,8 +12,9 @@ pub(super) fn run(config: &Config, plan: TestPlan<'_>) -> (TestReport, Problems)
 }
 
 /// Adds what the cases have to say to what was found before: cases that fail, and test files that cannot be read.
-pub(super) fn append(config: &Config, problems: &mut Problems) {
-    let (report, found) = run(config, TestPlan::default());
+pub(super) fn append(config: &Config, plugin: Option<&str>, problems: &mut Problems) {
+    let names: Vec<String> = plugin.map(str::to_owned).into_iter().collect();
+    let (report, found) = run(config, TestPlan { names: &names, ..TestPlan::default() });
     let known: Vec<String> = problems.iter().map(Problem::short).collect();
     // The plugins were looked at before: what is wrong with them is told once.
     found.iter().filter(|problem| !known.contains(&problem.short())).for_each(|p| problems.push(p.clone()));

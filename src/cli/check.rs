@@ -8,9 +8,14 @@ use crate::config::{self, Inputs};
 use crate::live::snapshot;
 use crate::server::admin::token::read_token;
 
-pub(super) fn run(options: &Options) -> Result<Exit, Failure> {
+pub(super) fn run(options: &Options, plugin: Option<&str>) -> Result<Exit, Failure> {
     let inputs = inputs::gather(options).map_err(Failure::unread)?;
-    let problems = look(inputs)?;
+    let folder = match (plugin, config::load(&inputs).plugins) {
+        (Some(name), Some(plugins)) => Some(folder_of(name, &plugins, &inputs)?),
+        _ => None,
+    };
+    let problems = look(inputs, plugin)?;
+    let problems = folder.map_or_else(|| problems.clone(), |folder| below(&folder, &problems));
     render::problems(&problems, options.format);
     Ok(if problems.has_errors() { Exit::Problems } else { Exit::Fine })
 }
@@ -24,7 +29,25 @@ pub(super) fn lend_secret(inputs: &mut Inputs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn look(mut inputs: Inputs) -> Result<Problems, Failure> {
+/// How problems name the files of a plugin: its folder, relative to the config file's, with a `/` at the end.
+fn folder_of(name: &str, plugins: &config::Plugins, inputs: &Inputs) -> Result<String, Failure> {
+    let folder = plugins.path.join(name);
+    if name.is_empty() || name.contains(['/', '\\', '.']) || !folder.is_dir() {
+        return Err(Failure::Said(Exit::CannotRun, format!("there is no plugin `{name}`")));
+    }
+    Ok(format!("{}/", folder.strip_prefix(&inputs.folder).unwrap_or(&folder).display()))
+}
+
+/// The problems of files below a folder.
+fn below(folder: &str, problems: &Problems) -> Problems {
+    let mut some = Problems::default();
+    let place = |p: &Problem| p.place.as_ref().map(|at| at.file.to_string()).or_else(|| p.origin.clone());
+    let inside = |p: &&Problem| place(p).is_some_and(|file| file.starts_with(folder) || file == folder.trim_end_matches('/'));
+    problems.iter().filter(inside).for_each(|p| some.push(p.clone()));
+    some
+}
+
+fn look(mut inputs: Inputs, plugin: Option<&str>) -> Result<Problems, Failure> {
     lend_secret(&mut inputs)?;
     let built = snapshot::build(&inputs, 0);
     let mut problems = built.problems;
@@ -34,7 +57,7 @@ fn look(mut inputs: Inputs) -> Result<Problems, Failure> {
         {
             problems.push(Problem::of("admin.token_file", why.to_string()));
         }
-        cases::append(&snapshot.config, &mut problems);
+        cases::append(&snapshot.config, plugin, &mut problems);
     }
     Ok(problems)
 }

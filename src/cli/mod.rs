@@ -16,6 +16,7 @@ mod explain;
 mod failure;
 mod fatal;
 mod findings;
+mod github;
 mod healthcheck;
 mod junit;
 mod keys;
@@ -63,9 +64,12 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
     if options.format == Format::Junit && !matches!(verb, Verb::Test(_)) {
         return Err(Failure::Said(Exit::Usage, "`--format junit` belongs to `test`".to_owned()));
     }
+    if options.format == Format::Github && !matches!(verb, Verb::Check { .. }) {
+        return Err(Failure::Said(Exit::Usage, "`--format github` belongs to `check`".to_owned()));
+    }
     match verb {
         Verb::Serve => Ok(serve::run(options)),
-        Verb::Check => check::run(options),
+        Verb::Check { plugin } => check::run(options, plugin.as_deref()),
         Verb::Test(asked) => test::run(options, &asked),
         Verb::New { what } => new_plugin::run(options, &what),
         Verb::Explain { asked } => explain::run(options, *asked),

@@ -48,6 +48,9 @@ pub enum Format {
     /// `JUnit` XML, for build servers; only `test` has it.
     #[value(hide = true)]
     Junit,
+    /// GitHub's workflow commands; only `check` has it.
+    #[value(hide = true)]
+    Github,
 }
 
 /// What is asked for.
@@ -56,7 +59,11 @@ pub(super) enum Verb {
     /// Run the gateway (what happens without a verb)
     Serve,
     /// Check everything that `serve` and a reload check, without serving
-    Check,
+    Check {
+        /// Only what is wrong with this plugin
+        #[arg(value_name = "PLUGIN")]
+        plugin: Option<String>,
+    },
     /// Run the plugins' own cases (`--format junit` too)
     Test(Test),
     /// Write a new plugin with its cases

@@ -45,13 +45,18 @@ pub fn json(value: &impl Serialize) {
 pub fn result(format: Format, value: &impl Serialize, human: impl FnOnce() -> String) {
     match format {
         Format::Json => json(value),
-        Format::Human | Format::Junit => print(&human()),
+        Format::Human | Format::Junit | Format::Github => print(&human()),
     }
 }
 
 /// Writes everything that was found: as JSON one array; for a person each with its line and caret, and a count.
 pub fn problems(problems: &Problems, format: Format) {
-    result(format, problems, || report(problems));
+    match format {
+        // No command where nothing was found: an empty line would be none either.
+        Format::Github if problems.is_empty() => {}
+        Format::Github => print(&super::github::lines(problems)),
+        other => result(other, problems, || report(problems)),
+    }
 }
 
 /// Everything that was found, as a person reads it, with a count at the end.

@@ -47,7 +47,7 @@ fn show(options: &Options, report: &TestReport, problems: &Problems, measured: b
         Format::Human if problems.has_errors() && report.cases.is_empty() => {
             render::print("no case was run");
         }
-        Format::Human => render::print(&text(report)),
+        Format::Human | Format::Github => render::print(&text(report)),
     }
 }
 

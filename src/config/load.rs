@@ -108,7 +108,8 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     let services = Service::read_all(&mut root, &[server.listen, admin.listen]);
     let around = Surroundings { server: &server, services: &services, own: &gateway };
     let routes = Route::read_all(&mut root, &around, context);
-    let plugins = Plugins::read(root.table("plugins"), context);
+    let mut plugins = Plugins::read(root.table("plugins"), context);
+    plugins.rules = super::rules::read_all(&mut root);
     let geo = Geo::read(root.table("geo"), context);
     let thresholds = Thresholds::read(root.table("thresholds"));
     root.finish();

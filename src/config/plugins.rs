@@ -10,6 +10,7 @@ use crate::base::problems::Problem;
 
 use super::context::Context;
 use super::json::to_json;
+use super::rules::InlineRule;
 
 /// What a plugin's verdicts do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,7 +61,7 @@ pub struct PluginOverride {
 }
 
 /// Where rules stand.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Plugins {
     /// The folder of plugin folders.
     pub path: PathBuf,
@@ -68,6 +69,8 @@ pub struct Plugins {
     pub scripts: PathBuf,
     /// The operator's overrides, by plugin name.
     pub overrides: BTreeMap<String, PluginOverride>,
+    /// `[[rules]]`: rules of one line.
+    pub rules: Vec<InlineRule>,
 }
 
 /// Longest plugin name, in bytes.
@@ -91,7 +94,7 @@ impl Plugins {
             overrides.insert(name, PluginOverride::read(override_table));
         }
         table.finish();
-        Self { path, scripts, overrides }
+        Self { path, scripts, overrides, rules: Vec::new() }
     }
 }
 

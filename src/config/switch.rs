@@ -68,10 +68,7 @@ pub fn switch_mode(text: &str, plugin: &str, mode: Mode) -> Result<Switched, Swi
     let table = DeTable::parse(text).map_err(|_| by_hand())?;
     let stands = below(table.get_ref(), "plugins").and_then(|plugins| {
         let (name, value) = plugins.iter().find(|(name, _)| name.get_ref().as_ref() == plugin)?;
-        let own = match value.get_ref() {
-            DeValue::Table(own) => own,
-            _ => return None,
-        };
+        let DeValue::Table(own) = value.get_ref() else { return None };
         let mode = own.iter().find(|(key, _)| key.get_ref().as_ref() == "mode");
         Some((name.span().start, mode.map(|(_, value)| value.span())))
     });

@@ -67,7 +67,7 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: &Geo) -> Bu
     let rules = loaded.plugins.as_ref().map(|plugins| {
         watched.extend([plugins.path.clone(), plugins.scripts.clone()]);
         let folders = Folders { plugins: &plugins.path, scripts: &plugins.scripts, root: &inputs.folder };
-        let (rules, found) = RuleBook::load(folders, &plugins.overrides);
+        let (rules, found) = RuleBook::load_with(folders, &plugins.overrides, &plugins.rules);
         problems.append(found);
         rules
     });

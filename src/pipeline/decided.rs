@@ -10,11 +10,11 @@ use crate::store::{DecisionRow, Label};
 const ROWS_MAX: usize = 16;
 
 /// The rows of a request.
-pub fn rows<'a>(
-    trail: &'a Trail,
+pub fn rows(
+    trail: &Trail,
     client: Option<Pseudonym>,
     user: Option<Pseudonym>,
-) -> impl Iterator<Item = DecisionRow> + 'a {
+) -> impl Iterator<Item = DecisionRow> {
     let kept = trail.ledger.notes().iter().filter(|note| is_kept(note)).take(ROWS_MAX);
     kept.map(move |note| DecisionRow {
         time_ms: trail.unix_ms,

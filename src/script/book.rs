@@ -11,6 +11,7 @@ use super::check;
 use super::engine::Extras;
 use super::facts::RequestFacts;
 use super::hook::Hook;
+use super::inline;
 use super::ledger::{Ledger, Occasions};
 use super::library::{FILES_MAX, Library};
 use super::manifest::{OnError, is_plugin_name};
@@ -25,7 +26,7 @@ use crate::base::clock::Clock;
 use crate::base::nearest::nearest;
 use crate::base::problems::{Problem, Problems};
 use crate::base::refusal::RuleRefusal;
-use crate::config::{Mode, PluginOverride};
+use crate::config::{InlineRule, Mode, PluginOverride};
 
 /// Plugins in one book.
 const PLUGINS_MAX: usize = 128;
@@ -136,6 +137,15 @@ impl RuleBook {
     /// Reads, checks and compiles every plugin. All problems of all plugins come back at once; with an error among
     /// them the book is not complete and must not go live.
     pub fn load(folders: Folders<'_>, overrides: &BTreeMap<String, PluginOverride>) -> (Self, Problems) {
+        Self::load_with(folders, overrides, &[])
+    }
+
+    /// The same with the rules of one line that stand in the configuration.
+    pub fn load_with(
+        folders: Folders<'_>,
+        overrides: &BTreeMap<String, PluginOverride>,
+        rules: &[InlineRule],
+    ) -> (Self, Problems) {
         let mut reader = Reader::new(folders.root);
         let library = read_library(folders.scripts, &mut reader);
         let mut names = Vec::new();
@@ -163,7 +173,18 @@ impl RuleBook {
         for (name, word) in overrides.iter().filter(|(n, _)| !names.contains(n)) {
             reader.problems.push(no_such_plugin(name, word, &names));
         }
+        for rule in rules {
+            let made = inline::plugin(rule, &library, &mut reader);
+            match made.as_ref().is_some_and(|made| names.contains(&made.name.to_string())) {
+                true => reader.problems.push(Problem::at(
+                    rule.place.clone(),
+                    format!("there is a plugin `{}` already", rule.plugin_name()),
+                )),
+                false => plugins.extend(made),
+            }
+        }
         let book = Self { hashes: reader.hashes, ..Self::new(plugins, reader.inputs) };
+        reader.problems.append(check::between(&book.plugins));
         (book, reader.problems)
     }
 

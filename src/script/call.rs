@@ -134,7 +134,12 @@ impl Call {
         let line = ctx.call_position().line().unwrap_or(0);
         // The source is not always known inside a helper; the plugin's main file is the honest default.
         let file = ctx.call_source().filter(|s| !s.is_empty()).unwrap_or("main.rhai");
-        format!("{}/{file}:{line}", self.plugin)
+        // A rule of one line stands in the configuration, and its plugin is no folder.
+        if file.ends_with(".toml") {
+            format!("{file}:{line}")
+        } else {
+            format!("{}/{file}:{line}", self.plugin)
+        }
     }
 
     /// Whether the request carries a tag, from before this call or from this plugin in it.

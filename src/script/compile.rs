@@ -54,6 +54,16 @@ pub(super) fn constants(source: &Source, extras: &Extras) -> Result<Vec<Constant
     Ok(scope.iter().map(|(name, _, value)| (name.to_owned(), value.flatten())).collect())
 }
 
+/// What is wrong with a text as an expression alone.
+pub(super) fn expression(source: &Source) -> Problems {
+    let engine = sandbox(&Extras::default(), Names::Any);
+    match guarded(|| engine.compile_expression(&*source.text)) {
+        None => one(crashed(source)),
+        Some(Err(error)) => one(syntax(source, &error)),
+        Some(Ok(_)) => Problems::default(),
+    }
+}
+
 /// Compiles a file's functions; every variable and namespace must be known.
 ///
 /// # Errors

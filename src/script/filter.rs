@@ -53,6 +53,12 @@ impl Filter {
         Self { include: Vec::new(), exclude: Vec::new(), ..self }
     }
 
+    /// Whether some request may be one for both, as far as methods tell.
+    pub fn may_overlap(&self, other: &Self) -> bool {
+        let any = self.methods.is_empty() || other.methods.is_empty();
+        any || self.methods.iter().any(|m| other.methods.contains(m))
+    }
+
     /// Whether the plugin looks at this request.
     pub fn takes(&self, facts: &RequestFacts) -> bool {
         let included = self.include.is_empty() || self.include.iter().any(|p| p.fits(facts));

@@ -22,6 +22,7 @@ mod facts;
 mod filter;
 mod geo_facts;
 mod hook;
+mod inline;
 mod ledger;
 mod library;
 mod manifest;

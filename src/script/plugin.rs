@@ -25,7 +25,7 @@ use super::source::{Reader, hex_hash};
 use super::standing::{Board, Record, Share};
 use super::state::{self, List, Space, State, View};
 use crate::base::nearest::nearest;
-use crate::base::problems::{Problem, Problems, Source};
+use crate::base::problems::{Place, Problem, Problems, Source};
 use crate::config::{Mode, PluginOverride};
 
 /// A plugin that compiled.
@@ -33,6 +33,10 @@ pub(super) struct Plugin {
     pub name: Arc<str>,
     pub folder: PathBuf,
     pub manifest: Manifest,
+    /// Where a rule of one line stands, which has no folder.
+    pub stands_at: Option<Place>,
+    /// `main.rhai`, for findings.
+    pub source: Source,
     pub ast: Arc<AST>,
     pub engine: Engine,
     /// The literal codes of every verb that the plugin can reach.
@@ -74,19 +78,56 @@ impl Plugin {
         let mut manifest = manifest?;
         let settings = effective(&mut manifest, word, &mut reader.problems);
         let lists = state::load_lists(&folder, &manifest, reader);
+        let source = main?;
         let (code, problems) =
-            Code::compile(&main?, lib, &about(name, &manifest), shared, &manifest.settings, &settings);
+            Code::compile(&source, lib, &about(name, &manifest), shared, &manifest, &settings);
         reader.problems.append(problems);
         let code = code?;
         reader.problems.append(schedule::check(&manifest.schedules, &code.ast));
         let file = reader.name(&folder.join("plugin.toml"));
         let has = |hook: Hook| code.hooks[hook.index()];
         reader.problems.append(buffering::check(&manifest.body, has, &file));
-        Some(Self {
+        Some(Self::assemble(name, folder, source, code, manifest, hash, settings, lists))
+    }
+
+    /// A plugin without a folder, of a manifest and a script.
+    pub fn of(
+        name: &str,
+        folder: PathBuf,
+        manifest: &Source,
+        main: Source,
+        shared: &Library,
+    ) -> (Option<Self>, Problems) {
+        let (manifest, mut problems) = manifest::read(name, manifest);
+        let Some(mut manifest) = manifest else { return (None, problems) };
+        let settings = effective(&mut manifest, None, &mut problems);
+        let (code, found) =
+            Code::compile(&main, Vec::new(), &about(name, &manifest), shared, &manifest, &settings);
+        problems.append(found);
+        let Some(code) = code else { return (None, problems) };
+        let hash = hex_hash(main.text.as_bytes());
+        let made = Self::assemble(name, folder, main, code, manifest, hash, settings, BTreeMap::new());
+        (Some(made), problems)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of a plugin, each once")]
+    fn assemble(
+        name: &str,
+        folder: PathBuf,
+        source: Source,
+        code: Code,
+        manifest: Manifest,
+        hash: String,
+        settings: BTreeMap<String, Dynamic>,
+        lists: BTreeMap<String, List>,
+    ) -> Self {
+        Self {
             name: name.into(),
             record: Arc::new(Record::new(&manifest.budget, &code.codes, &hash, 0)),
             share: share_of(&manifest, &[0; 32], name),
+            stands_at: None,
             folder,
+            source,
             engine: sandbox(&with_settings(&code.around, &settings), Names::Known),
             ast: code.ast,
             codes: code.codes.into(),
@@ -99,7 +140,7 @@ impl Plugin {
             probe: None,
             space: State::default().space(name),
             lists: Arc::new(lists),
-        })
+        }
     }
 
     /// What a call sees of the plugin's state: what is real, or the copy of a plugin whose word does not count.
@@ -116,7 +157,9 @@ impl Plugin {
     pub fn remember_in(&mut self, state: &State) {
         self.space = state.space(&self.name);
         let lists = self.lists.iter().map(|(name, list)| (name.clone(), list.quota)).collect();
-        self.space.configure(self.manifest.quota, lists, self.manifest.mode == Mode::Shadow);
+        // Where a share enforces, the rest of the clients is in shadow.
+        let keeps_shadow = self.manifest.mode == Mode::Shadow || self.manifest.enforce_share < 1.0;
+        self.space.configure(self.manifest.quota, lists, keeps_shadow);
     }
 
     /// Goes on with the record of the plugin with these very files, or begins one.
@@ -193,7 +236,7 @@ impl Code {
         lib: Vec<(String, Source)>,
         about: &Extras,
         shared: &Library,
-        declared: &BTreeMap<String, Setting>,
+        manifest: &Manifest,
         settings: &BTreeMap<String, Dynamic>,
     ) -> (Option<Self>, Problems) {
         let outer = shared.around(about);
@@ -221,7 +264,10 @@ impl Code {
             ast: &ast,
             own: &lib.spaces,
             spaces: &spaces,
-            settings: declared,
+            settings: &manifest.settings,
+            lists: &manifest.lists.keys().cloned().collect(),
+            permissions: &manifest.permissions,
+            scheduled: &manifest.schedules.iter().map(|s| s.call.clone()).collect::<Vec<_>>(),
         }));
         let mut codes = check::codes_of(&ast);
         codes.extend(spaces.iter().flat_map(|s| check::codes_of(&s.ast)));

@@ -31,6 +31,11 @@ impl<'a> Reader<'a> {
         Self { root, inputs: Vec::new(), hashes: BTreeMap::new(), problems: Problems::default() }
     }
 
+    /// The config file's folder.
+    pub fn root_folder(&self) -> PathBuf {
+        self.root.to_owned()
+    }
+
     /// How a path is named to the reader of a problem: relative to the config file's folder.
     pub fn name(&self, path: &Path) -> String {
         path.strip_prefix(self.root).unwrap_or(path).display().to_string()

@@ -38,6 +38,7 @@ mod review;
 mod rotate;
 mod route;
 mod rules;
+mod rules_of_one_line;
 mod session;
 mod session_end;
 mod shadow;

@@ -7,7 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::{KeyDoc, Table};
 use crate::base::nearest::nearest;
-use crate::base::problems::{Place, Problem};
+use crate::base::problems::{Place, Problem, Source};
 
 impl<'a> Table<'a> {
     /// Whether the table stands in the file.
@@ -66,6 +66,11 @@ impl<'a> Table<'a> {
             }
             None => self.below(self.dotted(key), None, self.span.clone()),
         }
+    }
+
+    /// The text that the table stands in.
+    pub fn source(&self) -> &'a Source {
+        self.document.source
     }
 
     /// The tables of `[[key]]`, in order. A describing document gives one empty table, so that its keys are seen.

@@ -113,6 +113,7 @@ pub(super) fn type_named(name: &str) -> Option<TypeId> {
         "Body" => TypeId::of::<body::Body>(),
         "JsonBody" => TypeId::of::<json_body::JsonBody>(),
         "ResponseBody" => TypeId::of::<response_body::ResponseBody>(),
+        "Time" => TypeId::of::<time::Time>(),
         "Route" => TypeId::of::<identity::Route>(),
         _ => return None,
     })

@@ -21,13 +21,11 @@ pub(super) struct Decoded {
     pub sql: String,
     /// As a shell reads it: without quotes, escapes and empty variables.
     pub shell: String,
-    /// Layers of percent-encoding that were found.
-    pub layers: usize,
 }
 
 impl Decoded {
     pub fn new(raw: &str) -> Self {
-        let (percent, layers) = percent_decoded(raw);
+        let percent = percent_decoded(raw);
         let text = unescaped(&entities_decoded(&percent)).to_ascii_lowercase();
         let text = without_fences(&text);
         let lines: String = text.chars().filter(|c| *c != '\0').collect();
@@ -40,7 +38,6 @@ impl Decoded {
             squeezed,
             plain,
             lines,
-            layers,
         }
     }
 }
@@ -50,19 +47,19 @@ fn hex(b: u8) -> Option<u8> {
 }
 
 /// Takes off layers of percent-encoding, `+` for a blank, `%uXXXX` and overlong dots and slashes.
-fn percent_decoded(raw: &str) -> (String, usize) {
+fn percent_decoded(raw: &str) -> String {
     let mut text = raw.to_owned();
     for layer in 0..LAYERS_MAX {
         if !text.contains('%') && (layer > 0 || !text.contains('+')) {
-            return (text, layer);
+            return text;
         }
         let next = percent_once(text.as_bytes(), layer == 0);
         if next == text {
-            return (text, layer);
+            return text;
         }
         text = next;
     }
-    (text, LAYERS_MAX)
+    text
 }
 
 fn percent_once(bytes: &[u8], form: bool) -> String {

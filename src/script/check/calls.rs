@@ -1,12 +1,13 @@
 //! Calls: unknown names, wrong numbers of arguments, verbs where they cannot be, settings that are not there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rhai::{ASTNode, Expr, FnCallExpr, Position};
 
 use super::catalogue::{CATALOGUE, Catalogue};
-use super::reach::{Reach, alone, call_at};
-use super::{Look, did_you_mean, literals, members};
+use super::reach::{Reach, alone, call_at, pointed_at};
+use super::types::{self, Known};
+use super::{Look, did_you_mean, facts, flow, literals, members};
 use crate::script::api::VERBS;
 use crate::script::hook::Hook;
 use crate::script::verdict::is_code;
@@ -37,34 +38,95 @@ impl Finding {
 }
 
 /// Checks every call of a file.
-pub(super) fn check(look: &mut Look<'_>, reach: Option<&Reach>) {
-    let functions: Vec<(String, Vec<String>)> = look
+pub(super) fn check(look: &mut Look<'_>, reach: &Reach) {
+    let mut functions: Vec<(String, Vec<String>)> = look
         .ast
         .iter_functions()
         .map(|f| (f.name.to_owned(), f.params.iter().map(|p| (*p).to_owned()).collect()))
         .collect();
+    // A closure comes after the function that it stands in: what it captures is known by then.
+    functions.sort_by_key(|(name, _)| name.contains('$'));
+    let names: BTreeSet<String> = functions.iter().map(|(name, _)| name.clone()).collect();
+    let own = |name: &str| names.contains(name);
+    let mut captured: BTreeMap<String, Known> = BTreeMap::new();
     let mut findings: Vec<Finding> = Vec::new();
     for (name, params) in functions {
         let key = (name, params.len());
-        let hooks = reach.and_then(|r| r.get(&key));
-        let types = members::parameter_types(&key.0, &params);
-        alone(look.ast, &key).walk(&mut |path| {
+        let one = alone(look.ast, &key);
+        let mut known = members::parameter_types(&key.0, &params);
+        known.append(&mut captured.remove(&key.0).unwrap_or_default());
+        types::locals(&one, &mut known);
+        let hooks = reach.of(look.space, &key);
+        one.walk(&mut |path| {
             let Some(node) = path.last() else { return true };
             if let Some((call, position, method)) = call_at(node) {
                 check_call(look, call, position, method, &mut findings);
                 if !method && call.namespace.is_empty() {
                     check_verb(call, position, hooks, &mut findings);
                 }
-                literals::check(call, method, &mut findings);
+                if !method {
+                    check_arguments(call, position, &known, &own, &mut findings);
+                    note_captured(call, &known, &mut captured);
+                }
+                literals::check(call, method, &known, look.lists, &mut findings);
             }
             if let ASTNode::Expr(expression) = node {
                 check_setting(look, expression, &mut findings);
-                members::check(expression, &types, &mut findings);
+                if !types::is_rest(path) {
+                    members::check(expression, &known, &own, &mut findings);
+                    facts::check(expression, look.permissions, &mut findings);
+                }
             }
+            flow::check(path, &known, &own, &mut findings);
             true
         });
+        flow::unreachable(&one, &own, &mut findings);
     }
     look.findings.append(&mut findings);
+}
+
+/// What a closure captures keeps its type inside.
+fn note_captured(call: &FnCallExpr, known: &Known, captured: &mut BTreeMap<String, Known>) {
+    if call.name != "curry" {
+        return;
+    }
+    let Some(closure) = call.args.first().and_then(pointed_at) else { return };
+    let inside = captured.entry(closure).or_default();
+    for argument in call.args.iter().skip(1) {
+        if let Expr::Variable(variable, ..) = argument
+            && let Some(of) = known.get(variable.1.as_str())
+        {
+            inside.insert(variable.1.to_string(), *of);
+        }
+    }
+}
+
+/// Types of arguments, and of the two sides of a comparison.
+fn check_arguments(
+    call: &FnCallExpr,
+    position: Position,
+    known: &Known,
+    own: &dyn Fn(&str) -> bool,
+    findings: &mut Vec<Finding>,
+) {
+    let space = call.namespace.path.first().map(|s| s.name.to_string()).unwrap_or_default();
+    if matches!(call.name.as_str(), "==" | "!=" | "<" | "<=" | ">" | ">=") {
+        let [left, right] = call.args.as_slice() else { return };
+        let sides = (types::type_of(left, known), types::type_of(right, known));
+        if let (Some(left), Some(right)) = sides
+            && !types::comparable(&call.name, left, right)
+        {
+            let (left, right) = (types::word(left), types::word(right));
+            let message = format!("`{}` compares {left} with {right}", call.name);
+            findings.push(Finding::new(position, "PM060", message).warning());
+        }
+    } else if call.op_token.is_none()
+        && call.name != "contains"
+        && !Catalogue::is_intrinsic(&call.name)
+        && (!space.is_empty() || !own(&call.name))
+    {
+        members::arguments(call, &space, position, known, findings);
+    }
 }
 
 fn check_call(
@@ -84,7 +146,7 @@ fn check_call(
     let given = call.args.len() + usize::from(method);
     let space = call.namespace.path.first().map(|s| s.name.to_string()).unwrap_or_default();
     let shown = if space.is_empty() { name.to_owned() } else { format!("{space}::{name}") };
-    let mut arities: BTreeSet<usize> = CATALOGUE.arities(&space, name).cloned().unwrap_or_default();
+    let mut arities: BTreeSet<usize> = CATALOGUE.arities(&space, name).unwrap_or_default();
     let own = scripted(look, &space);
     // A script function called as a method has its receiver as `this`.
     arities.extend(own.iter().filter(|(n, _)| n == name).map(|(_, arity)| arity + usize::from(method)));

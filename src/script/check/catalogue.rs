@@ -4,6 +4,8 @@ use std::any::TypeId;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::LazyLock;
 
+use rhai::ImmutableString;
+
 use crate::script::engine::{Extras, Names, sandbox};
 use crate::script::strict::HIDDEN;
 
@@ -11,10 +13,17 @@ use crate::script::strict::HIDDEN;
 const INTRINSIC: [&str; 8] =
     ["call", "curry", "Fn", "type_of", "is_def_fn", "is_def_var", "is_shared", "eval"];
 
+/// What one function takes and gives.
+pub(super) struct Signature {
+    pub params: Vec<TypeId>,
+    /// The text of the type that it returns.
+    pub returns: String,
+}
+
 /// What the sandbox has.
 pub(super) struct Catalogue {
-    /// Namespace and name, with the numbers of arguments; the namespace is empty for global functions.
-    functions: BTreeMap<(String, String), BTreeSet<usize>>,
+    /// Namespace and name, with what each takes and gives; the namespace is empty for global functions.
+    functions: BTreeMap<(String, String), Vec<Signature>>,
     /// Members of a type: properties and methods, with the text of their return type.
     members: HashMap<TypeId, BTreeMap<String, String>>,
 }
@@ -28,34 +37,34 @@ impl Catalogue {
             None,
             |f| {
                 let m = f.metadata;
-                let first = m.param_types.first().copied();
-                Some((
-                    f.namespace.to_string(),
-                    m.name.to_string(),
-                    m.num_params,
-                    first,
-                    m.return_type.to_string(),
-                ))
+                let params: Vec<TypeId> = m.param_types.iter().map(|t| text_is_text(*t)).collect();
+                Some((f.namespace.to_string(), m.name.to_string(), params, m.return_type.to_string()))
             },
             true,
         );
         let mut catalogue = Self { functions: BTreeMap::new(), members: HashMap::new() };
-        for (space, name, arity, first, returns) in all {
+        for (space, name, params, returns) in all {
             if space.is_empty() && HIDDEN.contains(&name.as_str()) {
                 continue;
             }
             let member = name.strip_prefix("get$").unwrap_or(&name).to_owned();
-            if let Some(first) = first.filter(|_| space.is_empty()) {
-                catalogue.members.entry(first).or_default().entry(member).or_insert(returns);
+            if let Some(first) = params.first().copied().filter(|_| space.is_empty()) {
+                catalogue.members.entry(first).or_default().entry(member).or_insert(returns.clone());
             }
-            catalogue.functions.entry((space, name)).or_default().insert(arity);
+            catalogue.functions.entry((space, name)).or_default().push(Signature { params, returns });
         }
         catalogue
     }
 
     /// The numbers of arguments that a function takes; `None` if there is no such function.
-    pub fn arities(&self, space: &str, name: &str) -> Option<&BTreeSet<usize>> {
-        self.functions.get(&(space.to_owned(), name.to_owned()))
+    pub fn arities(&self, space: &str, name: &str) -> Option<BTreeSet<usize>> {
+        let signatures = self.functions.get(&(space.to_owned(), name.to_owned()))?;
+        Some(signatures.iter().map(|s| s.params.len()).collect())
+    }
+
+    /// Everything of that name.
+    pub fn signatures(&self, space: &str, name: &str) -> &[Signature] {
+        self.functions.get(&(space.to_owned(), name.to_owned())).map_or(&[], Vec::as_slice)
     }
 
     /// Whether Rhai itself handles a function of that name.
@@ -76,4 +85,10 @@ impl Catalogue {
     pub fn members(&self, of: TypeId) -> Option<&BTreeMap<String, String>> {
         self.members.get(&of)
     }
+}
+
+/// The types of text are one to a script.
+fn text_is_text(of: TypeId) -> TypeId {
+    let text = TypeId::of::<ImmutableString>();
+    if of == TypeId::of::<&str>() || of == TypeId::of::<String>() { text } else { of }
 }

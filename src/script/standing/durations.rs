@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 /// Steps within one doubling: a percentile is right to an eighth.
-const STEPS: u64 = 8;
+const STEPS: usize = 8;
 /// Doublings from one microsecond on: to a minute and more.
-const DOUBLINGS: u64 = 27;
-const BUCKETS: usize = (STEPS * DOUBLINGS) as usize;
+const DOUBLINGS: usize = 27;
+const BUCKETS: usize = STEPS * DOUBLINGS;
 
 /// A histogram of durations.
 pub struct Durations([AtomicU64; BUCKETS]);
@@ -40,15 +40,15 @@ impl Durations {
 
 fn bucket(duration: Duration) -> usize {
     // In eighths of a microsecond: the first doubling begins at 1 µs.
-    let eighths = u64::try_from(duration.as_nanos() / 125).unwrap_or(u64::MAX).max(STEPS);
-    let doubling = u64::from(eighths.ilog2()) - 3;
+    let eighths = usize::try_from(duration.as_nanos() / 125).unwrap_or(usize::MAX).max(STEPS);
+    let doubling = eighths.ilog2() as usize - 3;
     let step = (eighths >> doubling) - STEPS;
-    usize::try_from(doubling * STEPS + step).unwrap_or(BUCKETS).min(BUCKETS - 1)
+    (doubling * STEPS + step).min(BUCKETS - 1)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "an index is small")]
 fn upper_us(index: usize) -> f64 {
-    let (doubling, step) = (index as u64 / STEPS, index as u64 % STEPS);
+    let (doubling, step) = (index / STEPS, index % STEPS);
     (1_u64 << doubling) as f64 * (STEPS + step + 1) as f64 / STEPS as f64
 }
 

@@ -18,7 +18,7 @@ fn a_broken_plugin_is_shown_with_every_problem_at_once() {
     let (_, problems) = Ground::new()
         .plugin("rule", &format!("on_error = \"deny\"\n{manifest}"), main)
         .load(&BTreeMap::new());
-    insta::assert_snapshot!(problems.render(), @r##"
+    insta::assert_snapshot!(only(&problems, Severity::Error).render(), @r##"
     error: `priority`: 5000 is not between 0 and 999
      --> plugins/rule/plugin.toml:6:12
       |
@@ -335,7 +335,7 @@ fn bounds_and_choices_hold_for_defaults_and_for_the_operators_word() {
         let setting = SettingValue { value, origin: "config.toml:9".to_owned() };
         let word =
             PluginOverride { settings: [(name.to_owned(), setting)].into(), ..PluginOverride::default() };
-        short(&ground.load(&[("rule".to_owned(), word)].into()).1)
+        errors(&ground.load(&[("rule".to_owned(), word)].into()).1)
     };
     assert_eq!(with("wait", "10m".into()), "");
     assert_eq!(with("wait", "2h".into()), "PM031 config.toml:9: `wait` must be at most 1h");
@@ -368,7 +368,7 @@ fn the_operators_word_wins_over_the_manifests() {
 #[test]
 fn a_word_about_a_plugin_that_is_not_there_is_an_error() {
     let word = PluginOverride { origin: "config.toml:3".to_owned(), ..PluginOverride::default() };
-    let problems = short(&Ground::with(&hook("")).load(&[("rul".to_owned(), word)].into()).1);
+    let problems = errors(&Ground::with(&hook("")).load(&[("rul".to_owned(), word)].into()).1);
     assert_eq!(problems, "- config.toml:3: there is no plugin `rul` [did you mean `rule`?]");
 }
 

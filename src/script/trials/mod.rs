@@ -2,6 +2,10 @@
 
 mod bodies;
 mod checker;
+mod corpus;
+mod findings;
+mod generated;
+mod inline;
 mod remembering;
 mod running;
 mod sandbox;
@@ -18,7 +22,7 @@ use tempfile::TempDir;
 use super::runner::plain_facts;
 use super::*;
 use crate::base::clock::Clock;
-use crate::base::problems::Problems;
+use crate::base::problems::{Problems, Severity};
 use crate::config::PluginOverride;
 
 /// A folder of plugins that a test writes.
@@ -55,16 +59,25 @@ impl Ground {
         )
     }
 
-    /// The book, which must have no problem at all.
+    /// The book, which must have no error.
     fn book(&self) -> RuleBook {
         let (book, problems) = self.load(&BTreeMap::new());
-        assert!(problems.is_empty(), "{}", problems.render());
+        assert!(!problems.has_errors(), "{}", problems.render());
         book
     }
 
-    /// Every problem in one line each, with its code and hint.
+    /// Every error in one line each, with its code and hint.
     fn problems(&self) -> String {
-        short(&self.load(&BTreeMap::new()).1)
+        self.found(Severity::Error)
+    }
+
+    /// Every warning in one line each, with its code and hint.
+    fn warnings(&self) -> String {
+        self.found(Severity::Warning)
+    }
+
+    fn found(&self, severity: Severity) -> String {
+        of_severity(&self.load(&BTreeMap::new()).1, severity)
     }
 
     fn tests(&self, names: &[String]) -> (TestReport, Problems) {
@@ -74,6 +87,20 @@ impl Ground {
             TestPlan { names, coverage: false },
         )
     }
+}
+
+fn errors(problems: &Problems) -> String {
+    of_severity(problems, Severity::Error)
+}
+
+fn of_severity(problems: &Problems, severity: Severity) -> String {
+    short(&only(problems, severity))
+}
+
+fn only(problems: &Problems, severity: Severity) -> Problems {
+    let mut some = Problems::default();
+    problems.iter().filter(|p| p.severity == severity).for_each(|p| some.push(p.clone()));
+    some
 }
 
 fn short(problems: &Problems) -> String {

@@ -1,0 +1,107 @@
+//! attack-guard on its own corpus, through the rule book: each case as a query parameter, as a form's field and inside JSON.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+
+use super::*;
+use crate::script::BodyFacts;
+
+/// The least share of attacks that is refused, and the most everyday texts that are, in percent.
+const REFUSED_MIN: usize = 95;
+const ALARMS_MAX: usize = 1;
+
+fn corpus() -> PathBuf {
+    match std::env::var_os("ATTACK_CORPUS") {
+        Some(folder) => folder.into(),
+        None => Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins/attack-guard/corpus"),
+    }
+}
+
+fn cases(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap();
+    let lines = text.lines().filter(|l| !l.is_empty() && !l.starts_with("##"));
+    lines.map(|l| l.replace("\\n", "\n")).collect()
+}
+
+fn escaped(text: &str) -> String {
+    text.bytes().fold(String::new(), |mut out, b| {
+        if b.is_ascii_alphanumeric() || b"-_.~".contains(&b) {
+            out.push(char::from(b));
+        } else {
+            let _ = write!(out, "%{b:02X}");
+        }
+        out
+    })
+}
+
+fn is_refused(book: &RuleBook, target: &str, body: Option<(&'static str, String)>) -> bool {
+    let mut facts = plain_facts("POST", target);
+    let (kind, body) = body.unwrap_or(("text/plain", String::new()));
+    facts.headers.insert("content-type", kind.parse().unwrap());
+    facts.give_body(BodyFacts::new(kind, Bytes::from(body)));
+    let facts = Arc::new(facts);
+    [Hook::Request, Hook::Body].into_iter().any(|hook| {
+        let decision = book.run(hook, &facts, None, &mut Ledger::new(), &still());
+        matches!(decision, Decision::Refuse { .. })
+    })
+}
+
+/// In how many of the three places a case is refused.
+fn places(book: &RuleBook, case: &str) -> [bool; 3] {
+    let form = format!("a=1&text={}", escaped(case));
+    let json = serde_json::json!({ "a": 1, "text": case }).to_string();
+    [
+        is_refused(book, &format!("/search?q={}", escaped(case)), None),
+        is_refused(book, "/", Some(("application/x-www-form-urlencoded", form))),
+        is_refused(book, "/", Some(("application/json", json))),
+    ]
+}
+
+#[test]
+fn attack_guard_refuses_the_attacks_of_its_corpus_and_lets_everyday_texts_pass() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let word = PluginOverride { mode: Some(Mode::Enforce), ..PluginOverride::default() };
+    let overrides = BTreeMap::from([("attack-guard".to_owned(), word)]);
+    let folders = Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root };
+    let (book, problems) = RuleBook::load(folders, &overrides);
+    assert!(!problems.has_errors(), "{}", problems.render());
+    let book = RuleBook::new(
+        book.into_plugins().into_iter().filter(|p| &*p.name == "attack-guard").collect(),
+        Vec::new(),
+    );
+    on_worker(move || {
+        let mut files: Vec<_> = fs::read_dir(corpus()).unwrap().map(|e| e.unwrap().path()).collect();
+        files.retain(|f| f.extension().is_some_and(|e| e == "txt"));
+        files.sort();
+        let (mut attacks, mut everyday, mut wrong) = ([0; 2], [0; 2], String::new());
+        println!("{:<18} {:>6} {:>9}", "class", "cases", "refused");
+        for file in files {
+            let class = file.file_stem().unwrap().to_string_lossy().into_owned();
+            let benign = class.starts_with("benign") || class == "webhook";
+            let cases = cases(&file);
+            let mut refused = 0;
+            for case in &cases {
+                let places = match class.as_str() {
+                    "webhook" => [is_refused(&book, "/hook", Some(("application/json", case.replace('\n', "\\n")))); 3],
+                    _ => places(&book, case),
+                };
+                // An everyday text must pass everywhere; an attack must be refused everywhere.
+                let counts = if benign { places.contains(&true) } else { !places.contains(&false) };
+                refused += usize::from(counts);
+                if counts == benign {
+                    let _ = writeln!(wrong, "{class:<18} {places:?} {case}");
+                }
+            }
+            println!("{class:<18} {:>6} {:>8.1}%", cases.len(), 100.0 * refused as f64 / cases.len() as f64);
+            let sum = if benign { &mut everyday } else { &mut attacks };
+            *sum = [sum[0] + cases.len(), sum[1] + refused];
+        }
+        println!("attacks {}/{}, everyday {}/{}", attacks[1], attacks[0], everyday[1], everyday[0]);
+        println!("{wrong}");
+        assert!(attacks[1] * 100 >= attacks[0] * REFUSED_MIN, "too many attacks pass:\n{wrong}");
+        assert!(everyday[1] * 100 <= everyday[0] * ALARMS_MAX, "too many everyday texts are refused:\n{wrong}");
+    });
+}
