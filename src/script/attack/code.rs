@@ -22,7 +22,7 @@ static CODE: LazyLock<Table> = LazyLock::new(|| {
         (5, r"__(?:class|mro|subclasses|globals|builtins|import|init|bases|reduce)__"),
         (
             5,
-            r"\$\{\s*(?:t\s*\(|new\s+\w|@|#|\w+\.getclass|pagecontext|applicationscope|\w+\.(?:exec|class)\b)|\$\{\{|<#assign|freemarker\.template|\bvelocitycount\b|#set\s*\(\s*\$|\{php\}|\{\{php|<\?php|<\?=|\{%\s*(?:for|if|import|include|set|debug)\b",
+            r"\$\{\s*(?:t\s*\(|new\s+\w|@|#|\w+\.getclass|pagecontext|applicationscope|\w+\.(?:exec|class)\b)|\$\{\{|<#assign|freemarker\.template|\bvelocitycount\b|#set\s*\(\s*\$|\{php\}|\{\{php|<\?php|<\?=|\{%\s*(?:import|debug)\b",
         ),
         // expression languages of Java
         (
@@ -47,8 +47,10 @@ static CODE: LazyLock<Table> = LazyLock::new(|| {
         ),
         (
             4,
-            r#"\bprocess\s*\.\s*(?:binding|mainmodule|env)\b|\bchild_process\b|\brequire\s*\(\s*['"](?:child_process|fs|os|net)['"]|\b__import__\s*\(|\bos\s*\.\s*(?:system|popen)\s*\(|\bsubprocess\s*\.|\bglobal\s*\.\s*process\b"#,
+            r#"\bprocess\s*\.\s*(?:binding|mainmodule|env)\b|\brequire\s*\(\s*['"](?:child_process|fs|os|net)['"]|\b__import__\s*\(|\bos\s*\.\s*(?:system|popen)\s*\(|\bsubprocess\s*\.|\bglobal\s*\.\s*process\b"#,
         ),
+        (3, r"\bchild_process\b|\bmainmodule\b"),
+        (5, r"(?:^|;)\s*phpinfo\s*\(\s*\)\s*;?\s*$"),
         (1, r"^\W*(?:system|exec|eval|print|phpinfo|require|import|echo)\s*\("),
         // documents
         (
@@ -68,7 +70,7 @@ static CODE: LazyLock<Table> = LazyLock::new(|| {
         // LDAP, XPath
         (
             5,
-            r"\*\s*\)\s*\(\s*[|&!\w]|\)\s*\(\s*[|&!]\s*\(|^\W*\(\s*[|&]\s*\(|\)\s*\(\s*\w+\s*=\s*\*|\bobjectclass\s*=\s*\*",
+            r"\*\s*\)\s*\(\s*[|&!\w]|\)\s*\(\s*[|&!]\s*[()]|^\W*\(\s*[|&]\s*\(|\)\s*\(\s*\w+\s*=\s*\*|\bobjectclass\s*=\s*\*",
         ),
         (5, r"['\x22]\s*\]\s*\|\s*//|\bcount\s*\(\s*/|/\*\s*\[\s*\d|\bstring-length\s*\(\s*name"),
         // prototype pollution
@@ -90,12 +92,11 @@ static HEAD: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         (
             5,
-            r"[\r\n]\s*(?:set-cookie|content-(?:type|length|security-policy)|transfer-encoding|x-[\w-]+|location|host|http/1\.[01]|refresh|link)\s*[: ]",
+            r"[\r\n]\s*(?:set-cookie|content-(?:type|length|security-policy)|transfer-encoding|x-[\w-]+-[\w-]+|http/1\.[01]|location:\s*(?:https?:)?//|host:\s*[\w.-]+\.\w+)\s*[: ]?",
         ),
         (5, r"[\r\n]\s*(?:get|post|put|delete|head)\s+/\S*\s+http/"),
         (4, r"[\r\n]\s*(?:bcc|cc|to|from|subject|reply-to|mime-version|rcpt to|mail from|data)\s*:"),
         (5, r"[\r\n]\s*(?:config|flushall|slaveof|set|save|quit|eval)\s[\s\S]*[\r\n]"),
-        (5, r"[\r\n]\s*[\r\n]\s*<"),
     ])
 });
 

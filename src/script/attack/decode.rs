@@ -24,10 +24,11 @@ pub(super) struct Decoded {
 }
 
 impl Decoded {
-    pub fn new(raw: &str) -> Self {
-        let percent = percent_decoded(raw);
+    /// `form` says whether a `+` is a blank.
+    pub fn new(raw: &str, form: bool) -> Self {
+        let percent = percent_decoded(raw, form);
         let text = unescaped(&entities_decoded(&percent)).to_ascii_lowercase();
-        let text = without_fences(&text);
+        let text = without_inline_code(&without_fences(&text));
         let lines: String = text.chars().filter(|c| *c != '\0').collect();
         let plain = one_blank(&lines);
         let squeezed = plain.chars().filter(|c| !c.is_whitespace()).collect();
@@ -47,13 +48,13 @@ fn hex(b: u8) -> Option<u8> {
 }
 
 /// Takes off layers of percent-encoding, `+` for a blank, `%uXXXX` and overlong dots and slashes.
-fn percent_decoded(raw: &str) -> String {
+fn percent_decoded(raw: &str, form: bool) -> String {
     let mut text = raw.to_owned();
     for layer in 0..LAYERS_MAX {
-        if !text.contains('%') && (layer > 0 || !text.contains('+')) {
+        if !text.contains('%') && (layer > 0 || !form || !text.contains('+')) {
             return text;
         }
-        let next = percent_once(text.as_bytes(), layer == 0);
+        let next = percent_once(text.as_bytes(), form && layer == 0);
         if next == text {
             return text;
         }
@@ -238,6 +239,48 @@ fn without_fences(text: &str) -> String {
         }
     }
     if fenced { text.to_owned() } else { out }
+}
+
+/// Words beside a piece of code that make it a quotation.
+const WORDS_MIN: usize = 3;
+
+/// Takes out what Markdown shows as code within a line of prose: between single backticks that stand apart from words.
+fn without_inline_code(text: &str) -> String {
+    let words = || {
+        text.split_whitespace()
+            .filter(|w| w.chars().all(|c| c.is_alphabetic() || ".,;:!?'".contains(c)))
+            .count()
+    };
+    if !text.contains('`') || words() < WORDS_MIN {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('`') {
+        let apart = rest[..at]
+            .chars()
+            .next_back()
+            .or(out.chars().next_back())
+            .is_none_or(|c| c.is_whitespace() || c == '(');
+        let after = &rest[at + 1..];
+        let end = after.find('`').filter(|end| {
+            let next = after[end + 1..].chars().next();
+            apart && *end > 0 && next.is_none_or(|c| c.is_whitespace() || ".,;:!?)".contains(c))
+        });
+        out.push_str(&rest[..at]);
+        match end {
+            Some(end) => {
+                out.push(' ');
+                rest = &after[end + 1..];
+            }
+            None => {
+                out.push('`');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
 }
 
 fn one_blank(text: &str) -> String {

@@ -22,6 +22,7 @@ static MARKUP: LazyLock<Table> = LazyLock::new(|| {
         (5, &tag_event_deed),
         (4, &tag_event),
         (5, &attribute_event),
+        (5, r"^\W*(?:self|window|top|this|parent|frames|globalthis)\s*\[[^\]]{1,60}\]\s*[(`]"),
         (5, &script_deed),
         (5, &js_break),
         (3, r"<\s*script\b"),
@@ -45,7 +46,7 @@ static MARKUP: LazyLock<Table> = LazyLock::new(|| {
         (4, r"data\s*:\s*(?:text/html|application/(?:x-)?javascript|image/svg\+xml|text/javascript)\s*[;,]"),
         (
             5,
-            r"^\W*(?:window\s*[.\[]\s*['\x22]?|self\.|top\.|this\.)?(?:alert|confirm|prompt)['\x22\])]*\s*(?:\(|`|\.\s*(?:call|apply|bind)|\?\.)",
+            r"^\W*(?:window\s*[.\[]\s*['\x22]?|self\.|top\.|this\.)?(?:alert|confirm|prompt)['\x22\])]*(?:\(|`|\.\s*(?:call|apply|bind)|\?\.)",
         ),
         (
             3,

@@ -30,7 +30,9 @@ const TOKEN_BYTES_MAX: usize = 4 << 10;
 pub(super) enum Place {
     /// Path, query, header or cookie.
     Head,
-    /// A field of the body.
+    /// A field of a form.
+    Form,
+    /// A text of any other body.
     Body,
 }
 
@@ -61,10 +63,10 @@ pub(super) fn judge(raw: &str, place: Place) -> Weights {
         return Weights::default();
     }
     let raw = &raw[..floor_char_boundary(raw, TEXT_BYTES_MAX)];
-    let decoded = Decoded::new(raw);
+    let decoded = Decoded::new(raw, place != Place::Body);
     let mut weights = weigh(&decoded, place);
     if let Some(inner) = decode::base64_text(raw) {
-        weights.raise(weigh(&Decoded::new(&inner), place));
+        weights.raise(weigh(&Decoded::new(&inner, false), place));
     }
     weights
 }

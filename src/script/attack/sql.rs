@@ -15,12 +15,12 @@ static AFTER_QUOTE: LazyLock<Table> = LazyLock::new(|| {
         // ' or 'a'='a, ') and 1=1, ' or name like '%
         (
             5,
-            r#"^[\s)]*(?:or|and|xor|\|\||&&|having|where|not)\b?[\s(!~+-]*(?:not\s+)?['"`]?[\w@.%]*['"`]?[\s)]*(?:=|<=>|<>|!=|<|>|like\b|rlike\b|regexp\b|between\b|in\s*\(|is\s+(?:not\s+)?null|div\b|\*|\|\|)"#,
+            r#"^[\s)]*(?:(?:or|and|xor|having|where|not)\b|\|\||&&)[\s(!~+-]*(?:not\s+)?['"`]?[\w@.%]*['"`]?[\s)]*(?:=|<=>|<>|!=|<|>|like\b|rlike\b|regexp\b|between\b|in\s*\(|is\s+(?:not\s+)?null|div\b|\*|\|\|)"#,
         ),
         // ' or true--, ' or 1#, ' or ''
         (
             5,
-            r#"^[\s)]*(?:or|and|xor|\|\||&&)\b?[\s(!~+-]*(?:true|false|null|not\s+\w+|\d+|['"]\w*['"]?|\w+\s*\(.*\))[\s)]*(?:--|#|;|/\*|$)"#,
+            r#"^[\s)]*(?:(?:or|and|xor)\b|\|\||&&)[\s(!~+-]*(?:true|false|null|not\s+\w+|\d+|['"]\w*['"]?|\w+\s*\(.*\))[\s)]*(?:--|#|;|/\*|$)"#,
         ),
         // ' union select
         (5, r"^[\s)]*union\b[\s(]*(?:all\b|distinct\b)?[\s(]*select\b"),
@@ -43,7 +43,7 @@ static AFTER_QUOTE: LazyLock<Table> = LazyLock::new(|| {
             r"^[\s)]*(?:waitfor\s+delay|into\s+(?:out|dump)file|procedure\s+analyse|limit\s+\d+\s*(?:,|offset|--|#|$)|having\s+\d|rlike\s*\(|is\s+(?:not\s+)?null\b|between\s+\d+\s+and|in\s*\(\s*(?:select|\d)|case\s+when|collate\s+\w+)",
         ),
         // ' '=' and '-'
-        (3, r#"^[\s)]*(?:=|-|\^|\*|&|\||\|\||\+|<|>|<>|!=|%|like)\s*['"0]"#),
+        (2, r#"^[\s)]*(?:=|-|\^|\*|&|\||\|\||\+|<|>|<>|!=|%|like)\s*['"0]"#),
         (2, r"^[\s)]*;"),
         (2, r#"^[\s)]*(?:\|\||\+)\s*['"(\w]"#),
     ])
