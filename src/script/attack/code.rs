@@ -51,6 +51,10 @@ static CODE: LazyLock<Table> = LazyLock::new(|| {
         ),
         (3, r"\bchild_process\b|\bmainmodule\b"),
         (5, r"(?:^|;)\s*phpinfo\s*\(\s*\)\s*;?\s*$"),
+        (
+            5,
+            r#"^\W*(?:eval|exec|system|passthru|shell_exec|popen)\s*\(\s*['"`$]|^\W*\$_(?:get|post|request|server|cookie)\s*\[|\{\$\{\w+\(|\$\{@\w+\("#,
+        ),
         (1, r"^\W*(?:system|exec|eval|print|phpinfo|require|import|echo)\s*\("),
         // documents
         (

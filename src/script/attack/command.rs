@@ -55,6 +55,17 @@ static SHELL: LazyLock<Table> = LazyLock::new(|| {
         (3, r"\bcurl\s+(?:-\w+\s+)*(?:https?://|\$\()\S+\s*\|\s*(?:ba)?sh"),
         (5, r"\brm\s+-(?:rf|fr)\s+/"),
         (
+            5,
+            r"^\s*(?:cat|ls|tac|head|tail|nl|more|less|find|strings|type|dir)\s+(?:-\w+\s+)*(?:/\S*|[a-z]:\\?\S*)\s*$",
+        ),
+        (5, r"^\s*(?:curl|wget)\s+(?:-\w+\s+)*https?://\S+\s*$"),
+        (5, r#"\b(?:perl|ruby|node)\s+-e\s*['"]|\bpython[\d.]*\s+-c\s*['"]|\bphp\s+-r\s*['"]"#),
+        (
+            5,
+            r"\b(?:nc|ncat|netcat)\s+(?:-\w+\s+|\S+\s+){0,4}-\w*e\s+\S*(?:sh|cmd)|\bnet\s+(?:user|localgroup)\s+\w+.{0,60}/add\b",
+        ),
+        (5, r"\$\(\s*`|(?:^|\s)/\w*\?+\w*/[\w?]*[\w?]+(?:\s|$)|(?:^|\s)/\w\*\w/\*\w"),
+        (
             4,
             r"^\s*(?:/(?:usr/)?s?bin/\w+|(?:cat|ls|tac|head|tail)\s+/\w|ping\s+-\w\s+\d|(?:wget|curl)\s+(?:-\w+\s+)*https?://)",
         ),
@@ -75,7 +86,7 @@ static RAW: LazyLock<Table> = LazyLock::new(|| {
 
 /// The weight of a text as command injection.
 pub(super) fn weigh(text: &Decoded) -> u8 {
-    let lines = text.lines.trim();
+    let lines = text.lines.as_str();
     if !lines.contains(['|', ';', '&', '`', '$', '/', '\n', '>', '%', '-', '(']) {
         return 0;
     }

@@ -28,6 +28,7 @@ impl Decoded {
     pub fn new(raw: &str, form: bool) -> Self {
         let percent = percent_decoded(raw, form);
         let text = unescaped(&entities_decoded(&percent)).to_ascii_lowercase();
+        let text = text.replace("\\0", "");
         let text = without_inline_code(&without_fences(&text));
         let lines: String = text.chars().filter(|c| *c != '\0').collect();
         let plain = one_blank(&lines);
@@ -283,7 +284,7 @@ fn without_inline_code(text: &str) -> String {
     out
 }
 
-fn one_blank(text: &str) -> String {
+pub(super) fn one_blank(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_whitespace() || c.is_control() || c == '\u{a0}' {
@@ -340,7 +341,17 @@ fn as_shell_reads(text: &str) -> String {
     }
     let mut plain = String::with_capacity(out.len());
     let bytes = out.as_bytes();
+    let mut variable = false;
     for (at, c) in out.char_indices() {
+        // A variable of one letter is empty: `/etc$u/passwd`.
+        if std::mem::take(&mut variable) {
+            continue;
+        }
+        let letter = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_alphabetic);
+        if c == '$' && letter(at + 1) && !letter(at + 2) {
+            variable = true;
+            continue;
+        }
         // A quote within a word vanishes: `c'a't`.
         let inside = |i: usize| bytes.get(i).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'/');
         let within = matches!(c, '\'' | '"') && at > 0 && inside(at - 1) && inside(at + 1);

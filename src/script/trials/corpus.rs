@@ -98,7 +98,7 @@ fn attack_guard_refuses_the_attacks_of_its_corpus_and_lets_everyday_texts_pass()
                     let _ = writeln!(wrong, "{class:<18} {places:?} {case}");
                 }
             }
-            println!("{class:<18} {:>6} {:>8.1}%", cases.len(), 100.0 * refused as f64 / cases.len() as f64);
+            println!("{class:<18} {:>6} {:>7} %", cases.len(), 100 * refused / cases.len());
             let sum = if benign { &mut everyday } else { &mut attacks };
             *sum = [sum[0] + cases.len(), sum[1] + refused];
         }
