@@ -5,7 +5,7 @@ use crate::harness::{Setup, gateway::verb};
 const CONFIG: &str = r#"
 [[routes]]
 name = "open"
-path = "/open/**"
+path = "/open/*"
 auth = "none"
 respond = { status = 200, text = "ok" }
 
@@ -31,7 +31,7 @@ fn a_rule_of_one_line_refuses_and_changes_while_the_gateway_runs() {
     assert_eq!(gateway.get("/open/cart").status, 451);
 
     // What cannot mean anything never goes live.
-    let failed = "pluginmind_config_reloads_total{outcome=\"failed\"}";
+    let failed = "pluginmind_config_reloads_total{outcome=\"rejected\"}";
     gateway.save("config.toml", &gateway.config().replace("req.path", "req.pth"));
     gateway.until("the typo is told", |gateway| gateway.metric(failed) > 0.0);
     assert_eq!(gateway.get("/open/cart").status, 451);

@@ -11,6 +11,7 @@ mod running;
 mod sandbox;
 mod shipped;
 mod standing;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -23,9 +23,9 @@ fn every_shipped_plugin_loads_without_a_finding() {
             "honeypot enforce [\"on_request\"]",
             "geo-block enforce [\"on_request\"]",
             "login-lockout shadow [\"on_body\", \"on_response\"]",
-            "attack-guard shadow [\"on_request\", \"on_body\"]",
             "admin-hours shadow [\"on_auth\"]",
             "api-tiers shadow [\"on_auth\", \"on_upstream\", \"on_response\"]",
+            "attack-guard shadow [\"on_request\", \"on_body\"]",
             "json-guard shadow [\"on_body\"]",
             "response-scrub enforce [\"on_response\", \"on_response_body\"]",
         ]
