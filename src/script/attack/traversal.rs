@@ -6,7 +6,7 @@ use super::decode::Decoded;
 use super::patterns::Table;
 
 /// Files that are worth a look to attackers only.
-const TARGETS: &str = r"(?:etc/(?:passwd|shadow|group|hosts|issue|crontab|ssh/|apache2?/|nginx/|httpd/|mysql/|my\.cnf|fstab|sudoers|motd|resolv\.conf|os-release|profile|redis|vsftpd)|proc/(?:self|version|cpuinfo|\d+)\b|win(?:dows|nt)?/(?:win\.ini|system32|system\.ini|repair|panther|php\.ini)|boot\.ini|windows/system|wp-config|web\.config|web-inf|meta-inf|id_[rd]sa\b|\.(?:env|git/\w|svn/\w|htaccess|htpasswd|aws/\w|ssh/\w|bash_history|bashrc|npmrc|docker/)|ntuser\.dat|var/log/\w|var/www/|usr/local/\w|opt/\w+/|autoexec\.bat|inetpub|config\.(?:php|inc|ya?ml|json)|database\.yml|settings\.py|application\.(?:properties|yml)|passwd\b|shadow\b|/dev/(?:random|zero|urandom))";
+const TARGETS: &str = r"(?:etc/(?:passwd|shadow|group|hosts|issue|crontab|ssh/|apache2?/|nginx/|httpd/|mysql/|my\.cnf|fstab|sudoers|motd|resolv\.conf|os-release|profile|redis|vsftpd)|proc/(?:self|version|cpuinfo|\d+)\b|win(?:dows|nt)?/(?:win\.ini|system32|system\.ini|repair|panther|php\.ini)|boot\.ini|windows/system|wp-config|web\.config|web-inf|meta-inf|id_[rd]sa\b|\.(?:env|git/\w|svn/\w|htaccess|htpasswd|aws/\w|ssh/\w|bash_history|bashrc|npmrc|docker/)|ntuser\.dat|var/log/\w|var/www/|usr/local/\w|opt/\w+/|autoexec\.bat|inetpub|config\.(?:php|inc)|database\.yml|settings\.py|application\.(?:properties|yml)|passwd\b|shadow\b|/dev/(?:random|zero|urandom))";
 
 static PATHS: LazyLock<Table> = LazyLock::new(|| {
     let up_to_target = format!(r"\.\./.*{TARGETS}");
