@@ -19,15 +19,16 @@ static CODE: LazyLock<Table> = LazyLock::new(|| {
             5,
             r#"\{\{\s*(?:config\b|self\b|request\b|''|""|\[\]|\(\)|_self|cycler|joiner|lipsum|namespace|get_flashed|url_for|\w+\.__|\[)"#,
         ),
-        (5, r"__(?:class|mro|subclasses|globals|builtins|import|init|bases|reduce)__"),
+        (5, r"__(?:mro|subclasses|globals|builtins|bases)__|\{\{[^}]*__\w+__"),
+        (3, r"__(?:class|import|reduce)__\s*[(.\[]"),
         (
             5,
-            r"\$\{\s*(?:t\s*\(|new\s+\w|@|#|\w+\.getclass|pagecontext|applicationscope|\w+\.(?:exec|class)\b)|\$\{\{|<#assign|freemarker\.template|\bvelocitycount\b|#set\s*\(\s*\$|\{php\}|\{\{php|<\?php|<\?=|\{%\s*(?:import|debug)\b",
+            r"\$\{\s*(?:t\s*\(|new\s+\w|@|#|\w+\.getclass|pagecontext|applicationscope|\w+\.(?:exec|class)\b)|\$\{\{|<#assign|freemarker\.template|\bvelocitycount\b|#set\s*\(\s*\$|\{php\}|\{\{php|\{%\s*(?:import|debug)\b",
         ),
         // expression languages of Java
         (
             5,
-            r"%\{\s*\(?\s*[#@\d]|#_memberaccess|#context\b|@java\.|\bjava\.lang\.|runtime\s*\.\s*getruntime|\bprocessbuilder\b|\bgetclass\s*\(\)|\bclass\.module\.classloader",
+            r"%\{\s*\(?\s*[#@\d]|#_memberaccess|#context\b|@java\.|\bjava\.lang\.(?:runtime|processbuilder|system|class)\b|runtime\s*\.\s*getruntime|\bnew\s+java\.|\bclass\.module\.classloader",
         ),
         // shellshock
         (5, r"\(\s*\)\s*\{\s*[^}]{0,20};\s*\}\s*;"),
@@ -55,11 +56,13 @@ static CODE: LazyLock<Table> = LazyLock::new(|| {
             5,
             r#"^\W*(?:eval|exec|system|passthru|shell_exec|popen)\s*\(\s*['"`$]|^\W*\$_(?:get|post|request|server|cookie)\s*\[|\{\$\{\w+\(|\$\{@\w+\("#,
         ),
+        (3, r"<\?php|<\?=|\bgetclass\s*\(\)|\bprocessbuilder\b|<!\[cdata\[.{0,20}<"),
+        (5, r"^\W*['\x22]\s*;\s*return\b"),
         (1, r"^\W*(?:system|exec|eval|print|phpinfo|require|import|echo)\s*\("),
         // documents
         (
             5,
-            r#"<!entity\b|<!doctype[^>]{0,80}(?:system|public|\[)\s*['"\[]?|<\?xml-stylesheet|<xi:include|<soap.{0,60}<!|xmlns:\w+="http://(?:www\.w3\.org/2001/xinclude|xml\.apache\.org/xslt)|<!\[cdata\[.{0,20}<"#,
+            r#"<!entity\b|<!doctype[^>]{0,80}(?:\bsystem\s|\[)|<\?xml-stylesheet|<xi:include|<soap.{0,60}<!|xmlns:\w+="http://(?:www\.w3\.org/2001/xinclude|xml\.apache\.org/xslt)"#,
         ),
         // NoSQL
         (
@@ -69,7 +72,7 @@ static CODE: LazyLock<Table> = LazyLock::new(|| {
         (5, r#"['"{,]\s*['"]?\$(?:or|and|nor|in|not)['"]?\s*:\s*[\[{]"#),
         (
             5,
-            r"\bdb\s*\.\s*\w+\s*\.\s*(?:insert|find|drop|update|remove|aggregate)\w*\s*\(|\bthis\s*\.\s*(?:password|username|credits)\b|['\x22]\s*;\s*return\b|;\s*sleep\s*\(\s*\d+\s*\)\s*;|\|\|\s*['\x22]?1['\x22]?\s*={2,3}\s*['\x22]?1",
+            r"\bdb\s*\.\s*\w+\s*\.\s*(?:insert|find|drop|update|remove|aggregate)\w*\s*\(|;\s*sleep\s*\(\s*\d+\s*\)\s*;|\|\|\s*['\x22]?1['\x22]?\s*={2,3}\s*['\x22]?1",
         ),
         // LDAP, XPath
         (

@@ -74,7 +74,11 @@ fn percent_once(bytes: &[u8], form: bool) -> String {
                 Some((high, low)) => {
                     let code = u32::from(high) << 8 | u32::from(low);
                     let folded = if (0xff01..=0xff5e).contains(&code) { code - 0xfee0 } else { code };
-                    let c = char::from_u32(folded).unwrap_or(' ');
+                    let c = match folded {
+                        0x2215 => '/',
+                        0x2216 => '\\',
+                        other => char::from_u32(other).unwrap_or(' '),
+                    };
                     out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                     at += 6;
                 }

@@ -45,7 +45,7 @@ static MARKUP: LazyLock<Table> = LazyLock::new(|| {
         (3, r"</\s*script\b[^>]*>"),
         (5, r"<\s*iframe\b[^>]{0,200}(?:srcdoc\s*=|src\s*=\W{0,3}(?:javascript|data|vbscript))"),
         (2, r"<\s*(?:iframe|object|embed|applet|base|frameset|frame|bgsound|isindex|xml|layer)\b[\s/]"),
-        (5, r"<\s*meta\b[^>]{0,200}http-equiv\s*=\W?(?:refresh|set-cookie|content-security)"),
+        (2, r"<\s*meta\b[^>]{0,200}http-equiv\s*=\W?(?:refresh|set-cookie|content-security)"),
         (3, r"<\s*(?:link|base)\b[^>]{0,200}href\s*="),
         (3, r"<\s*(?:object|embed)\b[^>]{0,200}(?:data|src|code)\s*="),
         (
@@ -72,7 +72,7 @@ static MARKUP: LazyLock<Table> = LazyLock::new(|| {
         ),
         (
             5,
-            r#"\bconstructor\s*\.?\s*constructor\b|\.\s*constructor\s*\(\s*['"`](?:alert|return|prompt|confirm)|\[\s*['"`](?:constructor|eval|alert|prompt)['"`]\s*\]\s*[\[(]|\bv-(?:if|on|html|bind)\W"#,
+            r#"\bconstructor\s*\.?\s*constructor\b|\.\s*constructor\s*\(\s*['"`](?:alert|return|prompt|confirm)|\[\s*['"`](?:constructor|eval|alert|prompt)['"`]\s*\]\s*[\[(]"#,
         ),
         (5, r"\{\{.{0,80}(?:constructor|\$on\b|\$eval|alert\s*\(|tostring\s*\(\s*\))"),
         (2, r"\[(?:window|self|top|document)\b|\bself\s*\[|\btop\s*\[|\bglobalthis\b"),

@@ -82,7 +82,7 @@ fn weigh(text: &Decoded, place: Place) -> Weights {
     Weights {
         sqli: sql::weigh(text),
         xss: markup::weigh(text),
-        traversal: traversal::weigh(text),
+        traversal: traversal::weigh(text, place),
         command: command::weigh(text),
         code: code::weigh(text, place),
     }
