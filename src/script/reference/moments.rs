@@ -5,7 +5,7 @@ use crate::script::hook::Hook;
 /// When a hook is called.
 pub(super) fn when(hook: Hook) -> &'static str {
     match hook {
-        Hook::Request => "Client, route and headers are known; nobody has signed in yet.",
+        Hook::Request => "Client, route and headers are known; who is asking is not known yet.",
         Hook::Auth => "User, session and API key are known.",
         Hook::Body => "The body of the request is there. Only for plugins whose `[body]` asks for it.",
         Hook::Upstream => "Nothing stands against the request; what goes upstream may be changed.",

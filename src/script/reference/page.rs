@@ -1,9 +1,10 @@
 //! The page `docs/reference/api.md`.
 
+use std::collections::{BTreeSet, VecDeque};
 use std::fmt::Write as _;
 
 use super::moments::when;
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{Vocabulary, is_plain};
 use super::word::{Use, Word};
 use crate::script::hook::Hook;
 
@@ -39,8 +40,8 @@ const INTRODUCTION: &str = "\
 <!-- Made from the code by `UPDATE_DOCS=1 cargo test --lib script::reference`; edit the code, not this page. -->
 
 All that a script of a plugin can say beyond [Rhai's own library](https://rhai.rs/book/). `pluginmind definitions DIR`
-writes the same for editors. The settings of a plugin are `settings::NAME`; a file `scripts/NAME.rhai` or a file of the
-plugin's own is the namespace `NAME`. `?` stands for any type, and a namespace stands before the name: `text::lower(s)`.
+writes the same for editors. The settings of a plugin are `settings::NAME`; a file `NAME.rhai` in `scripts` or in the
+plugin's `lib` is the namespace `NAME`. `?` stands for any type, and a namespace stands before the name: `text::lower(s)`.
 ";
 
 /// The page `docs/reference/api.md`: hooks, verbs, values, services.
@@ -49,9 +50,11 @@ pub fn reference() -> String {
     let mut page = INTRODUCTION.to_owned();
     hooks(&mut page);
     verbs(&mut page, &vocabulary);
-    let mut told: Vec<String> = Vec::new();
+    let mut told = Told::default();
     for (name, of, sentence) in HANDED {
-        value(&mut page, &vocabulary, &Value { path: name, of, sentence }, &mut told);
+        let _ = writeln!(page, "\n## {name}\n\n{sentence}\n\n{HEAD}");
+        members(&mut page, &vocabulary, name, of, &mut told);
+        told.tell_open(&mut page, &vocabulary);
     }
     let _ = writeln!(page, "\n## Rhai's own values\n\nWhat they have beyond Rhai's own library.\n\n{HEAD}");
     for word in vocabulary.of_plain_values() {
@@ -60,13 +63,57 @@ pub fn reference() -> String {
     for (space, words) in &vocabulary.services {
         let sentence = SERVICES.iter().find(|(s, _)| s == space).map_or("", |(_, sentence)| sentence);
         let _ = writeln!(page, "\n## {space}::\n\n{sentence}\n\n{HEAD}");
-        words.iter().for_each(|w| row(&mut page, &format!("{space}::{}({})", w.name, w.names(0)), w));
         for word in words {
-            let path = format!("{space}::{}({})", word.name, word.names(0));
-            nested(&mut page, &vocabulary, &path, word, &mut told);
+            let usage = format!("{space}::{}({})", word.name, word.names(0));
+            row(&mut page, &usage, word);
+            told.leads_to(&usage, word, &vocabulary);
         }
+        told.tell_open(&mut page, &vocabulary);
     }
     page
+}
+
+/// Types that are told already, and values that are yet to be told.
+#[derive(Default)]
+struct Told {
+    types: BTreeSet<String>,
+    /// How a script comes to each value, and its word.
+    open: VecDeque<(String, Word)>,
+}
+
+impl Told {
+    /// Remembers what a word gives, if that has members and was not told yet.
+    fn leads_to(&mut self, usage: &str, word: &Word, vocabulary: &Vocabulary) {
+        let has_members = !is_plain(&word.gives) && vocabulary.members(&word.gives).next().is_some();
+        if has_members && self.types.insert(word.gives.clone()) {
+            self.open.push_back((usage.to_owned(), word.clone()));
+        }
+    }
+
+    fn tell_open(&mut self, page: &mut String, vocabulary: &Vocabulary) {
+        while let Some((path, word)) = self.open.pop_front() {
+            let of = &word.gives;
+            let is_call = path.contains('(');
+            let sentence = if is_call { format!("What `{path}` gives, as `it`.") } else { word.sentence() };
+            let heading = if is_call { of.clone() } else { format!("{path}: {of}") };
+            let _ = writeln!(page, "\n### {heading}\n\n{sentence}\n\n{HEAD}");
+            members(page, vocabulary, if is_call { "it" } else { &path }, of, self);
+        }
+    }
+}
+
+fn members(page: &mut String, vocabulary: &Vocabulary, path: &str, of: &str, told: &mut Told) {
+    let mut last = None;
+    for word in vocabulary.members(of) {
+        let usage = usage(path, word);
+        let signature = (usage.clone(), word.sentence());
+        // Words for whole numbers and for numbers with a point are one to a reader.
+        if last.as_ref() != Some(&signature) {
+            row(page, &usage, word);
+        }
+        told.leads_to(&usage, word, vocabulary);
+        last = Some(signature);
+    }
 }
 
 const HEAD: &str = "| word | gives | meaning |\n|---|---|---|";
@@ -92,42 +139,6 @@ fn verbs(page: &mut String, vocabulary: &Vocabulary) {
         let cells = [format!("`{}({})`", verb.name, verb.names(0)), legal.join(", "), verb.sentence()];
         line(page, &cells);
     }
-}
-
-/// A value with members.
-struct Value<'a> {
-    /// How a script comes to it.
-    path: &'a str,
-    of: &'a str,
-    sentence: &'a str,
-}
-
-fn value(page: &mut String, vocabulary: &Vocabulary, value: &Value<'_>, told: &mut Vec<String>) {
-    told.push(value.of.to_owned());
-    let _ = writeln!(page, "\n## {}\n", value.path);
-    let _ = writeln!(page, "{}\n\n{HEAD}", value.sentence);
-    let name = if value.path.contains('(') { "it" } else { value.path };
-    for word in vocabulary.members(value.of) {
-        row(page, &usage(name, word), word);
-    }
-    for word in vocabulary.members(value.of) {
-        nested(page, vocabulary, &usage(value.path, word), word, told);
-    }
-}
-
-/// What a word gives, if that has members and was not told yet.
-fn nested(page: &mut String, vocabulary: &Vocabulary, path: &str, word: &Word, told: &mut Vec<String>) {
-    let of = word.gives.as_str();
-    if told.iter().any(|t| t == of) || is_rhais(of) || vocabulary.members(of).next().is_none() {
-        return;
-    }
-    let sentence = word.sentence();
-    value(page, vocabulary, &Value { path, of, sentence: &sentence }, told);
-}
-
-/// Types whose members are told as Rhai's own.
-fn is_rhais(of: &str) -> bool {
-    ["String", "int", "float", "bool", "Array", "Map", "?", "()"].contains(&of)
 }
 
 /// How a member stands in a script.

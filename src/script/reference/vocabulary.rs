@@ -36,8 +36,7 @@ impl Vocabulary {
 
     /// What is no verb and can be called with Rhai's own values, as members of them too.
     pub fn of_plain_values(&self) -> impl Iterator<Item = &Word> {
-        let plain = |of: &str| PLAIN.contains(&of);
-        self.globals.iter().filter(move |w| !is_verb(w) && w.receiver().is_none_or(plain))
+        self.globals.iter().filter(|w| !is_verb(w) && w.receiver().is_none_or(is_plain))
     }
 
     /// The members of a type.
@@ -46,14 +45,16 @@ impl Vocabulary {
     }
 }
 
-/// The types of values that are no handles.
-const PLAIN: [&str; 5] = ["String", "int", "float", "bool", "?"];
+/// Whether a type is one of Rhai's own, and no handle.
+pub(super) fn is_plain(of: &str) -> bool {
+    ["String", "int", "float", "bool", "Array", "Map", "?", "()"].contains(&of)
+}
 
 /// Whether a global word is a verb, and no member that has the name of one.
 fn is_verb(word: &Word) -> bool {
     word.used == Use::Call
         && VERBS.iter().any(|(verb, ..)| *verb == word.name)
-        && word.receiver().is_none_or(|of| PLAIN.contains(&of))
+        && word.receiver().is_none_or(is_plain)
 }
 
 fn words(space: &str, module: &Shared<Module>) -> Vec<Word> {
