@@ -8,6 +8,7 @@ mod body;
 mod cli;
 mod client;
 mod cors;
+mod definitions;
 mod drain;
 mod envelope;
 mod explain;
