@@ -1,5 +1,7 @@
 //! One bench per trade: its hot function. `cargo bench` runs them; CI only compiles them.
 
+mod rules;
+
 use std::hint::black_box;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -117,4 +119,5 @@ fn check_session(c: &mut Criterion) {
 }
 
 criterion_group!(trades, canonical_path, take_both, judge_body, check_session);
-criterion_main!(trades);
+criterion_group!(scripts, rules::floor, rules::plugins, rules::reload, rules::two_threads);
+criterion_main!(trades, scripts);

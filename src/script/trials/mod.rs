@@ -9,6 +9,7 @@ mod inline;
 mod remembering;
 mod running;
 mod sandbox;
+mod sandbox_rows;
 mod shipped;
 mod standing;
 mod words;

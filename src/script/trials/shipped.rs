@@ -22,6 +22,7 @@ fn every_shipped_plugin_loads_without_a_finding() {
         [
             "honeypot enforce [\"on_request\"]",
             "geo-block enforce [\"on_request\"]",
+            "client-score shadow [\"on_request\"]",
             "login-lockout shadow [\"on_body\", \"on_response\"]",
             "admin-hours shadow [\"on_auth\"]",
             "api-tiers shadow [\"on_auth\", \"on_upstream\", \"on_response\"]",
@@ -44,9 +45,16 @@ fn every_shipped_plugins_own_tests_pass() {
     assert!(problems.is_empty(), "{}", problems.render());
     let failed: Vec<_> = report.cases.iter().filter_map(|c| c.message.clone()).collect();
     assert!(failed.is_empty(), "{}", failed.join("\n"));
-    for plugin in
-        ["honeypot", "geo-block", "login-lockout", "admin-hours", "api-tiers", "json-guard", "response-scrub"]
-    {
+    for plugin in [
+        "honeypot",
+        "geo-block",
+        "client-score",
+        "login-lockout",
+        "admin-hours",
+        "api-tiers",
+        "json-guard",
+        "response-scrub",
+    ] {
         assert!(report.cases.iter().any(|c| &*c.plugin == plugin), "{plugin} has no tests");
     }
 }
