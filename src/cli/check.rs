@@ -42,7 +42,9 @@ fn folder_of(name: &str, plugins: &config::Plugins, inputs: &Inputs) -> Result<S
 fn below(folder: &str, problems: &Problems) -> Problems {
     let mut some = Problems::default();
     let place = |p: &Problem| p.place.as_ref().map(|at| at.file.to_string()).or_else(|| p.origin.clone());
-    let inside = |p: &&Problem| place(p).is_some_and(|file| file.starts_with(folder) || file == folder.trim_end_matches('/'));
+    let inside = |p: &&Problem| {
+        place(p).is_some_and(|file| file.starts_with(folder) || file == folder.trim_end_matches('/'))
+    };
     problems.iter().filter(inside).for_each(|p| some.push(p.clone()));
     some
 }

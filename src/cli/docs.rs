@@ -5,13 +5,13 @@ use serde_json::json;
 use super::exit::Exit;
 use super::options::Docs;
 use super::{Options, render};
-use crate::config;
+use crate::{config, script};
 
 pub(super) fn run(options: &Options, what: Docs) -> Exit {
-    let Docs::Config = what;
-    let page = config::reference();
-    render::result(options.format, &json!({ "page": "config", "markdown": page }), || {
-        page.trim_end().to_owned()
-    });
+    let (name, page) = match what {
+        Docs::Api => ("api", script::reference()),
+        Docs::Config => ("config", config::reference()),
+    };
+    render::result(options.format, &json!({ "page": name, "markdown": page }), || page.trim_end().to_owned());
     Exit::Fine
 }

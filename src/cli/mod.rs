@@ -11,6 +11,7 @@ mod check;
 mod client;
 mod config_show;
 mod coverage;
+mod definitions;
 mod docs;
 mod explain;
 mod failure;
@@ -84,6 +85,7 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
         Verb::Config { what } => config_show::run(options, &what),
         Verb::Healthcheck => Ok(healthcheck::run(options)),
         Verb::Docs { what } => Ok(docs::run(options, what)),
+        Verb::Definitions { folder } => definitions::run(options, &folder),
     }
 }
 

@@ -119,6 +119,12 @@ pub(super) enum Verb {
         #[command(subcommand)]
         what: Docs,
     },
+    /// Write what rules can say as `.d.rhai` files for editors
+    Definitions {
+        /// The folder; it is made where there is none
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
@@ -255,6 +261,8 @@ pub(super) enum Secret {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
 pub(super) enum Docs {
+    /// Every word of rules: hooks, verbs, values, services
+    Api,
     /// Every key of config.toml
     Config,
 }

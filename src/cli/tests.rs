@@ -125,6 +125,8 @@ fn each_ending_has_its_own_exit_code() {
         ("", "test nobody", Exit::Problems),
         ("", "secret generate", Exit::Fine),
         ("", "docs config", Exit::Fine),
+        ("", "docs api", Exit::Fine),
+        ("", "definitions /dev/null/x", Exit::CannotRun),
     ] {
         assert_eq!(in_folder(config, line), exit, "{line} on `{config}`");
     }
@@ -189,6 +191,7 @@ fn the_help_shows_every_verb() {
       config       Effective values, and where each comes from
       healthcheck  Ask the running gateway whether it is ready; ends 0 or 1
       docs         Reference pages, made from the code
+      definitions  Write what rules can say as `.d.rhai` files for editors
 
     Options:
       -c, --config <FILE>        The configuration [default: $PLUGINMIND_CONFIG, else ./config.toml, else the one in the binary]

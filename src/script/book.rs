@@ -175,12 +175,11 @@ impl RuleBook {
         }
         for rule in rules {
             let made = inline::plugin(rule, &library, &mut reader);
-            match made.as_ref().is_some_and(|made| names.contains(&made.name.to_string())) {
-                true => reader.problems.push(Problem::at(
-                    rule.place.clone(),
-                    format!("there is a plugin `{}` already", rule.plugin_name()),
-                )),
-                false => plugins.extend(made),
+            if made.as_ref().is_some_and(|made| names.contains(&made.name.to_string())) {
+                let message = format!("there is a plugin `{}` already", rule.plugin_name());
+                reader.problems.push(Problem::at(rule.place.clone(), message));
+            } else {
+                plugins.extend(made);
             }
         }
         let book = Self { hashes: reader.hashes, ..Self::new(plugins, reader.inputs) };

@@ -135,7 +135,7 @@ impl Call {
         // The source is not always known inside a helper; the plugin's main file is the honest default.
         let file = ctx.call_source().filter(|s| !s.is_empty()).unwrap_or("main.rhai");
         // A rule of one line stands in the configuration, and its plugin is no folder.
-        if file.ends_with(".toml") {
+        if std::path::Path::new(file).extension().is_some_and(|end| end == "toml") {
             format!("{file}:{line}")
         } else {
             format!("{}/{file}:{line}", self.plugin)

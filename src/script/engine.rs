@@ -38,7 +38,7 @@ def_package! {
     Standard(module) : CorePackage, BitFieldPackage, LogicPackage, BasicMathPackage, BasicArrayPackage, BasicMapPackage, MoreStringPackage {}
 }
 
-static STANDARD: LazyLock<Shared<Module>> = LazyLock::new(|| Standard::new().as_shared_module());
+pub(super) static STANDARD: LazyLock<Shared<Module>> = LazyLock::new(|| Standard::new().as_shared_module());
 
 /// Namespaces and constants that one plugin has beyond the services.
 #[derive(Clone, Default)]

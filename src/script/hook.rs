@@ -93,6 +93,11 @@ impl Hook {
         matches!(self, Self::Request | Self::Auth | Self::Body)
     }
 
+    /// Whether a verb may be said at this moment.
+    pub(super) fn allows(self, verb: &str) -> bool {
+        if verb == "score" { self.scores() } else { self.decides() }
+    }
+
     /// The hook of that function name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|h| h.name() == name)

@@ -15,7 +15,7 @@ use crate::config::{InlineRule, Mode, Then};
 
 /// Makes a plugin of a rule. `None` where something is wrong with it; problems say what, at its place in the file.
 pub(super) fn plugin(rule: &InlineRule, shared: &Library, reader: &mut Reader<'_>) -> Option<Plugin> {
-    let Some(hook) = Hook::named(&rule.hook) else { return None };
+    let hook = Hook::named(&rule.hook)?;
     if rule.when_at.0 <= rule.place.line {
         let problem = Problem::at(rule.place.clone(), "a rule begins with `[[rules]]` on a line of its own");
         reader.problems.push(problem);

@@ -121,6 +121,9 @@ impl Plugin {
         settings: BTreeMap<String, Dynamic>,
         lists: BTreeMap<String, List>,
     ) -> Self {
+        if source.text.contains("attack::") {
+            super::attack::warm();
+        }
         Self {
             name: name.into(),
             record: Arc::new(Record::new(&manifest.budget, &code.codes, &hash, 0)),

@@ -389,7 +389,7 @@ fn rh_13_a_fault_in_any_hook_before_the_answer_closes_or_opens_as_the_manifest_s
         ("on_deny(req, verdict)", ""),
     ];
     for (hook, more) in hooks {
-        for (broken, loops) in [("let x = 1; x.nothing_there;", false), ("loop {}", true)] {
+        for (broken, loops) in [("throw \"nothing_there\";", false), ("loop {}", true)] {
             let main = format!("fn {hook} {{ {broken} }}");
             let upstream = Upstream::hello();
             let path = if hook.starts_with("on_deny") { "/nowhere" } else { "/up/a" };

@@ -1,7 +1,6 @@
 //! The real binary on loopback, one file per stage.
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![expect(clippy::float_cmp, reason = "the numbers that are compared are counts")]
-#![expect(clippy::needless_raw_string_hashes, reason = "scripts and configurations are quoted alike")]
 
 mod admin;
 mod assertion;
@@ -9,6 +8,7 @@ mod body;
 mod cli;
 mod client;
 mod cors;
+mod definitions;
 mod drain;
 mod envelope;
 mod explain;

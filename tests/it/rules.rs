@@ -101,7 +101,7 @@ fn on_response_changes_headers_and_may_refuse() {
 
 #[test]
 fn a_fault_closes_or_opens_as_the_manifest_says_and_tells_the_client_nothing() {
-    let broken = r#"fn on_request(req) { let x = 1; x.nothing_there; }"#;
+    let broken = r#"fn on_request(req) { throw "nothing_there"; }"#;
     let closed = setup(broken).start();
     let refused = closed.get("/open");
     assert_eq!((refused.status, refused.code().as_str()), (503, "PLUGIN_FAULT"));

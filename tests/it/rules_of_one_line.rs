@@ -5,7 +5,7 @@ use crate::harness::{Setup, gateway::verb};
 const CONFIG: &str = r#"
 [[routes]]
 name = "open"
-path = "/open/**"
+path = "/open/*"
 auth = "none"
 respond = { status = 200, text = "ok" }
 
@@ -31,7 +31,7 @@ fn a_rule_of_one_line_refuses_and_changes_while_the_gateway_runs() {
     assert_eq!(gateway.get("/open/cart").status, 451);
 
     // What cannot mean anything never goes live.
-    let failed = "pluginmind_config_reloads_total{outcome=\"failed\"}";
+    let failed = "pluginmind_config_reloads_total{outcome=\"rejected\"}";
     gateway.save("config.toml", &gateway.config().replace("req.path", "req.pth"));
     gateway.until("the typo is told", |gateway| gateway.metric(failed) > 0.0);
     assert_eq!(gateway.get("/open/cart").status, 451);
@@ -46,7 +46,7 @@ fn check_shows_a_typo_in_a_rule_under_a_caret_in_the_configuration() {
     assert_eq!(out.status.code(), Some(1), "{text}");
     assert!(text.contains("error[PM022]: unknown property `pth`"), "{text}");
     assert!(text.contains("when = 'req.pth.starts_with(\"/open/checkout\")'\n"), "{text}");
-    let caret = text.lines().find(|line| line.trim_start().starts_with("| ")  && line.contains('^')).unwrap();
+    let caret = text.lines().find(|line| line.trim_start().starts_with("| ") && line.contains('^')).unwrap();
     let line = text.lines().find(|line| line.contains("when = 'req.pth")).unwrap();
     assert_eq!(caret.find('^'), line.find("pth"), "{text}");
     assert!(text.contains("did you mean `path`?"), "{text}");
@@ -55,7 +55,8 @@ fn check_shows_a_typo_in_a_rule_under_a_caret_in_the_configuration() {
 #[test]
 fn check_has_a_form_for_one_plugin_one_for_machines_and_one_for_github() {
     let bad = "fn on_request(req) { if req.pth == \"/\" { deny(403, \"mine.no\", \"\"); } }\n";
-    let folder = Setup::new("").plugin("mine", bad).plugin("other", &bad.replace("mine.no", "other.no")).folder();
+    let folder =
+        Setup::new("").plugin("mine", bad).plugin("other", &bad.replace("mine.no", "other.no")).folder();
     let run = |arguments: &[&str]| {
         let out = verb(folder.path(), arguments, &[], None);
         (out.status.code(), String::from_utf8_lossy(&out.stdout).into_owned())
@@ -69,8 +70,14 @@ fn check_has_a_form_for_one_plugin_one_for_machines_and_one_for_github() {
     let (code, text) = run(&["check", "--format", "json"]);
     let found: serde_json::Value = serde_json::from_str(&text).unwrap();
     let first = &found[0];
-    assert_eq!((code, &first["file"], &first["line"]), (Some(1), &"plugins/mine/main.rhai".into(), &1.into()));
-    assert_eq!((&first["column"], &first["code"], &first["severity"]), (&29.into(), &"PM022".into(), &"error".into()));
+    assert_eq!(
+        (code, &first["file"], &first["line"]),
+        (Some(1), &"plugins/mine/main.rhai".into(), &1.into())
+    );
+    assert_eq!(
+        (&first["column"], &first["code"], &first["severity"]),
+        (&29.into(), &"PM022".into(), &"error".into())
+    );
     assert_eq!(first["hint"], "did you mean `path`?");
     assert_eq!(found.as_array().unwrap().iter().filter(|f| f["code"] == "PM022").count(), 2);
     assert_eq!(run(&["check", "nobody"]).0, Some(2));

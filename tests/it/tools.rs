@@ -303,7 +303,7 @@ impl Watching {
         while !seen.last().is_some_and(|line: &String| line.contains(wanted)) {
             match self.1.recv_timeout(PATIENCE) {
                 Ok(line) => seen.push(line),
-                Err(_) => panic!("`{wanted}` did not come after\n{}", seen.join("\n")),
+                Err(why) => panic!("`{wanted}` did not come ({why}) after\n{}", seen.join("\n")),
             }
         }
     }

@@ -243,6 +243,7 @@ mod attack {
         if let Some(json) = body.json() {
             judge.json(json)?;
         } else if body.is_form() {
+            judge.place = Place::Form;
             judge.pairs(body.text())?;
         } else if let Some(boundary) = boundary.filter(|_| kind.starts_with("multipart/")) {
             judge.multipart(body.text(), &boundary)?;

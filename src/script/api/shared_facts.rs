@@ -60,7 +60,7 @@ mod facts {
             return Err(error("a key of `req.facts` is `plugin.key`, at most 64 characters"));
         }
         let value = value.flatten();
-        if !weight(&value, 0).is_some_and(|w| w <= WEIGHT_MAX) {
+        if weight(&value, 0).is_none_or(|w| w > WEIGHT_MAX) {
             return Err(error("`req.facts` keeps numbers, texts, and small lists and maps of them"));
         }
         if find(facts, &key).is_some() {

@@ -19,15 +19,16 @@ static CODE: LazyLock<Table> = LazyLock::new(|| {
             5,
             r#"\{\{\s*(?:config\b|self\b|request\b|''|""|\[\]|\(\)|_self|cycler|joiner|lipsum|namespace|get_flashed|url_for|\w+\.__|\[)"#,
         ),
-        (5, r"__(?:class|mro|subclasses|globals|builtins|import|init|bases|reduce)__"),
+        (5, r"__(?:mro|subclasses|globals|builtins|bases)__|\{\{[^}]*__\w+__"),
+        (3, r"__(?:class|import|reduce)__\s*[(.\[]"),
         (
             5,
-            r"\$\{\s*(?:t\s*\(|new\s+\w|@|#|\w+\.getclass|pagecontext|applicationscope|\w+\.(?:exec|class)\b)|\$\{\{|<#assign|freemarker\.template|\bvelocitycount\b|#set\s*\(\s*\$|\{php\}|\{\{php|<\?php|<\?=|\{%\s*(?:for|if|import|include|set|debug)\b",
+            r"\$\{\s*(?:t\s*\(|new\s+\w|@|#|\w+\.getclass|pagecontext|applicationscope|\w+\.(?:exec|class)\b)|\$\{\{|<#assign|freemarker\.template|\bvelocitycount\b|#set\s*\(\s*\$|\{php\}|\{\{php|\{%\s*(?:import|debug)\b",
         ),
         // expression languages of Java
         (
             5,
-            r"%\{\s*\(?\s*[#@\d]|#_memberaccess|#context\b|@java\.|\bjava\.lang\.|runtime\s*\.\s*getruntime|\bprocessbuilder\b|\bgetclass\s*\(\)|\bclass\.module\.classloader",
+            r"%\{\s*\(?\s*[#@\d]|#_memberaccess|#context\b|@java\.|\bjava\.lang\.(?:runtime|processbuilder|system|class)\b|runtime\s*\.\s*getruntime|\bnew\s+java\.|\bclass\.module\.classloader",
         ),
         // shellshock
         (5, r"\(\s*\)\s*\{\s*[^}]{0,20};\s*\}\s*;"),
@@ -47,13 +48,21 @@ static CODE: LazyLock<Table> = LazyLock::new(|| {
         ),
         (
             4,
-            r#"\bprocess\s*\.\s*(?:binding|mainmodule|env)\b|\bchild_process\b|\brequire\s*\(\s*['"](?:child_process|fs|os|net)['"]|\b__import__\s*\(|\bos\s*\.\s*(?:system|popen)\s*\(|\bsubprocess\s*\.|\bglobal\s*\.\s*process\b"#,
+            r#"\bprocess\s*\.\s*(?:binding|mainmodule|env)\b|\brequire\s*\(\s*['"](?:child_process|fs|os|net)['"]|\b__import__\s*\(|\bos\s*\.\s*(?:system|popen)\s*\(|\bsubprocess\s*\.|\bglobal\s*\.\s*process\b"#,
         ),
+        (3, r"\bchild_process\b|\bmainmodule\b"),
+        (5, r"(?:^|;)\s*phpinfo\s*\(\s*\)\s*;?\s*$"),
+        (
+            5,
+            r#"^\W*(?:eval|exec|system|passthru|shell_exec|popen)\s*\(\s*['"`$]|^\W*\$_(?:get|post|request|server|cookie)\s*\[|\{\$\{\w+\(|\$\{@\w+\("#,
+        ),
+        (3, r"<\?php|<\?=|\bgetclass\s*\(\)|\bprocessbuilder\b|<!\[cdata\[.{0,20}<"),
+        (5, r"^\W*['\x22]\s*;\s*return\b"),
         (1, r"^\W*(?:system|exec|eval|print|phpinfo|require|import|echo)\s*\("),
         // documents
         (
             5,
-            r#"<!entity\b|<!doctype[^>]{0,80}(?:system|public|\[)\s*['"\[]?|<\?xml-stylesheet|<xi:include|<soap.{0,60}<!|xmlns:\w+="http://(?:www\.w3\.org/2001/xinclude|xml\.apache\.org/xslt)|<!\[cdata\[.{0,20}<"#,
+            r#"<!entity\b|<!doctype[^>]{0,80}(?:\bsystem\s|\[)|<\?xml-stylesheet|<xi:include|<soap.{0,60}<!|xmlns:\w+="http://(?:www\.w3\.org/2001/xinclude|xml\.apache\.org/xslt)"#,
         ),
         // NoSQL
         (
@@ -63,12 +72,12 @@ static CODE: LazyLock<Table> = LazyLock::new(|| {
         (5, r#"['"{,]\s*['"]?\$(?:or|and|nor|in|not)['"]?\s*:\s*[\[{]"#),
         (
             5,
-            r"\bdb\s*\.\s*\w+\s*\.\s*(?:insert|find|drop|update|remove|aggregate)\w*\s*\(|\bthis\s*\.\s*(?:password|username|credits)\b|['\x22]\s*;\s*return\b|;\s*sleep\s*\(\s*\d+\s*\)\s*;|\|\|\s*['\x22]?1['\x22]?\s*={2,3}\s*['\x22]?1",
+            r"\bdb\s*\.\s*\w+\s*\.\s*(?:insert|find|drop|update|remove|aggregate)\w*\s*\(|;\s*sleep\s*\(\s*\d+\s*\)\s*;|\|\|\s*['\x22]?1['\x22]?\s*={2,3}\s*['\x22]?1",
         ),
         // LDAP, XPath
         (
             5,
-            r"\*\s*\)\s*\(\s*[|&!\w]|\)\s*\(\s*[|&!]\s*\(|^\W*\(\s*[|&]\s*\(|\)\s*\(\s*\w+\s*=\s*\*|\bobjectclass\s*=\s*\*",
+            r"\*\s*\)\s*\(\s*[|&!\w]|\)\s*\(\s*[|&!]\s*[()]|^\W*\(\s*[|&]\s*\(|\)\s*\(\s*\w+\s*=\s*\*|\bobjectclass\s*=\s*\*",
         ),
         (5, r"['\x22]\s*\]\s*\|\s*//|\bcount\s*\(\s*/|/\*\s*\[\s*\d|\bstring-length\s*\(\s*name"),
         // prototype pollution
@@ -90,12 +99,11 @@ static HEAD: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         (
             5,
-            r"[\r\n]\s*(?:set-cookie|content-(?:type|length|security-policy)|transfer-encoding|x-[\w-]+|location|host|http/1\.[01]|refresh|link)\s*[: ]",
+            r"[\r\n]\s*(?:set-cookie|content-(?:type|length|security-policy)|transfer-encoding|x-[\w-]+-[\w-]+|http/1\.[01]|location:\s*(?:https?:)?//|host:\s*[\w.-]+\.\w+)\s*[: ]?",
         ),
         (5, r"[\r\n]\s*(?:get|post|put|delete|head)\s+/\S*\s+http/"),
         (4, r"[\r\n]\s*(?:bcc|cc|to|from|subject|reply-to|mime-version|rcpt to|mail from|data)\s*:"),
         (5, r"[\r\n]\s*(?:config|flushall|slaveof|set|save|quit|eval)\s[\s\S]*[\r\n]"),
-        (5, r"[\r\n]\s*[\r\n]\s*<"),
     ])
 });
 

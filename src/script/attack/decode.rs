@@ -24,10 +24,12 @@ pub(super) struct Decoded {
 }
 
 impl Decoded {
-    pub fn new(raw: &str) -> Self {
-        let percent = percent_decoded(raw);
+    /// `form` says whether a `+` is a blank.
+    pub fn new(raw: &str, form: bool) -> Self {
+        let percent = percent_decoded(raw, form);
         let text = unescaped(&entities_decoded(&percent)).to_ascii_lowercase();
-        let text = without_fences(&text);
+        let text = text.replace("\\0", "");
+        let text = without_inline_code(&without_fences(&text));
         let lines: String = text.chars().filter(|c| *c != '\0').collect();
         let plain = one_blank(&lines);
         let squeezed = plain.chars().filter(|c| !c.is_whitespace()).collect();
@@ -47,13 +49,13 @@ fn hex(b: u8) -> Option<u8> {
 }
 
 /// Takes off layers of percent-encoding, `+` for a blank, `%uXXXX` and overlong dots and slashes.
-fn percent_decoded(raw: &str) -> String {
+fn percent_decoded(raw: &str, form: bool) -> String {
     let mut text = raw.to_owned();
     for layer in 0..LAYERS_MAX {
-        if !text.contains('%') && (layer > 0 || !text.contains('+')) {
+        if !text.contains('%') && (layer > 0 || !form || !text.contains('+')) {
             return text;
         }
-        let next = percent_once(text.as_bytes(), layer == 0);
+        let next = percent_once(text.as_bytes(), form && layer == 0);
         if next == text {
             return text;
         }
@@ -72,7 +74,11 @@ fn percent_once(bytes: &[u8], form: bool) -> String {
                 Some((high, low)) => {
                     let code = u32::from(high) << 8 | u32::from(low);
                     let folded = if (0xff01..=0xff5e).contains(&code) { code - 0xfee0 } else { code };
-                    let c = char::from_u32(folded).unwrap_or(' ');
+                    let c = match folded {
+                        0x2215 => '/',
+                        0x2216 => '\\',
+                        other => char::from_u32(other).unwrap_or(' '),
+                    };
                     out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                     at += 6;
                 }
@@ -240,7 +246,49 @@ fn without_fences(text: &str) -> String {
     if fenced { text.to_owned() } else { out }
 }
 
-fn one_blank(text: &str) -> String {
+/// Words beside a piece of code that make it a quotation.
+const WORDS_MIN: usize = 3;
+
+/// Takes out what Markdown shows as code within a line of prose: between single backticks that stand apart from words.
+fn without_inline_code(text: &str) -> String {
+    let words = || {
+        text.split_whitespace()
+            .filter(|w| w.chars().all(|c| c.is_alphabetic() || ".,;:!?'".contains(c)))
+            .count()
+    };
+    if !text.contains('`') || words() < WORDS_MIN {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('`') {
+        let apart = rest[..at]
+            .chars()
+            .next_back()
+            .or(out.chars().next_back())
+            .is_none_or(|c| c.is_whitespace() || c == '(');
+        let after = &rest[at + 1..];
+        let end = after.find('`').filter(|end| {
+            let next = after[end + 1..].chars().next();
+            apart && *end > 0 && next.is_none_or(|c| c.is_whitespace() || ".,;:!?)".contains(c))
+        });
+        out.push_str(&rest[..at]);
+        match end {
+            Some(end) => {
+                out.push(' ');
+                rest = &after[end + 1..];
+            }
+            None => {
+                out.push('`');
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    out
+}
+
+pub(super) fn one_blank(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_whitespace() || c.is_control() || c == '\u{a0}' {
@@ -297,7 +345,17 @@ fn as_shell_reads(text: &str) -> String {
     }
     let mut plain = String::with_capacity(out.len());
     let bytes = out.as_bytes();
+    let mut variable = false;
     for (at, c) in out.char_indices() {
+        // A variable of one letter is empty: `/etc$u/passwd`.
+        if std::mem::take(&mut variable) {
+            continue;
+        }
+        let letter = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_alphabetic);
+        if c == '$' && letter(at + 1) && !letter(at + 2) {
+            variable = true;
+            continue;
+        }
         // A quote within a word vanishes: `c'a't`.
         let inside = |i: usize| bytes.get(i).is_some_and(|b| b.is_ascii_alphanumeric() || *b == b'/');
         let within = matches!(c, '\'' | '"') && at > 0 && inside(at - 1) && inside(at + 1);

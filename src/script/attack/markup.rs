@@ -16,12 +16,23 @@ static MARKUP: LazyLock<Table> = LazyLock::new(|| {
     let tag_event = format!(r#"<[a-z!/][^<>]{{0,400}}?[\s/"'`+]{EVENTS}\s*="#);
     let tag_event_deed = format!(r#"<[a-z!/][^<>]{{0,400}}?[\s/"'`+]{EVENTS}\s*=\W{{0,8}}{DEED}\b"#);
     let attribute_event = format!(r#"(?:^|["'`])[\s/>]*(?:[\w-]+\s*=\s*["'()\s]*)*{EVENTS}\s*=\W*\w"#);
+    let later_event = format!(
+        r#"["'`][\s/>]*(?:[\w-]+(?:\s*=\s*[^\s<>]{{0,40}})?[\s"'/]+){{1,3}}{EVENTS}\s*=\W{{0,4}}{DEED}"#
+    );
+    let bare_event = format!(r"\b{EVENTS}\s*=\W{{0,3}}(?:alert|confirm|prompt)\b");
     let script_deed = format!(r"<\s*/?\s*script\b[^>]{{0,200}}>?[^<]{{0,200}}{DEED}\b\W");
     let js_break = format!(r#"\\?['"`]\s*[;)}}\]+,*/|&-]+\s*(?:if\s*\(|{DEED})\b\s*[(.\[`=]"#);
     Table::new(&[
         (5, &tag_event_deed),
         (4, &tag_event),
         (5, &attribute_event),
+        (5, &later_event),
+        (5, &bare_event),
+        (
+            5,
+            r#"^\W*eval\s*\(\s*(?:atob|unescape|string)|\bdocument\s*\[\s*['"]cookie|data:text/html[^,]{0,40},\s*<"#,
+        ),
+        (5, r"^\W*(?:self|window|top|this|parent|frames|globalthis)\s*\[[^\]]{1,60}\]\s*[(`]"),
         (5, &script_deed),
         (5, &js_break),
         (3, r"<\s*script\b"),
@@ -32,20 +43,20 @@ static MARKUP: LazyLock<Table> = LazyLock::new(|| {
         ),
         (2, r#"["'`]\s*/?>\s*<"#),
         (3, r"</\s*script\b[^>]*>"),
-        (5, r#"<\s*iframe\b[^>]{0,200}(?:srcdoc\s*=|src\s*=\W{0,3}(?:javascript|data|vbscript))"#),
+        (5, r"<\s*iframe\b[^>]{0,200}(?:srcdoc\s*=|src\s*=\W{0,3}(?:javascript|data|vbscript))"),
         (2, r"<\s*(?:iframe|object|embed|applet|base|frameset|frame|bgsound|isindex|xml|layer)\b[\s/]"),
-        (5, r"<\s*meta\b[^>]{0,200}http-equiv\s*=\W?(?:refresh|set-cookie|content-security)"),
+        (2, r"<\s*meta\b[^>]{0,200}http-equiv\s*=\W?(?:refresh|set-cookie|content-security)"),
         (3, r"<\s*(?:link|base)\b[^>]{0,200}href\s*="),
         (3, r"<\s*(?:object|embed)\b[^>]{0,200}(?:data|src|code)\s*="),
         (
             4,
             r"<\s*style\b[^>]*>[^<]{0,200}(?:@import|expression\s*\(|behaviou?r\s*:|-moz-binding|javascript|url\s*\()",
         ),
-        (4, r#"style\s*=\W?[^>]{0,200}(?:expression\s*\(|behaviou?r\s*:|-moz-binding|javascript\s*:)"#),
+        (4, r"style\s*=\W?[^>]{0,200}(?:expression\s*\(|behaviou?r\s*:|-moz-binding|javascript\s*:)"),
         (4, r"data\s*:\s*(?:text/html|application/(?:x-)?javascript|image/svg\+xml|text/javascript)\s*[;,]"),
         (
             5,
-            r"^\W*(?:window\s*[.\[]\s*['\x22]?|self\.|top\.|this\.)?(?:alert|confirm|prompt)['\x22\])]*\s*(?:\(|`|\.\s*(?:call|apply|bind)|\?\.)",
+            r"^\W*(?:window\s*[.\[]\s*['\x22]?|self\.|top\.|this\.)?(?:alert|confirm|prompt)['\x22\])]*(?:\(|`|\.\s*(?:call|apply|bind)|\?\.)",
         ),
         (
             3,
@@ -61,7 +72,7 @@ static MARKUP: LazyLock<Table> = LazyLock::new(|| {
         ),
         (
             5,
-            r#"\bconstructor\s*\.?\s*constructor\b|\.\s*constructor\s*\(\s*['"`](?:alert|return|prompt|confirm)|\[\s*['"`](?:constructor|eval|alert|prompt)['"`]\s*\]\s*[\[(]|\bv-(?:if|on|html|bind)\W"#,
+            r#"\bconstructor\s*\.?\s*constructor\b|\.\s*constructor\s*\(\s*['"`](?:alert|return|prompt|confirm)|\[\s*['"`](?:constructor|eval|alert|prompt)['"`]\s*\]\s*[\[(]"#,
         ),
         (5, r"\{\{.{0,80}(?:constructor|\$on\b|\$eval|alert\s*\(|tostring\s*\(\s*\))"),
         (2, r"\[(?:window|self|top|document)\b|\bself\s*\[|\btop\s*\[|\bglobalthis\b"),
@@ -80,9 +91,9 @@ static MARKUP: LazyLock<Table> = LazyLock::new(|| {
 static SQUEEZED: LazyLock<Table> = LazyLock::new(|| {
     let at_start = format!(r"^\W*(?:java|vb|live|j)script:\W*(?:{DEED}|\w+\(|%|/)");
     let in_attribute = format!(
-        r#"(?:href|src|action|data|background|poster|lowsrc|dynsrc|xlink:href|content|url|values|to|from|srcdoc)[=(;]\W{{0,6}}(?:url=)?\W?(?:(?:java|vb|live)script:\W*(?:{DEED}|\w+\()|(?:vb)script:)"#
+        r"(?:href|src|action|data|background|poster|lowsrc|dynsrc|xlink:href|content|url|values|to|from|srcdoc)[=(;]\W{{0,6}}(?:url=)?\W?(?:(?:java|vb|live)script:\W*(?:{DEED}|\w+\()|(?:vb)script:)"
     );
-    let anywhere = format!(r#"(?:java|vb)script:\W{{0,10}}{DEED}[(.\[`=+]"#);
+    let anywhere = format!(r"(?:java|vb)script:\W{{0,10}}{DEED}[(.\[`=+]");
     Table::new(&[
         (5, &at_start),
         (5, &in_attribute),

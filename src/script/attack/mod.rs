@@ -30,7 +30,9 @@ const TOKEN_BYTES_MAX: usize = 4 << 10;
 pub(super) enum Place {
     /// Path, query, header or cookie.
     Head,
-    /// A field of the body.
+    /// A field of a form.
+    Form,
+    /// A text of any other body.
     Body,
 }
 
@@ -61,19 +63,26 @@ pub(super) fn judge(raw: &str, place: Place) -> Weights {
         return Weights::default();
     }
     let raw = &raw[..floor_char_boundary(raw, TEXT_BYTES_MAX)];
-    let decoded = Decoded::new(raw);
+    let decoded = Decoded::new(raw, place != Place::Body);
     let mut weights = weigh(&decoded, place);
     if let Some(inner) = decode::base64_text(raw) {
-        weights.raise(weigh(&Decoded::new(&inner), place));
+        weights.raise(weigh(&Decoded::new(&inner, false), place));
     }
     weights
+}
+
+/// Compiles every table, so that no request pays for it.
+pub(super) fn warm() {
+    for text in ["' or 1=1 -- <a href=x>;../../x`$(y)", "x/**/=(1)"] {
+        judge(text, Place::Head);
+    }
 }
 
 fn weigh(text: &Decoded, place: Place) -> Weights {
     Weights {
         sqli: sql::weigh(text),
         xss: markup::weigh(text),
-        traversal: traversal::weigh(text),
+        traversal: traversal::weigh(text, place),
         command: command::weigh(text),
         code: code::weigh(text, place),
     }

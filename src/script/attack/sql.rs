@@ -15,13 +15,14 @@ static AFTER_QUOTE: LazyLock<Table> = LazyLock::new(|| {
         // ' or 'a'='a, ') and 1=1, ' or name like '%
         (
             5,
-            r#"^[\s)]*(?:or|and|xor|\|\||&&|having|where|not)\b?[\s(!~+-]*(?:not\s+)?['"`]?[\w@.%]*['"`]?[\s)]*(?:=|<=>|<>|!=|<|>|like\b|rlike\b|regexp\b|between\b|in\s*\(|is\s+(?:not\s+)?null|div\b|\*|\|\|)"#,
+            r#"^[\s)]*(?:(?:or|and|xor|having|where|not)\b|\|\||&&)[\s(!~+-]*(?:not\s+)?['"`]?[\w@.%]*['"`]?[\s)]*(?:=|<=>|<>|!=|<|>|like\b|rlike\b|regexp\b|between\b|in\s*\(|is\s+(?:not\s+)?null|div\b|\*|\|\|)"#,
         ),
         // ' or true--, ' or 1#, ' or ''
         (
             5,
-            r#"^[\s)]*(?:or|and|xor|\|\||&&)\b?[\s(!~+-]*(?:true|false|null|not\s+\w+|\d+|['"]\w*['"]?|\w+\s*\(.*\))[\s)]*(?:--|#|;|/\*|$)"#,
+            r#"^[\s)]*(?:(?:or|and|xor)\b|\|\||&&)[\s(!~+-]*(?:true|false|null|not\s+\w+|\d+|['"]\w*['"]?|\w+\s*\(.*\))[\s)]*(?:--|#|;|/\*|$)"#,
         ),
+        (5, r#"^[\s)]*(?:(?:or|and|xor)\b|\|\||&&)[\s(]*(?:''|"")"#),
         // ' union select
         (5, r"^[\s)]*union\b[\s(]*(?:all\b|distinct\b)?[\s(]*select\b"),
         // '; drop table
@@ -43,7 +44,7 @@ static AFTER_QUOTE: LazyLock<Table> = LazyLock::new(|| {
             r"^[\s)]*(?:waitfor\s+delay|into\s+(?:out|dump)file|procedure\s+analyse|limit\s+\d+\s*(?:,|offset|--|#|$)|having\s+\d|rlike\s*\(|is\s+(?:not\s+)?null\b|between\s+\d+\s+and|in\s*\(\s*(?:select|\d)|case\s+when|collate\s+\w+)",
         ),
         // ' '=' and '-'
-        (3, r#"^[\s)]*(?:=|-|\^|\*|&|\||\|\||\+|<|>|<>|!=|%|like)\s*['"0]"#),
+        (2, r#"^[\s)]*(?:=|-|\^|\*|&|\||\|\||\+|<|>|<>|!=|%|like)\s*['"0]"#),
         (2, r"^[\s)]*;"),
         (2, r#"^[\s)]*(?:\|\||\+)\s*['"(\w]"#),
     ])
@@ -120,6 +121,12 @@ static ANYWHERE: LazyLock<Table> = LazyLock::new(|| {
         (3, r"\b(?:or|and)\b\s*\(*\s*\d+\s*=\s*\d+"),
         (3, r#"\b(?:or|and)\b\s*\(*\s*(?:'[^']{0,24}'\s*(?:=|like)\s*'|"[^"]{0,24}"\s*(?:=|like)\s*")"#),
         (3, r"\bconvert\s*\(\s*int\s*,|\bcast\s*\(.{1,60}\bas\s+(?:char|int|nvarchar|varchar|numeric)\b"),
+        (5, r"^\s*(?:or|and)\s+\w+\s*=\s*\w+\s*(?:--\s*|#|;)?$"),
+        (5, r"^\s*if\s*\(.{1,40}=.{1,40}\)\s*select\b"),
+        (2, r"\bwhere\s+\d+\s*=\s*\d+"),
+        (2, r"\bunion\s+(?:all\s+|distinct\s+)?select\b"),
+        (3, r"(?:union|select|from|where|and|or|sleep)/\*|\*/(?:union|select|from|where|and|or|sleep)\b"),
+        (5, r"^\s*select\s*[-~@\\][\w.^-]*\s*from\s*`"),
         (2, r"(?:--\s*-?\s*$|#\s*$|;\s*--|--\s*\+|;%00)"),
         (2, r"\b(?:db_name|user_name|current_user|system_user|database|version)\s*\(\s*\)"),
         (1, r"\b0x[0-9a-f]{8,}"),
@@ -135,12 +142,19 @@ pub(super) fn weigh(text: &Decoded) -> u8 {
         weight += 3;
     }
     // `un/**/ion` falls apart into words; without its comments it is whole.
-    let joined = text.plain.contains("/**/").then(|| text.plain.replace("/**/", ""));
-    if let Some(joined) = &joined {
-        weight = weight.max(ANYWHERE.weigh(joined.as_bytes()).saturating_add(2));
+    if text.plain.contains("/*") {
+        weight = weight.max(ANYWHERE.weigh(text.plain.as_bytes()));
+        let joined = text.plain.replace("/**/", "");
+        let opened = text.plain.replace("/**/", " ").replace("/*!", " ").replace("*/", " ");
+        for variant in [joined, super::decode::one_blank(&opened)] {
+            weight = weight.max(ANYWHERE.weigh(variant.as_bytes()).saturating_add(2));
+            if variant.contains("unionselect") || variant.contains("unionallselect") {
+                weight = super::ENOUGH;
+            }
+        }
     }
     let broken = breaks(bytes).into_iter().map(|at| AFTER_QUOTE.weigh(&bytes[at..])).max();
-    let after = word_end(bytes).map(|at| AFTER_WORD.weigh(&bytes[at..]));
+    let after = word_end(bytes).into_iter().chain([0]).map(|at| AFTER_WORD.weigh(&bytes[at..])).max();
     weight = weight.saturating_add(broken.unwrap_or_default().max(after.unwrap_or_default()));
     // The tokenizer alone is wrong too often; with another hint it settles the matter.
     if weight > 0 && weight < super::ENOUGH {

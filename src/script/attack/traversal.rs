@@ -2,15 +2,16 @@
 
 use std::sync::LazyLock;
 
+use super::Place;
 use super::decode::Decoded;
 use super::patterns::Table;
 
 /// Files that are worth a look to attackers only.
-const TARGETS: &str = r"(?:etc/(?:passwd|shadow|group|hosts|issue|crontab|ssh/|apache2?/|nginx/|httpd/|mysql/|my\.cnf|fstab|sudoers|motd|resolv\.conf|os-release|profile|redis|vsftpd)|proc/(?:self|version|cpuinfo|\d+)\b|win(?:dows|nt)?/(?:win\.ini|system32|system\.ini|repair|panther|php\.ini)|boot\.ini|windows/system|wp-config|web\.config|web-inf|meta-inf|id_[rd]sa\b|\.(?:env|git/\w|svn/\w|htaccess|htpasswd|aws/\w|ssh/\w|bash_history|bashrc|npmrc|docker/)|ntuser\.dat|var/log/\w|var/www/|usr/local/\w|opt/\w+/|autoexec\.bat|inetpub|config\.(?:php|inc|ya?ml|json)|database\.yml|settings\.py|application\.(?:properties|yml)|passwd\b|shadow\b|/dev/(?:random|zero|urandom))";
+const TARGETS: &str = r"(?:etc/(?:passwd|shadow|group|hosts|issue|crontab|ssh/|apache2?/|nginx/|httpd/|mysql/|my\.cnf|fstab|sudoers|motd|resolv\.conf|os-release|profile|redis|vsftpd)|proc/(?:self|version|cpuinfo|\d+)\b|win(?:dows|nt)?/(?:win\.ini|system32|system\.ini|repair|panther|php\.ini)|boot\.ini|windows/system|wp-config|web\.config|web-inf|meta-inf|id_[rd]sa\b|\.(?:env|git/\w|svn/\w|htaccess|htpasswd|aws/\w|ssh/\w|bash_history|bashrc|npmrc|docker/)|ntuser\.dat|var/log/\w|var/www/|usr/local/\w|opt/\w+/|autoexec\.bat|inetpub|config\.(?:php|inc)|database\.yml|settings\.py|application\.(?:properties|yml)|passwd\b|shadow\b|/dev/(?:random|zero|urandom))";
 
 static PATHS: LazyLock<Table> = LazyLock::new(|| {
     let up_to_target = format!(r"\.\./.*{TARGETS}");
-    let whole_target = format!(r"^\W*(?:file:/*)?(?:[\w.~-]*/)*{TARGETS}[\w./-]*\W*$");
+    let whole_target = format!(r"^[\s'\x22(]*(?:file:/*|[a-z]:)?/+(?:[\w.~-]*/)*{TARGETS}[\w./-]*\W*$");
     let target = format!(r"(?:^|[\s/=:]){TARGETS}");
     Table::new(&[
         (5, &up_to_target),
@@ -39,6 +40,10 @@ static PATHS: LazyLock<Table> = LazyLock::new(|| {
     ])
 });
 
+/// What is a name of a file in a body, and somebody's interest in it in a head.
+static NAMES: LazyLock<Table> =
+    LazyLock::new(|| Table::new(&[(5, &format!(r"^\W*(?:[\w.~-]*/)*{TARGETS}[\w./-]*\W*$"))]));
+
 static RAW: LazyLock<Table> = LazyLock::new(|| {
     Table::new(&[
         (5, r"(?:%25(?:25)*2e){2}|\.%25(?:25)*2e|%25(?:25)*2e\."),
@@ -48,10 +53,13 @@ static RAW: LazyLock<Table> = LazyLock::new(|| {
 });
 
 /// The weight of a text as path traversal.
-pub(super) fn weigh(text: &Decoded) -> u8 {
+pub(super) fn weigh(text: &Decoded, place: Place) -> u8 {
     let mut weight = if text.raw.contains('%') { RAW.weigh(text.raw.as_bytes()) } else { 0 };
     let path = text.lines.replace('\\', "/");
     if path.contains(['/', '.', '\0']) {
+        if place == Place::Head {
+            weight = weight.saturating_add(NAMES.weigh(path.trim().as_bytes()));
+        }
         // A NUL ends the path for what reads it.
         weight = weight.saturating_add(PATHS.weigh(path.trim().as_bytes()));
         if text.raw.contains("%00") && weight > 0 {

@@ -190,8 +190,7 @@ fn check_verb(
         return;
     }
     for hook in hooks.into_iter().flatten() {
-        let allowed = if verb == "score" { hook.scores() } else { hook.decides() };
-        if !allowed {
+        if !hook.allows(verb) {
             let why = if verb == "score" {
                 "the thresholds have been applied by then"
             } else {

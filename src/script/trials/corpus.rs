@@ -86,7 +86,9 @@ fn attack_guard_refuses_the_attacks_of_its_corpus_and_lets_everyday_texts_pass()
             let mut refused = 0;
             for case in &cases {
                 let places = match class.as_str() {
-                    "webhook" => [is_refused(&book, "/hook", Some(("application/json", case.replace('\n', "\\n")))); 3],
+                    "webhook" => {
+                        [is_refused(&book, "/hook", Some(("application/json", case.replace('\n', "\\n")))); 3]
+                    }
                     _ => places(&book, case),
                 };
                 // An everyday text must pass everywhere; an attack must be refused everywhere.
@@ -96,13 +98,16 @@ fn attack_guard_refuses_the_attacks_of_its_corpus_and_lets_everyday_texts_pass()
                     let _ = writeln!(wrong, "{class:<18} {places:?} {case}");
                 }
             }
-            println!("{class:<18} {:>6} {:>8.1}%", cases.len(), 100.0 * refused as f64 / cases.len() as f64);
+            println!("{class:<18} {:>6} {:>7} %", cases.len(), 100 * refused / cases.len());
             let sum = if benign { &mut everyday } else { &mut attacks };
             *sum = [sum[0] + cases.len(), sum[1] + refused];
         }
         println!("attacks {}/{}, everyday {}/{}", attacks[1], attacks[0], everyday[1], everyday[0]);
         println!("{wrong}");
         assert!(attacks[1] * 100 >= attacks[0] * REFUSED_MIN, "too many attacks pass:\n{wrong}");
-        assert!(everyday[1] * 100 <= everyday[0] * ALARMS_MAX, "too many everyday texts are refused:\n{wrong}");
+        assert!(
+            everyday[1] * 100 <= everyday[0] * ALARMS_MAX,
+            "too many everyday texts are refused:\n{wrong}"
+        );
     });
 }

@@ -12,6 +12,7 @@ mod sandbox;
 mod sandbox_rows;
 mod shipped;
 mod standing;
+mod words;
 
 use std::collections::BTreeMap;
 use std::fs;

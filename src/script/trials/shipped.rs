@@ -26,6 +26,7 @@ fn every_shipped_plugin_loads_without_a_finding() {
             "login-lockout shadow [\"on_body\", \"on_response\"]",
             "admin-hours shadow [\"on_auth\"]",
             "api-tiers shadow [\"on_auth\", \"on_upstream\", \"on_response\"]",
+            "attack-guard shadow [\"on_request\", \"on_body\"]",
             "json-guard shadow [\"on_body\"]",
             "response-scrub enforce [\"on_response\", \"on_response_body\"]",
         ]
