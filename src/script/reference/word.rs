@@ -100,8 +100,8 @@ fn is_name(name: &str) -> bool {
     name.starts_with(|c: char| c.is_alphabetic()) && name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
-fn parameter(registered: Option<impl AsRef<str>>) -> Parameter {
-    let text = registered.as_ref().map_or("_", AsRef::as_ref);
+fn parameter(registered: Option<&impl AsRef<str>>) -> Parameter {
+    let text = registered.map_or("_", AsRef::as_ref);
     let (name, of) = text.split_once(':').unwrap_or((text, ""));
     let name = name.rsplit(' ').next().unwrap_or(name);
     Parameter { name: name.to_owned(), kind: kind(of) }
