@@ -243,6 +243,7 @@ fn together(book: &Arc<RuleBook>, threads: usize) -> Duration {
 
 /// Whether two workers on the same book do twice as much as one: 2.00 is perfect, 1.00 means that they wait for
 /// each other (or that the machine has one free core).
+#[expect(clippy::print_stderr, reason = "a ratio is no time that criterion could measure")]
 pub fn two_threads(_: &mut Criterion) {
     let names = shipped();
     let book = Arc::new(enforcing(&names, |_| true));

@@ -24,8 +24,9 @@ fn row_03_operations_count_inside_closures_of_native_functions() {
 #[test]
 fn row_08_variables_that_are_each_small_are_counted_together() {
     let grow = "let s = \"0123456789abcdef\"; while s.len() < 30_000 { s += s; } ";
-    let names: String =
-        (0..100).map(|i| format!("let v{i} = []; for j in 0..30 {{ v{i}.push(s + j); }} ")).collect();
+    let names: Vec<_> =
+        (0..100).map(|i| format!("let v{i} = []; for j in 0..30 {{ v{i}.push(s + j); }}")).collect();
+    let names = names.join(" ");
     let ended = ending(&hook(&format!("{grow}{names}")));
     assert!(matches!(ended, MEMORY | OPERATIONS), "{ended:?}");
 }
