@@ -16,7 +16,7 @@ pub enum BadRequest {
     /// There is nothing.
     #[error("the request is empty: it begins with a line such as `GET /path HTTP/1.1`")]
     Empty,
-    /// It is larger than [`REQUEST_BYTES_MAX`].
+    /// It is larger than `REQUEST_BYTES_MAX`.
     #[error("the request is larger than 16 MiB")]
     TooLarge,
     /// The body is shorter than it says.
