@@ -113,7 +113,8 @@ fn sees(plugin: &Plugin, hook: Hook, facts: &RequestFacts, answer: Option<&Respo
 
 /// Runs the hook within what is left of the request's time.
 fn hear(plugin: &Plugin, call: &Arc<Call>, ledger: &mut Ledger) -> Heard {
-    let left = REQUEST_TIME_MAX.saturating_sub(ledger.spent);
+    let counts = plugin.manifest.mode == Mode::Enforce;
+    let left = REQUEST_TIME_MAX.saturating_sub(ledger.spent(counts));
     if left.is_zero() {
         let fault =
             Fault { kind: FaultKind::Time, line: 0, words: "no time is left for this request".to_owned() };
@@ -126,7 +127,7 @@ fn hear(plugin: &Plugin, call: &Arc<Call>, ledger: &mut Ledger) -> Heard {
     }
     let limits = plugin.manifest.limits;
     let heard = run::call(plugin, call, Limits { time: limits.time.min(left), ..limits });
-    ledger.spent = ledger.spent.saturating_add(heard.time);
+    ledger.spend(counts, heard.time);
     heard
 }
 

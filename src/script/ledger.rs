@@ -21,7 +21,8 @@ pub const SCORE_MAX: i64 = 100_000;
 pub struct Ledger {
     pub(super) score: i64,
     pub(super) tags: BTreeSet<String>,
-    pub(super) spent: Duration,
+    /// Time in hooks of plugins that enforce, and of those in shadow: what only looks takes nothing from what decides.
+    spent: [Duration; 2],
     pub(super) vars: BTreeMap<Arc<str>, rhai::Map>,
     notes: Vec<Note>,
     notes_dropped: usize,
@@ -178,7 +179,7 @@ impl Default for Ledger {
         Self {
             score: 0,
             tags: BTreeSet::new(),
-            spent: Duration::ZERO,
+            spent: [Duration::ZERO; 2],
             vars: BTreeMap::new(),
             notes: Vec::new(),
             notes_dropped: 0,
@@ -241,9 +242,15 @@ impl Ledger {
         self.tags.iter().map(String::as_str)
     }
 
-    /// Time spent in all hooks so far.
-    pub fn spent(&self) -> Duration {
-        self.spent
+    /// Time spent so far in hooks of plugins whose word counts, or of those in shadow.
+    pub(super) fn spent(&self, counts: bool) -> Duration {
+        self.spent[usize::from(counts)]
+    }
+
+    /// Takes time from that of the request.
+    pub(super) fn spend(&mut self, counts: bool, time: Duration) {
+        let spent = &mut self.spent[usize::from(counts)];
+        *spent = spent.saturating_add(time);
     }
 
     /// What each plugin did, in the order in which it happened.

@@ -243,12 +243,23 @@ fn all_hooks_of_a_request_share_its_time() {
     let book = Ground::with("fn on_request(req) { }").book();
     let (decision, outcome) = on_worker(move || {
         let mut ledger = Ledger::new();
-        ledger.spent = REQUEST_TIME_MAX;
+        ledger.spend(true, REQUEST_TIME_MAX);
         let decision =
             book.run(Hook::Request, &Arc::new(plain_facts("GET", "/")), None, &mut ledger, &still());
         (words(&decision), ledger.notes()[0].outcome)
     });
     assert_eq!((decision.as_str(), outcome), ("fault rule", Outcome::Fault(FaultKind::Time)));
+}
+
+#[test]
+fn what_plugins_in_shadow_spend_is_not_missing_to_those_that_decide() {
+    let book = Ground::with("fn on_request(req) { }").book();
+    let decision = on_worker(move || {
+        let mut ledger = Ledger::new();
+        ledger.spend(false, REQUEST_TIME_MAX);
+        words(&book.run(Hook::Request, &Arc::new(plain_facts("GET", "/")), None, &mut ledger, &still()))
+    });
+    assert_eq!(decision, "pass");
 }
 
 #[test]
