@@ -36,6 +36,11 @@ impl BodyFacts {
         std::str::from_utf8(&self.bytes).unwrap_or_default()
     }
 
+    /// The body as text, whatever its bytes: for those who look for something bad in it.
+    pub(super) fn lossy(&self) -> std::borrow::Cow<'_, str> {
+        String::from_utf8_lossy(&self.bytes)
+    }
+
     pub(super) fn is_form(&self) -> bool {
         self.form
     }

@@ -128,13 +128,13 @@ impl<'a> Judge<'a> {
             if NOT_JUDGED.contains(&name) || name.starts_with("sec-") || name.starts_with("access-control-") {
                 continue;
             }
-            let Ok(value) = std::str::from_utf8(value.as_bytes()) else { continue };
+            let value = String::from_utf8_lossy(value.as_bytes());
             if name == "referer" {
-                self.link(value)?;
-            } else if name == "user-agent" && is_browser(value) {
+                self.link(&value)?;
+            } else if name == "user-agent" && is_browser(&value) {
                 // Nothing to see: letters, versions and brackets.
             } else if !self.skips(name) {
-                self.text(value)?;
+                self.text(&value)?;
             }
         }
         Ok(())
@@ -153,7 +153,7 @@ impl<'a> Judge<'a> {
 
     fn cookies(&mut self, facts: &RequestFacts) -> Raised<()> {
         for line in facts.headers.get_all(header::COOKIE) {
-            let Ok(line) = std::str::from_utf8(line.as_bytes()) else { continue };
+            let line = String::from_utf8_lossy(line.as_bytes());
             for pair in line.split(';') {
                 let (name, value) = pair.trim().split_once('=').unwrap_or(("", pair.trim()));
                 if name != &*facts.session_cookie && !self.skips(name) {
@@ -184,8 +184,12 @@ impl<'a> Judge<'a> {
     fn multipart(&mut self, text: &str, boundary: &str) -> Raised<()> {
         for part in text.split(boundary) {
             let Some((head, body)) = part.split_once("\r\n\r\n").or_else(|| part.split_once("\n\n")) else {
+                // No part, or what stands behind a boundary in mid-line: it reaches the application all the same.
+                self.text(part.trim())?;
                 continue;
             };
+            let is_disposition = |l: &&str| l.to_ascii_lowercase().starts_with("content-disposition");
+            let head = head.lines().map(str::trim).find(is_disposition).unwrap_or_default();
             let named = |key: &str| {
                 let (_, rest) = head.split_once(&format!("{key}=\""))?;
                 rest.split_once("\"\r")
@@ -239,16 +243,20 @@ mod attack {
         let mut judge = Judge::new(&skip, Place::Body);
         let Some(body) = facts.body.get() else { return Ok(Attack(judge.weights)) };
         let kind = facts.header("content-type").into_owned();
-        let boundary = kind.split_once("boundary=").map(|(_, b)| format!("--{}", b.trim_matches('"')));
+        let boundary = kind.split_once("boundary=").map(|(_, b)| {
+            let b =
+                b.strip_prefix('"').map_or_else(|| b.split(';').next(), |quoted| quoted.split('"').next());
+            format!("--{}", b.unwrap_or_default().trim())
+        });
         if let Some(json) = body.json() {
             judge.json(json)?;
         } else if body.is_form() {
             judge.place = Place::Form;
-            judge.pairs(body.text())?;
+            judge.pairs(&body.lossy())?;
         } else if let Some(boundary) = boundary.filter(|_| kind.starts_with("multipart/")) {
-            judge.multipart(body.text(), &boundary)?;
+            judge.multipart(&body.lossy(), &boundary)?;
         } else {
-            judge.text(body.text())?;
+            judge.text(&body.lossy())?;
         }
         Ok(Attack(judge.weights))
     }

@@ -154,7 +154,8 @@ fn entities_decoded(text: &str) -> String {
         out.push_str(&rest[..at]);
         let entity = &rest[at + 1..];
         let end = entity.find(|c: char| !c.is_ascii_alphanumeric() && c != '#').unwrap_or(entity.len());
-        let word = &entity[..end.min(12)];
+        let most = if entity.starts_with('#') { 40 } else { 12 };
+        let word = &entity[..end.min(most)];
         let found = match word.strip_prefix('#') {
             Some(number) => numeric(number),
             None => {
@@ -184,12 +185,11 @@ fn numeric(number: &str) -> Option<(char, usize)> {
         Some(digits) => (digits, 16, 1),
         None => (number, 10, 0),
     };
-    let mut end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len());
-    if radix == 16 && end > 6 {
-        end = 6;
-    }
+    let zeros = digits.bytes().take_while(|b| *b == b'0').count();
+    let digits = digits.get(zeros..)?;
+    let end = digits.find(|c: char| !c.is_digit(radix)).unwrap_or(digits.len()).min(7);
     let code = u32::from_str_radix(digits.get(..end)?, radix).ok()?;
-    char::from_u32(code).map(|c| (c, end + before))
+    char::from_u32(code).map(|c| (c, end + before + zeros))
 }
 
 /// Decodes `\u0041` and `\x41`.

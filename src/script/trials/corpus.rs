@@ -61,18 +61,23 @@ fn places(book: &RuleBook, case: &str) -> [bool; 3] {
     ]
 }
 
-#[test]
-fn attack_guard_refuses_the_attacks_of_its_corpus_and_lets_everyday_texts_pass() {
+/// The plugin alone, enforcing.
+fn guard() -> RuleBook {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let word = PluginOverride { mode: Some(Mode::Enforce), ..PluginOverride::default() };
     let overrides = BTreeMap::from([("attack-guard".to_owned(), word)]);
     let folders = Folders { plugins: &root.join("plugins"), scripts: &root.join("scripts"), root };
     let (book, problems) = RuleBook::load(folders, &overrides);
     assert!(!problems.has_errors(), "{}", problems.render());
-    let book = RuleBook::new(
+    RuleBook::new(
         book.into_plugins().into_iter().filter(|p| &*p.name == "attack-guard").collect(),
         Vec::new(),
-    );
+    )
+}
+
+#[test]
+fn attack_guard_refuses_the_attacks_of_its_corpus_and_lets_everyday_texts_pass() {
+    let book = guard();
     on_worker(move || {
         let mut files: Vec<_> = fs::read_dir(corpus()).unwrap().map(|e| e.unwrap().path()).collect();
         files.retain(|f| f.extension().is_some_and(|e| e == "txt"));
@@ -109,5 +114,38 @@ fn attack_guard_refuses_the_attacks_of_its_corpus_and_lets_everyday_texts_pass()
             everyday[1] * 100 <= everyday[0] * ALARMS_MAX,
             "too many everyday texts are refused:\n{wrong}"
         );
+    });
+}
+
+#[test]
+fn the_form_of_a_body_hides_no_attack() {
+    let part = "--X\r\nContent-Disposition: form-data; name=\"q\"\r\n";
+    let attack = "<script>alert(1)</script>";
+    let file = "--X\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a.txt\"\r\n\r\nx\r\n";
+    let multipart = |kind: &'static str, body: String| (kind, body.into_bytes());
+    let plain = "multipart/form-data; boundary=X";
+    let cases = [
+        multipart(plain, format!("{part}\r\n{attack}\r\n--X--\r\n")),
+        multipart(plain, format!("{part}\r\na--X{attack}\r\n--X--\r\n")),
+        multipart(plain, format!("{part}X-A: filename=\"a\"\r\n\r\n{attack}\r\n--X--\r\n")),
+        multipart("multipart/form-data; boundary=X; a=b", format!("{file}{part}\r\n{attack}\r\n--X--\r\n")),
+        ("application/x-www-form-urlencoded", b"q=' or 1=1-- &z=\xff".to_vec()),
+        ("text/plain", b"\xff <script>alert(1)</script>".to_vec()),
+    ];
+    let book = guard();
+    on_worker(move || {
+        for (kind, body) in cases {
+            let shown = String::from_utf8_lossy(&body).into_owned();
+            let mut facts = plain_facts("POST", "/");
+            facts.headers.insert("content-type", kind.parse().unwrap());
+            facts.give_body(BodyFacts::new(kind, Bytes::from(body)));
+            let decided = decide(&book, Hook::Body, facts).0;
+            assert!(decided.starts_with("403 attack."), "{decided}: {shown}");
+        }
+        let mut harmless = plain_facts("POST", "/");
+        harmless.headers.insert("content-type", plain.parse().unwrap());
+        let body = format!("{file}{part}\r\nhello & goodbye\r\n--X--\r\n");
+        harmless.give_body(BodyFacts::new(plain, Bytes::from(body)));
+        assert_eq!(decide(&book, Hook::Body, harmless).0, "pass");
     });
 }
