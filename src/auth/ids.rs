@@ -1,10 +1,11 @@
 //! Names of people and sessions that say nothing about them.
 
 use std::fmt;
-use std::fmt::Write as _;
 
 use aws_lc_rs::rand;
 use uuid::Uuid;
+
+use crate::base::text::hex;
 
 /// An account's opaque id (UUIDv4): what tokens and upstreams see in place of a name. No `Display`: logs take a hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,14 +88,6 @@ impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionId(…)")
     }
-}
-
-/// Lower-case hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 #[cfg(test)]

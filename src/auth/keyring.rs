@@ -5,8 +5,8 @@ use std::fmt;
 use aws_lc_rs::digest;
 use jsonwebtoken::{DecodingKey, EncodingKey};
 
-use super::ids::hex;
 use crate::base::secret::Secret;
+use crate::base::text::hex;
 
 /// Most keys in one ring: enough for a rotation every week of a quarter.
 pub const KEYS_MAX: usize = 16;

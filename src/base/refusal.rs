@@ -139,7 +139,7 @@ impl Refusal {
             Self::Rule(rule) => rule.retry_after,
             _ => None,
         }?;
-        Some((wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1))
+        Some(retry_after(wait))
     }
 
     /// Status, code and public sentence of every refusal that the gateway itself makes.
@@ -203,6 +203,11 @@ impl Refusal {
             }
         }
     }
+}
+
+/// A wait as `Retry-After` says it: whole seconds, rounded up, at least one (RFC 9110 section 10.2.3).
+pub fn retry_after(wait: Duration) -> u64 {
+    (wait.as_secs() + u64::from(wait.subsec_nanos() > 0)).max(1)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! All that an edit may change, built whole from the files on disk by the same function that `check` calls.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use super::routes::{CompiledRoute, RouteTable};
 use crate::auth::Keyring;
 use crate::auth::cookie::Shape;
 use crate::base::problems::{Problem, Problems};
+use crate::base::text::hex;
 use crate::config::{self, Config, Environment};
 use crate::geo::Geo;
 use crate::schema::Compiled;
@@ -131,11 +131,7 @@ fn hash_of(inputs: &config::Inputs, rules: &RuleBook) -> String {
         context.update(path.as_os_str().as_encoded_bytes());
         context.update(hash.as_bytes());
     }
-    let mut hex = String::new();
-    for byte in context.finish().as_ref() {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    hex(context.finish().as_ref())
 }
 
 /// A plugin that the operator has set up and that asks where clients are, where nobody knows.

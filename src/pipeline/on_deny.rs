@@ -9,7 +9,7 @@ use super::gateway::Gateway;
 use super::rules::ask;
 use super::trail::Trail;
 use super::{envelope, forwarded, identity};
-use crate::base::refusal::Refusal;
+use crate::base::refusal::{Refusal, retry_after};
 use crate::config::Mode;
 use crate::live::snapshot::Snapshot;
 use crate::script::{DenialFacts, DenialWords, Hook, RequestFacts};
@@ -33,8 +33,7 @@ pub fn render(
         headers.insert(name, value);
     }
     if let Some(wait) = words.retry_after {
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+        headers.insert(RETRY_AFTER, HeaderValue::from(retry_after(wait)));
     }
     (refusal, answer)
 }

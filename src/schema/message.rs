@@ -29,9 +29,8 @@ pub fn about_the_schema(error: &ValidationError<'_>) -> String {
 }
 
 fn shortened(path: &str) -> String {
-    let end = (0..=PATH_BYTES_MAX.min(path.len())).rev().find(|i| path.is_char_boundary(*i)).unwrap_or(0);
-    let mut short = path[..end].to_owned();
-    if end < path.len() {
+    let mut short = crate::base::text::cut(path, PATH_BYTES_MAX).to_owned();
+    if short.len() < path.len() {
         short.push('…');
     }
     short

@@ -3,6 +3,8 @@
 use bytes::Bytes;
 use serde_json::Value;
 
+use crate::base::media_type::{essence, is_json};
+
 /// A body that was read whole.
 pub struct BodyFacts {
     bytes: Bytes,
@@ -17,9 +19,9 @@ enum Json {
 }
 
 impl BodyFacts {
-    /// Reads a body by the type that it declares. `json` says whether a rule asks for JSON at all.
+    /// Reads a body by the type that it declares.
     pub fn new(content_type: &str, bytes: Bytes) -> Self {
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let essence = essence(content_type);
         let json = is_json(&essence).then(|| match serde_json::from_slice::<Value>(&bytes) {
             Ok(value) => Json::Valid { depth: depth_of(&value), value },
             Err(_) => Json::Malformed,
@@ -66,13 +68,8 @@ impl BodyFacts {
     }
 }
 
-/// Whether a type is JSON: `application/json` or `application/…+json`.
-pub(super) fn is_json(essence: &str) -> bool {
-    essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json"))
-}
-
 /// The parser goes at most 128 levels deep, and so does this.
-fn depth_of(value: &Value) -> usize {
+pub(super) fn depth_of(value: &Value) -> usize {
     match value {
         Value::Array(items) => 1 + items.iter().map(depth_of).max().unwrap_or_default(),
         Value::Object(fields) => 1 + fields.values().map(depth_of).max().unwrap_or_default(),

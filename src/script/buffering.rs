@@ -2,6 +2,7 @@
 
 use super::hook::Hook;
 use crate::base::document::Table;
+use crate::base::media_type::{essence, fits};
 use crate::base::problems::{Problem, Problems};
 use crate::base::units::show_size;
 
@@ -103,13 +104,8 @@ pub(super) fn check(body: &Buffering, has: impl Fn(Hook) -> bool, manifest: &str
 impl Buffering {
     /// Whether an answer of that `Content-Type` is one that the plugin asks for.
     pub fn wants_answer(&self, content_type: &str) -> bool {
-        let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-        let fits = |pattern: &String| match pattern.strip_suffix("/*") {
-            Some("*") => true,
-            Some(kind) => essence.split_once('/').is_some_and(|(k, _)| k == kind),
-            None => *pattern == essence,
-        };
-        self.response != Wish::None && self.response_types.iter().any(fits)
+        let essence = essence(content_type);
+        self.response != Wish::None && self.response_types.iter().any(|p| fits(p, &essence))
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use aws_lc_rs::digest;
 
 use crate::base::problems::{Problem, Problems, Source};
+use crate::base::text::hex;
 
 /// The longest script or manifest, in bytes.
 pub(super) const FILE_BYTES_MAX: u64 = 64 << 10;
@@ -139,9 +140,5 @@ fn is_leftover(name: &str) -> bool {
 
 /// SHA-256 in hex.
 pub(super) fn hex_hash(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    digest::digest(&digest::SHA256, bytes).as_ref().iter().fold(String::new(), |mut hex, b| {
-        let _ = write!(hex, "{b:02x}");
-        hex
-    })
+    hex(digest::digest(&digest::SHA256, bytes).as_ref())
 }

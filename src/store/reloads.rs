@@ -2,6 +2,8 @@
 
 use rusqlite::{Connection, params};
 
+use crate::base::text::cut;
+
 /// Most rows that are kept.
 pub(super) const RELOADS_MAX: i64 = 1_000;
 /// Longest reason that is kept, in bytes.
@@ -24,7 +26,7 @@ pub struct ReloadRow {
 
 pub(super) fn insert(connection: &Connection, row: &ReloadRow) -> rusqlite::Result<()> {
     let generation = i64::try_from(row.generation).unwrap_or(i64::MAX);
-    let reason = row.reason.as_deref().map(cut);
+    let reason = row.reason.as_deref().map(|reason| cut(reason, REASON_BYTES_MAX));
     connection
         .prepare_cached(
             "INSERT INTO reloads (time_ms, generation, outcome, hash, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -34,14 +36,6 @@ pub(super) fn insert(connection: &Connection, row: &ReloadRow) -> rusqlite::Resu
         .prepare_cached("DELETE FROM reloads WHERE id <= (SELECT max(id) FROM reloads) - ?1")?
         .execute([RELOADS_MAX])
         .map(drop)
-}
-
-fn cut(reason: &str) -> &str {
-    let mut end = reason.len().min(REASON_BYTES_MAX);
-    while !reason.is_char_boundary(end) {
-        end -= 1;
-    }
-    &reason[..end]
 }
 
 pub(super) fn newest(connection: &Connection, most: usize) -> rusqlite::Result<Vec<ReloadRow>> {

@@ -13,6 +13,7 @@ use super::logs::Form;
 use super::sink::{LINE_BYTES_MAX, Sink};
 use super::timestamp::push_rfc3339;
 use crate::base::clock::Clock;
+use crate::base::text::cut;
 use crate::config::Level;
 
 /// Longest value of one field, in bytes; the rest is cut.
@@ -113,7 +114,7 @@ impl Fields {
 
 impl Visit for Fields {
     fn record_str(&mut self, field: &Field, value: &str) {
-        let value = cut(value);
+        let value = cut(value, VALUE_BYTES_MAX);
         if field.name() == "message" {
             value.clone_into(&mut self.message);
         } else if self.name(field) {
@@ -149,12 +150,4 @@ impl Visit for Fields {
             self.record_str(field, &value.to_string());
         }
     }
-}
-
-fn cut(value: &str) -> &str {
-    let mut end = value.len().min(VALUE_BYTES_MAX);
-    while !value.is_char_boundary(end) {
-        end -= 1;
-    }
-    &value[..end]
 }

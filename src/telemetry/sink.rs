@@ -9,6 +9,8 @@ use parking_lot::{Condvar, Mutex};
 
 use super::redact::Net;
 
+use crate::base::text::cut;
+
 /// Longest line that is kept, in bytes; what is longer is cut, for one line must not fill the queue.
 pub const LINE_BYTES_MAX: usize = 32 * 1024;
 
@@ -96,7 +98,7 @@ impl Sink {
     }
 
     fn queue(&self, mark: char, line: &str) {
-        let line = cut(line);
+        let line = cut(line, LINE_BYTES_MAX);
         let mut state = self.0.state.lock();
         let full = state.lines >= self.0.lines_max || state.text.len() + line.len() >= QUEUE_BYTES_MAX;
         if state.closed || full {
@@ -193,18 +195,6 @@ fn push_line(text: &mut String, line: &str) {
         text.push_str(part);
     }
     text.push('\n');
-}
-
-/// The line, or as much of it as is kept.
-fn cut(line: &str) -> &str {
-    if line.len() <= LINE_BYTES_MAX {
-        return line;
-    }
-    let mut end = LINE_BYTES_MAX;
-    while !line.is_char_boundary(end) {
-        end -= 1;
-    }
-    &line[..end]
 }
 
 /// Memory that a sink writes to.
@@ -321,7 +311,10 @@ mod tests {
 
     #[test]
     fn a_line_that_is_too_long_is_cut_at_a_character() {
-        assert_eq!(cut(&"ü".repeat(LINE_BYTES_MAX)).len(), LINE_BYTES_MAX);
-        assert_eq!(cut(&format!("a{}", "ü".repeat(LINE_BYTES_MAX))).len(), LINE_BYTES_MAX - 1);
+        assert_eq!(cut(&"ü".repeat(LINE_BYTES_MAX), LINE_BYTES_MAX).len(), LINE_BYTES_MAX);
+        assert_eq!(
+            cut(&format!("a{}", "ü".repeat(LINE_BYTES_MAX)), LINE_BYTES_MAX).len(),
+            LINE_BYTES_MAX - 1
+        );
     }
 }

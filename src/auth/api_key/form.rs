@@ -6,8 +6,8 @@ use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_lc_rs::rand;
 
-use super::super::ids::hex;
 use crate::base::secret::Secret;
+use crate::base::text::hex;
 
 /// How every key begins, so that people and scanners know one when they see it.
 const PREFIX: &str = "pm_";

@@ -7,6 +7,7 @@ use rhai::{ImmutableString, Module, export_module, exported_module};
 use super::patterns;
 use super::text::pay;
 use crate::base::target::query_value;
+use crate::base::text::cut;
 use crate::script::body::BodyFacts;
 use crate::script::call::{Raised, Request, error};
 use crate::script::engine::STRING_BYTES_MAX;
@@ -60,11 +61,7 @@ mod body {
     pub fn text(body: &mut Body) -> Raised<ImmutableString> {
         let text = body.text();
         pay(text.len())?;
-        let mut end = text.len().min(STRING_BYTES_MAX);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        Ok(text[..end].into())
+        Ok(cut(text, STRING_BYTES_MAX).into())
     }
 
     /// Whether a text stands in the body.

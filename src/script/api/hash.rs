@@ -4,6 +4,7 @@ use aws_lc_rs::{constant_time, digest, hmac};
 use rhai::{Module, export_module, exported_module};
 
 use super::text::pay;
+use crate::base::text::hex;
 use crate::script::call::Raised;
 
 /// Hashing costs more than looking: one byte counts as this many.
@@ -11,14 +12,6 @@ const BYTE_COST: usize = 4;
 
 pub(super) fn module() -> Module {
     exported_module!(hash)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
 }
 
 #[export_module]

@@ -6,19 +6,12 @@ use serde_json::Value;
 use super::json_body::plain;
 use super::text::pay;
 use super::vars::weight;
+use crate::script::body::depth_of;
 use crate::script::call::{Raised, error};
 use crate::script::engine::STRING_BYTES_MAX;
 
 pub(super) fn module() -> Module {
     exported_module!(json)
-}
-
-fn depth(value: &Value) -> usize {
-    match value {
-        Value::Array(items) => 1 + items.iter().map(depth).max().unwrap_or_default(),
-        Value::Object(fields) => 1 + fields.values().map(depth).max().unwrap_or_default(),
-        _ => 0,
-    }
 }
 
 /// The deepest nesting that is read.
@@ -31,7 +24,7 @@ mod json {
     pub fn parse(s: &str) -> Raised<Dynamic> {
         pay(s.len() * 8)?;
         let value: Value = serde_json::from_str(s).map_err(|_| error("this is not JSON"))?;
-        if depth(&value) > DEPTH_MAX {
+        if depth_of(&value) > DEPTH_MAX {
             return Err(error(format!("JSON is read to a nesting of {DEPTH_MAX}")));
         }
         Ok(plain(&value, 0))

@@ -8,6 +8,7 @@ use regex::{Captures, Regex};
 use rhai::{Map, Module, NativeCallContext, export_module, exported_module};
 
 use crate::base::address::canonical;
+use crate::base::text::cut;
 use crate::script::call::{Call, LOGS_MAX, LogLevel, LogLine, Raised};
 use crate::script::facts::RequestFacts;
 use crate::script::verdict::public_text;
@@ -32,11 +33,7 @@ pub(super) fn module() -> Module {
 
 /// Replaces what names a person or a machine: the client's address by its pseudonym, every other by a mark.
 pub(in crate::script) fn redact(text: &str, facts: &RequestFacts) -> String {
-    let mut end = text.len().min(INPUT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    let text = EMAIL.replace_all(&text[..end], "[e-mail]");
+    let text = EMAIL.replace_all(cut(text, INPUT_BYTES_MAX), "[e-mail]");
     let clean = ADDRESS.replace_all(&text, |found: &Captures<'_>| {
         let whole = &found[0];
         match whole.trim_end_matches('.').parse::<IpAddr>() {

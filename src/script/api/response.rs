@@ -14,8 +14,11 @@ const VALUE_BYTES_MAX: usize = 8 << 10;
 /// Headers of an answer, beyond which a script cannot add more.
 const HEADERS_MAX: usize = 128;
 
-/// Headers that frame the message, that name the request, or that are the gateway's word alone.
-const FORBIDDEN: [&str; 13] = [
+/// Headers of an answer that are the gateway's word alone.
+const FORBIDDEN: [&str; 1] = ["strict-transport-security"];
+
+/// Headers that frame a message or name the request, in either direction: no rule changes them.
+pub(super) const FRAMING: [&str; 12] = [
     "connection",
     "keep-alive",
     "proxy-authenticate",
@@ -28,7 +31,6 @@ const FORBIDDEN: [&str; 13] = [
     "content-length",
     "host",
     "x-request-id",
-    "strict-transport-security",
 ];
 
 /// What a script wants to do with a header.
@@ -46,7 +48,7 @@ pub(in crate::script) fn check_name(name: &str, change: Change) -> Result<Header
     let parsed =
         HeaderName::from_bytes(name.as_bytes()).map_err(|_| "this is not a header name".to_owned())?;
     let name = parsed.as_str();
-    if FORBIDDEN.contains(&name) || name.starts_with("access-control-") {
+    if FRAMING.contains(&name) || FORBIDDEN.contains(&name) || name.starts_with("access-control-") {
         return Err(format!("the header `{name}` is the gateway's own"));
     }
     if change == Change::Remove && name == header::X_CONTENT_TYPE_OPTIONS {

@@ -7,6 +7,7 @@ use rhai::{ImmutableString, Module, export_module, exported_module};
 
 use super::patterns;
 use super::text::pay;
+use crate::base::text::cut;
 use crate::script::buffering::BODY_BYTES_MAX;
 use crate::script::call::{Call, Raised, Response, error};
 use crate::script::engine::STRING_BYTES_MAX;
@@ -83,11 +84,7 @@ mod body {
     pub fn text(body: &mut ResponseBody) -> Raised<ImmutableString> {
         look(body, |text| {
             pay(text.len())?;
-            let mut end = text.len().min(STRING_BYTES_MAX);
-            while !text.is_char_boundary(end) {
-                end -= 1;
-            }
-            Ok(text[..end].into())
+            Ok(cut(text, STRING_BYTES_MAX).into())
         })
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use http::HeaderName;
 use rhai::{ImmutableString, Module, export_module, exported_module};
 
-use super::response::check_value;
+use super::response::{FRAMING, check_value};
 use crate::base::units::parse_duration;
 use crate::script::call::{Call, Raised, error};
 use crate::script::outgoing::{EDITS_MAX, HeaderEdit, Outgoing};
@@ -14,25 +14,8 @@ use crate::script::outgoing::{EDITS_MAX, HeaderEdit, Outgoing};
 /// The longest that a rule may let an upstream take.
 const TIMEOUT_MAX: Duration = Duration::from_secs(600);
 
-/// Headers that frame the message or name the request, and those that hold the session.
-const FORBIDDEN: [&str; 16] = [
-    "connection",
-    "keep-alive",
-    "proxy-authenticate",
-    "proxy-authorization",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "content-length",
-    "expect",
-    "host",
-    "cookie",
-    "forwarded",
-    "traceparent",
-    "x-request-id",
-];
+/// Headers of a request that hold the session, or say where it comes from.
+const FORBIDDEN: [&str; 4] = ["expect", "cookie", "forwarded", "traceparent"];
 
 /// The handle that scripts hold as `up`.
 #[derive(Clone)]
@@ -49,7 +32,11 @@ fn check_name(name: &str) -> Raised<HeaderName> {
     // A `_` is a `-` to many upstreams.
     let plain = parsed.as_str().replace('_', "-");
     let identity = plain.starts_with("x-auth-") || plain.starts_with("x-forwarded-") || plain == "x-real-ip";
-    if identity || plain.starts_with("x-pluginmind-") || FORBIDDEN.contains(&plain.as_str()) {
+    if identity
+        || plain.starts_with("x-pluginmind-")
+        || FRAMING.contains(&plain.as_str())
+        || FORBIDDEN.contains(&plain.as_str())
+    {
         return Err(error(format!("the header `{plain}` is the gateway's own")));
     }
     Ok(parsed)

@@ -1,6 +1,6 @@
 //! Peels off what attackers wrap their texts in: percent-encoding in layers, entities, escapes, comments, quotes.
 
-use super::floor_char_boundary;
+use crate::base::text::cut;
 
 /// Layers of percent-encoding that are peeled off.
 const LAYERS_MAX: usize = 3;
@@ -395,5 +395,5 @@ pub(super) fn base64_text(raw: &str) -> Option<String> {
     let bytes = base64::engine::general_purpose::STANDARD_NO_PAD.decode(body).ok()?;
     let text = String::from_utf8(bytes).ok()?;
     let printable = text.chars().all(|c| !c.is_control() || c.is_whitespace());
-    printable.then(|| text[..floor_char_boundary(&text, BASE64_BYTES_MAX)].to_owned())
+    printable.then(|| cut(&text, BASE64_BYTES_MAX).to_owned())
 }

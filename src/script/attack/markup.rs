@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
+use super::TOKEN_BYTES_MAX;
 use super::decode::Decoded;
 use super::patterns::Table;
-use super::{TOKEN_BYTES_MAX, floor_char_boundary};
+use crate::base::text::cut;
 
 /// Names of event handlers, after `on`.
 const EVENTS: &str = r"on(?:abort|activate|after\w+|animation\w+|auxclick|before\w+|begin|blur|bounce|can\w+|change|click|close|context\w*|copy|cut|dbl\w+|drag\w*|drop|end|error|finish|focus\w*|form\w+|full\w+|hash\w+|input|invalid|key\w+|load\w*|message|mouse\w+|mousewheel|offline|online|page\w+|paste|play\w*|pointer\w+|popstate|progress|readystate\w*|repeat|reset|resize|scroll\w*|search|seek\w+|select\w*|show|start|storage|submit|suspend|time\w+|toggle|touch\w+|transition\w+|unhandled\w+|unload|wheel|webkit\w+|x)";
@@ -116,7 +117,7 @@ pub(super) fn weigh(text: &Decoded) -> u8 {
         weight = weight.max(MARKUP.weigh(plain.replace("<x>", "").as_bytes()));
     }
     if weight > 0 && weight < super::ENOUGH {
-        let head = &plain[..floor_char_boundary(plain, TOKEN_BYTES_MAX)];
+        let head = cut(plain, TOKEN_BYTES_MAX);
         // A comment that shows markup is no attack, so the tokenizer only adds to what is no tag of prose.
         if weight > 2 && plain.starts_with(['<', '"', '\'']) && is_xss(head) {
             weight += 2;

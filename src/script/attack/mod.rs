@@ -17,6 +17,7 @@ pub(super) use self::markup::is_xss;
 pub(super) use self::sql::is_sqli;
 
 use self::decode::Decoded;
+use crate::base::text::cut;
 
 /// The weight of one clear construct.
 pub(super) const ENOUGH: u8 = 5;
@@ -62,7 +63,7 @@ pub(super) fn judge(raw: &str, place: Place) -> Weights {
     if is_plain(raw) {
         return Weights::default();
     }
-    let raw = &raw[..floor_char_boundary(raw, TEXT_BYTES_MAX)];
+    let raw = cut(raw, TEXT_BYTES_MAX);
     let decoded = Decoded::new(raw, place != Place::Body);
     let mut weights = weigh(&decoded, place);
     if let Some(inner) = decode::base64_text(raw) {
@@ -95,12 +96,4 @@ pub(super) fn is_plain(text: &str) -> bool {
     bytes.len() < 64 && bytes.iter().all(plain) && !text.contains("..")
         // A short plain text may still be a coded one.
         && (bytes.len() < 12 || !decode::may_be_base64(bytes))
-}
-
-fn floor_char_boundary(text: &str, at: usize) -> usize {
-    let mut end = text.len().min(at);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    end
 }

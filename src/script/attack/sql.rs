@@ -2,9 +2,10 @@
 
 use std::sync::LazyLock;
 
+use super::TOKEN_BYTES_MAX;
 use super::decode::Decoded;
 use super::patterns::Table;
-use super::{TOKEN_BYTES_MAX, floor_char_boundary};
+use crate::base::text::cut;
 
 /// Places at which a text may leave its quote that are looked at.
 const BREAKS_MAX: usize = 8;
@@ -158,7 +159,7 @@ pub(super) fn weigh(text: &Decoded) -> u8 {
     weight = weight.saturating_add(broken.unwrap_or_default().max(after.unwrap_or_default()));
     // The tokenizer alone is wrong too often; with another hint it settles the matter.
     if weight > 0 && weight < super::ENOUGH {
-        let head = &sql[..floor_char_boundary(sql, TOKEN_BYTES_MAX)];
+        let head = cut(sql, TOKEN_BYTES_MAX);
         if is_sqli(head) {
             weight += 2;
         }

@@ -36,11 +36,7 @@ pub(in crate::script) fn kept<'a>(text: &'a str, people: &Pseudonymiser) -> Cow<
     if text.parse::<ipnet::IpNet>().is_ok_and(|net| net.prefix_len() < net.max_prefix_len()) {
         return Cow::Borrowed(text);
     }
-    let mut end = text.len().min(INPUT_BYTES_MAX);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    if end < text.len() {
+    if text.len() > INPUT_BYTES_MAX {
         return Cow::Owned(hashed(text, people));
     }
     let mails = EMAIL.replace_all(text, |found: &Captures<'_>| {

@@ -12,6 +12,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
+use crate::base::text::cut;
 use crate::pipeline::gateway::Worker;
 use crate::pipeline::{handle, unparsed};
 use crate::server::connection::Http;
@@ -98,8 +99,7 @@ fn read(bytes: &[u8]) -> Option<Answer> {
         }
         let headers = lines.filter_map(|line| line.split_once(": ")).map(shown).collect();
         let body = if body.contains('\u{fffd}') { "" } else { body };
-        let end = (0..=BODY_BYTES_MAX.min(body.len())).rev().find(|i| body.is_char_boundary(*i)).unwrap_or(0);
-        return Some(Answer { status, headers, body: body[..end].to_owned() });
+        return Some(Answer { status, headers, body: cut(body, BODY_BYTES_MAX).to_owned() });
     }
 }
 
