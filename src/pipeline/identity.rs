@@ -105,17 +105,26 @@ pub fn unknown(examined: &Examined, snapshot: &Snapshot, trail: &mut Trail) -> S
     if let Some(asked) = examined.asked() {
         return forwarded::unknown(examined, asked, snapshot, trail);
     }
-    let wants_page = examined.method() == Method::GET
-        && examined
-            .text_header(ACCEPT)
-            .is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"));
-    if !wants_page || !examined.route().is_some_and(|r| r.route.login_redirect) {
+    if !opens_page(examined.method(), examined.text_header(ACCEPT))
+        || !examined.route().is_some_and(|r| r.route.login_redirect)
+    {
         return Refusal::Unauthenticated.into();
     }
-    let query = examined.query().map_or_else(String::new, |q| format!("?{q}"));
-    let target = sign_in_page(snapshot, Some(&format!("{}{query}", examined.path().as_str())));
-    let Ok(location) = HeaderValue::try_from(target) else { return Refusal::Unauthenticated.into() };
-    Stop::Answered(Box::new(forwarded::found(location)))
+    match way_in(snapshot, examined.path().as_str(), examined.query().unwrap_or_default()) {
+        Some(location) => Stop::Answered(Box::new(forwarded::found(location))),
+        None => Refusal::Unauthenticated.into(),
+    }
+}
+
+/// Whether a request is a person's who opens a page, and not a program's.
+pub fn opens_page(method: &Method, accept: Option<&str>) -> bool {
+    *method == Method::GET && accept.is_some_and(|accept| accept.to_ascii_lowercase().contains("text/html"))
+}
+
+/// The way to the sign-in page and back to a path with its query, as `Location` says it.
+pub fn way_in(snapshot: &Snapshot, path: &str, query: &str) -> Option<HeaderValue> {
+    let mark = if query.is_empty() { "" } else { "?" };
+    HeaderValue::try_from(sign_in_page(snapshot, Some(&format!("{path}{mark}{query}")))).ok()
 }
 
 /// The path of the sign-in page, and where it leads back to.

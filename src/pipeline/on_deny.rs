@@ -1,8 +1,8 @@
 //! Stage 15, for refusals: `on_deny` may find other words for one, whoever made it. The verdict stays, and what goes out
 //! is the envelope, or for a challenge of a person who opens a page the way to the sign-in page.
 
+use http::Response;
 use http::header::{ACCEPT, HeaderValue, RETRY_AFTER};
-use http::{Method, Response};
 
 use super::answer::Body;
 use super::gateway::Gateway;
@@ -12,7 +12,7 @@ use super::{envelope, forwarded, identity};
 use crate::base::refusal::{Refusal, retry_after};
 use crate::config::Mode;
 use crate::live::snapshot::Snapshot;
-use crate::script::{DenialFacts, DenialWords, Hook, RequestFacts};
+use crate::script::{DenialFacts, DenialWords, Hook};
 
 /// Asks `on_deny` and writes the answer. The refusal is the one that was given, unless a rule that must not fail open
 /// failed over it.
@@ -72,13 +72,9 @@ fn refused_by(refusal: &Refusal, trail: &Trail) -> std::sync::Arc<str> {
 /// Where a challenge sends a person who opens a page. Anybody else is told 401.
 fn sign_in(refusal: &Refusal, snapshot: &Snapshot, trail: &Trail) -> Option<HeaderValue> {
     let Refusal::Rule(rule) = refusal else { return None };
-    let facts = trail.facts.as_deref().filter(|f| rule.sign_in && trail.asked.is_none() && opens_page(f))?;
-    let query = if facts.query_string.is_empty() { "" } else { "?" };
-    let back = format!("{}{query}{}", facts.path, facts.query_string);
-    HeaderValue::try_from(identity::sign_in_page(snapshot, Some(&back))).ok()
-}
-
-fn opens_page(facts: &RequestFacts) -> bool {
-    let accept = facts.headers.get(ACCEPT).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    facts.method == Method::GET && accept.to_ascii_lowercase().contains("text/html")
+    let facts = trail.facts.as_deref().filter(|_| rule.sign_in && trail.asked.is_none())?;
+    let accept = facts.headers.get(ACCEPT).and_then(|v| v.to_str().ok());
+    identity::opens_page(&facts.method, accept)
+        .then(|| identity::way_in(snapshot, &facts.path, &facts.query_string))
+        .flatten()
 }

@@ -73,7 +73,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let mode = root.choice("mode", &modes, "shadow", "Whether its verdicts count.");
     let on_error = read_on_error(&mut root);
     let filter = read_filter(&mut root);
-    let limits = read_limits(&mut root);
+    let (limits, limits_origins) = read_limits(&mut root);
     let body = buffering::read(&mut root);
     let permissions = permissions::read(&mut root);
     let settings = read_settings(&mut root);
@@ -86,7 +86,7 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
         "The share of clients that it enforces on; shadow for the rest.",
     );
     let budget = read_budget(&mut root, on_error == Some(OnError::Deny));
-    let origins = ORIGINS.map(|key| (key, root.origin(key))).into();
+    let origins = ORIGINS.map(|key| (key, root.origin(key))).into_iter().chain(limits_origins).collect();
     for (key, what) in LATER {
         if root.value(key, "table", "Not in this version.").is_some() {
             root.report(root.problem(key, format!("`{key}` ({what}) is not supported by this version")));
@@ -176,7 +176,8 @@ fn read_filter(root: &mut Table<'_>) -> Filter {
     Filter { include, exclude, methods, paths }
 }
 
-fn read_limits(root: &mut Table<'_>) -> Limits {
+/// What one call may use, and where each of these values comes from.
+fn read_limits(root: &mut Table<'_>) -> (Limits, [(&'static str, String); 3]) {
     let mut table = root.table("limits");
     let floor = Duration::from_millis(1);
     let time = table.duration("time", "5ms", floor, "Time for one call of a hook.");
@@ -193,6 +194,8 @@ fn read_limits(root: &mut Table<'_>) -> Limits {
         let most = show_size(CALL_MEMORY_MAX);
         table.report(table.problem("memory", format!("`limits.memory` is between 64 KiB and {most}")));
     }
+    let origins = [("limits.time", "time"), ("limits.ops", "ops"), ("limits.memory", "memory")]
+        .map(|(shown, key)| (shown, table.origin(key)));
     table.finish();
-    Limits { time, ops: u64::try_from(ops).unwrap_or(CALL_OPS_DEFAULT), memory }
+    (Limits { time, ops: u64::try_from(ops).unwrap_or(CALL_OPS_DEFAULT), memory }, origins)
 }

@@ -118,19 +118,3 @@ pub(super) fn impact(connection: &Connection, plugin: &str, since_ms: i64) -> ru
         all_requests: connection.query_row(all, [since_ms], |row| row.get::<_, i64>(0))?.unsigned_abs(),
     })
 }
-
-/// As the sweep of usage rows: looks at the oldest rows and removes those from before `before_ms` or after `after_ms`.
-pub(super) fn sweep(
-    connection: &Connection,
-    before_ms: i64,
-    after_ms: i64,
-    most: usize,
-) -> rusqlite::Result<usize> {
-    let sql = "DELETE FROM decisions WHERE id IN (SELECT id FROM \
-               (SELECT id, time_ms FROM decisions ORDER BY id LIMIT ?3) WHERE time_ms < ?1 OR time_ms > ?2)";
-    connection.prepare_cached(sql)?.execute(params![
-        before_ms,
-        after_ms,
-        i64::try_from(most).unwrap_or(i64::MAX)
-    ])
-}

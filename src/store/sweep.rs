@@ -1,8 +1,8 @@
 //! Retention: what is past its time is removed in slices, so that no other write waits for long.
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{decisions, kv, sessions, usage};
+use super::{kv, sessions};
 
 /// Most rows of a table that one commit looks at and removes.
 pub(super) const SLICE_ROWS: usize = 500;
@@ -44,10 +44,22 @@ pub(super) fn slice(connection: &mut Connection, progress: &mut Progress) -> rus
         None => None,
     };
     let future_ms = sweep.now_ms.saturating_add(FUTURE_MS);
-    let usage = usage::sweep(&transaction, sweep.usage_before_ms, future_ms, SLICE_ROWS)?;
-    let decisions = decisions::sweep(&transaction, sweep.usage_before_ms, future_ms, SLICE_ROWS)?;
+    let usage = oldest(&transaction, "query_logs", sweep.usage_before_ms, future_ms)?;
+    let decisions = oldest(&transaction, "decisions", sweep.usage_before_ms, future_ms)?;
     let kv = kv::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
     transaction.commit()?;
     progress.after = after.map(Vec::from);
     Ok(progress.after.is_some() || usage > 0 || decisions > 0 || kv > 0)
+}
+
+/// Looks at the [`SLICE_ROWS`] oldest rows of a table and removes those from before `before_ms` or after `after_ms`; how
+/// many. Rows are written in the order of time, so the oldest are the lowest ids and no index is needed. Rows from the
+/// future are what a clock that once ran ahead leaves; they would bar the way for ever.
+fn oldest(connection: &Connection, table: &str, before_ms: i64, after_ms: i64) -> rusqlite::Result<usize> {
+    let sql = format!(
+        "DELETE FROM {table} WHERE id IN (SELECT id FROM \
+         (SELECT id, time_ms FROM {table} ORDER BY id LIMIT ?3) WHERE time_ms < ?1 OR time_ms > ?2)"
+    );
+    let most = i64::try_from(SLICE_ROWS).unwrap_or(i64::MAX);
+    connection.prepare_cached(&sql)?.execute(params![before_ms, after_ms, most])
 }

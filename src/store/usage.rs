@@ -115,24 +115,6 @@ pub(super) fn newest(connection: &Connection, most: usize) -> rusqlite::Result<V
     rows.collect()
 }
 
-/// Looks at the `most` oldest rows and removes those from before `before_ms` or after `after_ms`; how many. Rows are
-/// written in the order of time, so the oldest are the lowest ids and no index is needed. Rows from the future are what
-/// a clock that once ran ahead leaves; they would bar the way for ever.
-pub(super) fn sweep(
-    connection: &Connection,
-    before_ms: i64,
-    after_ms: i64,
-    most: usize,
-) -> rusqlite::Result<usize> {
-    let sql = "DELETE FROM query_logs WHERE id IN (SELECT id FROM \
-               (SELECT id, time_ms FROM query_logs ORDER BY id LIMIT ?3) WHERE time_ms < ?1 OR time_ms > ?2)";
-    connection.prepare_cached(sql)?.execute(params![
-        before_ms,
-        after_ms,
-        i64::try_from(most).unwrap_or(i64::MAX)
-    ])
-}
-
 fn number(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
