@@ -1,5 +1,7 @@
 //! The body of a request as rules see it: read whole once, parsed once, outside of any script's budget.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use serde_json::Value;
 
@@ -34,12 +36,8 @@ impl BodyFacts {
         self.bytes.len()
     }
 
-    pub(super) fn text(&self) -> &str {
-        std::str::from_utf8(&self.bytes).unwrap_or_default()
-    }
-
-    /// The body as text, whatever its bytes: for those who look for something bad in it.
-    pub(super) fn lossy(&self) -> std::borrow::Cow<'_, str> {
+    /// The body as text. What is no UTF-8 in it reads as U+FFFD: one such byte must not hide the rest from a rule.
+    pub(super) fn text(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.bytes)
     }
 
@@ -112,6 +110,6 @@ mod tests {
         assert!(body("application/problem+json", "{").json().is_none());
         assert!(!body("text/plain", "{}").is_json());
         assert!(body("application/x-www-form-urlencoded", "a=b").is_form());
-        assert_eq!(BodyFacts::new("text/plain", Bytes::from_static(b"\xff")).text(), "");
+        assert_eq!(BodyFacts::new("text/plain", Bytes::from_static(b"\xffseen")).text(), "\u{fffd}seen");
     }
 }

