@@ -30,6 +30,8 @@ mod meter;
 mod occasion;
 mod outgoing;
 mod permissions;
+mod personal;
+mod plain;
 mod plugin;
 mod reference;
 mod response;

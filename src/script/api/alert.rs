@@ -27,7 +27,7 @@ fn write(ctx: &NativeCallContext<'_>, severity: &str, title: &str, fields: &Map)
         let space = if text.is_empty() { "" } else { " " };
         let _ = write!(text, "{space}{name}={value}");
     }
-    let (title, fields) = (redact(title, &call.facts), redact(&text, &call.facts));
+    let (title, fields) = (redact(title, &call), redact(&text, &call));
     let mut said = call.said.lock();
     if said.effects.len() < EFFECTS_MAX {
         said.effects.push(Effect::Alert(Alert { plugin: call.plugin.clone(), severity, title, fields }));

@@ -5,10 +5,10 @@ use serde_json::Value;
 
 use super::json_body::plain;
 use super::text::pay;
-use super::vars::weight;
 use crate::script::body::depth_of;
 use crate::script::call::{Raised, error};
 use crate::script::engine::STRING_BYTES_MAX;
+use crate::script::plain::weight;
 
 pub(super) fn module() -> Module {
     exported_module!(json)
@@ -34,7 +34,7 @@ mod json {
     #[rhai_fn(return_raw)]
     pub fn text(value: Dynamic) -> Raised<ImmutableString> {
         let value = value.flatten();
-        let weight = weight(&value, 0).ok_or_else(|| error("this value has no JSON"))?;
+        let weight = weight(&value).ok_or_else(|| error("this value has no JSON"))?;
         pay(weight)?;
         if weight > STRING_BYTES_MAX / 8 {
             return Err(error("this value is too large for a text"));

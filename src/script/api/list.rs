@@ -43,7 +43,7 @@ fn put(
     note: &str,
 ) -> Raised<()> {
     let call = write(ctx)?;
-    let note: String = redact(note, &call.facts).chars().take(NOTE_CHARS_MAX).collect();
+    let note: String = redact(note, &call).chars().take(NOTE_CHARS_MAX).collect();
     with(value, |value| call.state.add(name, value, ttl, &note, call.clock.unix_ms()))
 }
 

@@ -1,16 +1,12 @@
 //! `log::`: a rule's own lines in the gateway's log. Bounded, and without addresses and e-mails whatever the script says.
 
 use std::fmt::Write as _;
-use std::net::IpAddr;
-use std::sync::LazyLock;
 
-use regex::{Captures, Regex};
 use rhai::{Map, Module, NativeCallContext, export_module, exported_module};
 
-use crate::base::address::canonical;
 use crate::base::text::cut;
 use crate::script::call::{Call, LOGS_MAX, LogLevel, LogLine, Raised};
-use crate::script::facts::RequestFacts;
+use crate::script::personal::without_people;
 use crate::script::verdict::public_text;
 
 /// Fields shown of the map of one line.
@@ -18,31 +14,13 @@ const FIELDS_MAX: usize = 8;
 /// Bytes of input looked at: what is cut afterwards need not be cleaned.
 const INPUT_BYTES_MAX: usize = 4_096;
 
-static EMAIL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9.\-]+")
-        .expect("the pattern is a constant and a test compiles it")
-});
-static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"\b\d{1,3}(?:\.\d{1,3}){3}\b|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*";
-    Regex::new(pattern).expect("the pattern is a constant and a test compiles it")
-});
-
 pub(super) fn module() -> Module {
     exported_module!(log)
 }
 
-/// Replaces what names a person or a machine: the client's address by its pseudonym, every other by a mark.
-pub(in crate::script) fn redact(text: &str, facts: &RequestFacts) -> String {
-    let text = EMAIL.replace_all(cut(text, INPUT_BYTES_MAX), "[e-mail]");
-    let clean = ADDRESS.replace_all(&text, |found: &Captures<'_>| {
-        let whole = &found[0];
-        match whole.trim_end_matches('.').parse::<IpAddr>() {
-            Ok(address) if canonical(address) == facts.client_ip => format!("ip:{}", facts.client_hash),
-            Ok(_) => "[address]".to_owned(),
-            Err(_) => whole.to_owned(),
-        }
-    });
-    public_text(&clean)
+/// Replaces what names a person or a machine by its pseudonym, and control characters by blanks.
+pub(in crate::script) fn redact(text: &str, call: &Call) -> String {
+    public_text(&without_people(cut(text, INPUT_BYTES_MAX), &call.state.space.people))
 }
 
 fn write(ctx: &NativeCallContext<'_>, level: LogLevel, message: &str, fields: &Map) -> Raised<()> {
@@ -53,7 +31,7 @@ fn write(ctx: &NativeCallContext<'_>, level: LogLevel, message: &str, fields: &M
         let value = if value.is_array() || value.is_map() { "[…]".to_owned() } else { value.to_string() };
         let _ = write!(line, " {name}={value}");
     }
-    let text = redact(&line, &call.facts);
+    let text = redact(&line, &call);
     let mut said = call.said.lock();
     if said.logs.len() < LOGS_MAX {
         said.logs.push(LogLine { level, text });

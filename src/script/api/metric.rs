@@ -31,8 +31,7 @@ fn write(ctx: &NativeCallContext<'_>, name: &str, labels: &Map, change: Change) 
     if labels.len() > LABELS_MAX {
         return Err(error(format!("a metric has at most {LABELS_MAX} labels")));
     }
-    let shown =
-        |value: &Dynamic| redact(&value.to_string(), &call.facts).chars().take(VALUE_CHARS_MAX).collect();
+    let shown = |value: &Dynamic| redact(&value.to_string(), &call).chars().take(VALUE_CHARS_MAX).collect();
     let labels = labels.iter().map(|(name, value)| (name.to_string(), shown(value))).collect();
     let mut said = call.said.lock();
     if said.effects.len() < EFFECTS_MAX {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use rhai::{Dynamic, ImmutableString, Module, export_module, exported_module};
 
-use super::vars::weight;
 use crate::script::call::{Call, Raised, Request, error};
+use crate::script::plain::weight;
 
 /// Keys of one request.
 const KEYS_MAX: usize = 64;
@@ -60,7 +60,7 @@ mod facts {
             return Err(error("a key of `req.facts` is `plugin.key`, at most 64 characters"));
         }
         let value = value.flatten();
-        if weight(&value, 0).is_none_or(|w| w > WEIGHT_MAX) {
+        if weight(&value).is_none_or(|w| w > WEIGHT_MAX) {
             return Err(error("`req.facts` keeps numbers, texts, and small lists and maps of them"));
         }
         if find(facts, &key).is_some() {

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use rhai::{Dynamic, Module, export_module, exported_module};
 
 use crate::script::call::{Call, Raised, error};
+use crate::script::plain::weight;
 
 /// Names per plugin and request.
 const NAMES_MAX: usize = 32;
 /// The weight of one value: characters of texts, and one for everything else.
 const WEIGHT_MAX: usize = 4_096;
-/// The deepest nesting of one value.
-const DEPTH_MAX: usize = 8;
 
 /// The handle of `req.vars`.
 #[derive(Clone)]
@@ -20,23 +19,6 @@ pub(super) struct Vars(pub Arc<Call>);
 pub(super) fn register(module: &mut Module) {
     module.set_custom_type::<Vars>("Vars");
     module.combine_flatten(exported_module!(vars));
-}
-
-/// The weight of plain data; `None` for a closure, a handle, or what is nested too deep.
-pub(super) fn weight(value: &Dynamic, depth: usize) -> Option<usize> {
-    if depth > DEPTH_MAX {
-        return None;
-    }
-    if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
-        return Some(text.len() + 1);
-    }
-    if let Some(items) = value.read_lock::<rhai::Array>() {
-        return items.iter().try_fold(1, |sum, v| Some(sum + weight(v, depth + 1)?));
-    }
-    if let Some(map) = value.read_lock::<rhai::Map>() {
-        return map.iter().try_fold(1, |sum, (k, v)| Some(sum + k.len() + weight(v, depth + 1)?));
-    }
-    (value.is_int() || value.is_float() || value.is_bool() || value.is_char()).then_some(1)
 }
 
 #[expect(clippy::unwrap_used, reason = "rhai's macro unwraps arguments whose types it has checked")]
@@ -57,7 +39,7 @@ mod vars {
     pub fn set(vars: &mut Vars, name: &str, value: Dynamic) -> Raised<()> {
         vars.0.still_open()?;
         let value = value.flatten();
-        match weight(&value, 0) {
+        match weight(&value) {
             None => return Err(error("`req.vars` keeps numbers, texts, and lists and maps of them")),
             Some(w) if w > WEIGHT_MAX => return Err(error("this value is too large for `req.vars`")),
             Some(_) => {}

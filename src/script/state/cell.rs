@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::script::plain;
 use rhai::Dynamic;
 
 use super::distinct::Distinct;
@@ -11,8 +12,6 @@ use super::window::Window;
 pub(in crate::script) const NEVER_MS: i64 = i64::MAX;
 /// The weight of one value of `kv`: characters of texts, and one for everything else.
 pub(in crate::script) const VALUE_WEIGHT_MAX: usize = 4_096;
-/// The deepest nesting of one value of `kv`.
-const VALUE_DEPTH_MAX: usize = 8;
 
 /// What stands under a key.
 #[derive(Clone, Debug)]
@@ -43,7 +42,7 @@ impl Entry {
     /// Bytes that the entry takes, roughly.
     pub fn weight(&self) -> usize {
         match &self.cell {
-            Cell::Plain(value) => 16 + weigh(value, 0).unwrap_or(VALUE_WEIGHT_MAX),
+            Cell::Plain(value) => 16 + plain::weight(value).unwrap_or(VALUE_WEIGHT_MAX),
             Cell::Count(_) => 48,
             Cell::Distinct(distinct) => 32 + distinct.weight(),
             Cell::Rate(_) => 8,
@@ -57,30 +56,13 @@ impl Entry {
     }
 }
 
-/// The weight of plain data; `None` for a closure, a handle, or what is nested too deep.
-fn weigh(value: &Dynamic, depth: usize) -> Option<usize> {
-    if depth > VALUE_DEPTH_MAX {
-        return None;
-    }
-    if let Some(text) = value.read_lock::<rhai::ImmutableString>() {
-        return Some(text.len() + 1);
-    }
-    if let Some(items) = value.read_lock::<rhai::Array>() {
-        return items.iter().try_fold(1, |sum, v| Some(sum + weigh(v, depth + 1)?));
-    }
-    if let Some(map) = value.read_lock::<rhai::Map>() {
-        return map.iter().try_fold(1, |sum, (k, v)| Some(sum + k.len() + weigh(v, depth + 1)?));
-    }
-    (value.is_int() || value.is_float() || value.is_bool() || value.is_char()).then_some(1)
-}
-
 /// A value as state keeps it: plain data that nothing else holds.
 ///
 /// # Errors
 /// A sentence: it is no plain data, or too large.
 pub(in crate::script) fn plain(value: Dynamic) -> Result<Dynamic, String> {
     let value = value.flatten();
-    match weigh(&value, 0) {
+    match plain::weight(&value) {
         None => Err("`kv` keeps numbers, texts, and lists and maps of them".to_owned()),
         Some(weight) if weight > VALUE_WEIGHT_MAX => Err("this value is too large for `kv`".to_owned()),
         Some(_) => Ok(value),

@@ -1,26 +1,14 @@
 //! Keys of state. Whatever names a person or a machine is replaced by its pseudonym before it is kept, in memory too.
 
 use std::borrow::Cow;
-use std::net::IpAddr;
-use std::sync::LazyLock;
 
-use regex::{Captures, Regex};
-
-use crate::base::address::{Pseudonymiser, canonical};
+use crate::base::address::Pseudonymiser;
+use crate::script::personal::without_people;
 
 /// The longest key in bytes; a longer one is kept as its hash.
 pub(in crate::script) const KEY_BYTES_MAX: usize = 256;
 /// Bytes of a key that are looked at.
 const INPUT_BYTES_MAX: usize = 4_096;
-
-static EMAIL: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"[A-Za-z0-9._%+\-]+@[A-Za-z0-9.\-]+")
-        .expect("the pattern is a constant and a test compiles it")
-});
-static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
-    let pattern = r"\b\d{1,3}(?:\.\d{1,3}){3}\b|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*";
-    Regex::new(pattern).expect("the pattern is a constant and a test compiles it")
-});
 
 /// A key as it is kept: addresses and e-mails in it are pseudonyms. A network of more than one machine is nobody's, and
 /// stays.
@@ -39,20 +27,12 @@ pub(in crate::script) fn kept<'a>(text: &'a str, people: &Pseudonymiser) -> Cow<
     if text.len() > INPUT_BYTES_MAX {
         return Cow::Owned(hashed(text, people));
     }
-    let mails = EMAIL.replace_all(text, |found: &Captures<'_>| {
-        format!("mail-{}", people.text(&found[0].to_ascii_lowercase()))
-    });
-    let clean = ADDRESS.replace_all(&mails, |found: &Captures<'_>| address(&found[0], people));
+    let clean = without_people(text, people);
     if clean.len() > KEY_BYTES_MAX {
         Cow::Owned(hashed(text, people))
     } else {
         Cow::Owned(clean.into_owned())
     }
-}
-
-/// The key of an address.
-pub(in crate::script) fn of_address(address: IpAddr, people: &Pseudonymiser) -> String {
-    format!("ip-{}", people.address(canonical(address)))
 }
 
 /// 64 bits of the keyed hash of a text.
@@ -66,20 +46,10 @@ fn hashed(text: &str, people: &Pseudonymiser) -> String {
     format!("text-{}", people.text(text))
 }
 
-/// What the pattern found, which may have a colon or a dot too many around the address.
-fn address(found: &str, people: &Pseudonymiser) -> String {
-    let trimmed = found.trim_end_matches('.');
-    let after_colon = trimmed.strip_prefix(':').unwrap_or(trimmed);
-    match (trimmed.parse::<IpAddr>(), after_colon.parse::<IpAddr>()) {
-        (Ok(ip), _) => of_address(ip, people),
-        (_, Ok(ip)) => format!(":{}", of_address(ip, people)),
-        _ => found.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::script::personal::of_address;
 
     #[test]
     fn addresses_and_e_mails_in_keys_are_hashed_and_everything_else_stays() {

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::cell::{Cell, Entry, NEVER_MS};
-use super::key::{kept, of_address};
+use super::key::kept;
 use super::list::{Item, Lengths, ListKind};
 use super::view::{List, View};
 use crate::base::nearest::nearest;
 use crate::script::api;
+use crate::script::personal::of_address;
 
 /// What a script looks up or adds.
 pub(in crate::script) enum Value<'a> {
