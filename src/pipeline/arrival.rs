@@ -8,6 +8,7 @@ use http::{Method, Uri};
 
 use super::forwarded::Asked;
 use super::step::Step;
+use super::transport::Transport;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
 use crate::base::target::Ambiguous;
@@ -20,7 +21,7 @@ pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// A request head whose size and framing headers are acceptable.
 pub struct Arrival {
     parts: Parts,
-    peer: SocketAddr,
+    transport: Transport,
     has_body: bool,
     asked: Option<Asked>,
 }
@@ -38,7 +39,7 @@ pub fn correlate(headers: &HeaderMap) -> CorrelationId {
 ///
 /// # Errors
 /// The refusal of this stage.
-pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) -> Step<Arrival> {
+pub fn receive(parts: Parts, has_body: bool, transport: Transport, limits: &Server) -> Step<Arrival> {
     let target = parts.uri.path_and_query().map_or(0, |pq| pq.as_str().len());
     if u64::try_from(target).unwrap_or(u64::MAX) > limits.target_max {
         return Err(Refusal::UriTooLong.into());
@@ -56,7 +57,7 @@ pub fn receive(parts: Parts, has_body: bool, peer: SocketAddr, limits: &Server) 
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(Refusal::MethodNotAllowed { allow: crate::live::routes::USUAL_METHODS.join(", ") }.into());
     }
-    Ok(Arrival { parts, peer, has_body, asked: None })
+    Ok(Arrival { parts, transport, has_body, asked: None })
 }
 
 /// Any coding but `chunked`, once, is read differently by different servers. A length beside it never comes here: hyper
@@ -95,9 +96,14 @@ impl Arrival {
         &self.parts.headers
     }
 
-    /// The other end of the socket.
+    /// The other end of the connection.
     pub fn peer(&self) -> SocketAddr {
-        self.peer
+        self.transport.peer
+    }
+
+    /// The connection that it came over.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
     }
 
     /// The head as it came.

@@ -48,7 +48,9 @@ pub fn locate(arrival: Arrival, trusted: &[IpNet], trail: &mut Trail) -> Step<Lo
     let via_proxy = is_trusted(peer, trusted);
     let address = if via_proxy { walk(peer, arrival.headers(), trusted) } else { peer };
     trail.client = Some(address);
-    let secure = via_proxy && last_item(arrival.headers(), &X_FORWARDED_PROTO).as_deref() == Some("https");
+    let forwarded = via_proxy.then(|| last_item(arrival.headers(), &X_FORWARDED_PROTO)).flatten();
+    // A trusted front's word is about its client; without one the client is the one that speaks to us.
+    let secure = forwarded.map_or_else(|| arrival.transport().is_tls(), |scheme| scheme == "https");
     trail.secure = secure;
     let own_host = host_header(&arrival)?;
     let uri = &arrival.parts().uri;
@@ -197,7 +199,7 @@ impl Located {
         self.host.as_ref().map_or("", Host::name)
     }
 
-    /// Whether the client came over https, by the word of a trusted proxy.
+    /// Whether the client came over https, to us or by the word of a trusted proxy.
     pub fn secure(&self) -> bool {
         self.secure
     }

@@ -39,9 +39,9 @@ pub mod stage;
 pub mod step;
 pub mod thresholds;
 pub mod trail;
+pub mod transport;
 pub mod unparsed;
 
-use std::net::SocketAddr;
 use std::rc::Rc;
 
 use http::request::Parts;
@@ -58,6 +58,7 @@ use route::Way;
 use stage::Stage;
 use step::{Step, Stop};
 use trail::Trail;
+use transport::Transport;
 
 use crate::base::address::canonical;
 use crate::base::refusal::Refusal;
@@ -80,7 +81,7 @@ pub struct Answer {
 pub fn handle(
     worker: Rc<Worker>,
     request: Request<Incoming>,
-    peer: SocketAddr,
+    transport: Transport,
 ) -> impl Future<Output = Result<Response<Body>, Dropped>> {
     let gateway = &worker.gateway;
     let snapshot = gateway.live.current();
@@ -88,13 +89,13 @@ pub fn handle(
     let id = arrival::correlate(&parts.headers);
     let mut trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
     // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
-    trail.client = Some(canonical(peer.ip()));
+    trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
     trail.enter(Stage::Connection);
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     async move {
-        let outcome = catch(decide(&worker, &snapshot, parts, body, peer, closing.trail())).await;
+        let outcome = catch(decide(&worker, &snapshot, parts, body, transport, closing.trail())).await;
         // The panic hook has counted and logged it.
         let outcome = outcome.unwrap_or_else(|| Err(Refusal::Internal.into()));
         finish::finish(outcome, closing, &worker.gateway, &snapshot)
@@ -112,7 +113,7 @@ async fn decide(
     snapshot: &Snapshot,
     parts: Parts,
     incoming: Incoming,
-    peer: SocketAddr,
+    transport: Transport,
     trail: &mut Trail,
 ) -> Step<Answer> {
     let gateway = &*worker.gateway;
@@ -120,7 +121,7 @@ async fn decide(
     let now = trail.started;
 
     trail.unread = !incoming.is_end_stream();
-    let arrival = arrival::receive(parts, trail.unread, peer, &config.server)?;
+    let arrival = arrival::receive(parts, trail.unread, transport, &config.server)?;
     trail.enter(Stage::Client);
     let arrival = forwarded::adopt(arrival, config, trail)?;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;

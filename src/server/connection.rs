@@ -11,7 +11,7 @@ use hyper::server::conn::http1::Builder;
 use hyper::service::Service;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioTimer;
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::phase::{Phase, Shutdown};
 use super::wire::{Unread, Wire};
@@ -67,21 +67,20 @@ impl Http {
     /// Serves one connection to its end. The header timeout runs from the accept and between requests: an idle connection closes
     /// silently, one with half a head is answered with the bytes of `late`. In the drain, the request in flight is finished and
     /// its answer says `Connection: close`. An error of the service closes the connection without an answer.
-    pub async fn serve<S, B>(
+    pub async fn serve<I, S, B>(
         &self,
-        stream: TcpStream,
+        stream: I,
         shutdown: &Shutdown,
         service: S,
         late: impl FnOnce() -> Vec<u8>,
     ) -> Ending
     where
+        I: AsyncRead + AsyncWrite + Unpin + 'static,
         S: Service<Request<Incoming>, Response = Response<B>> + Unpin,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
         B: Body + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        // Answers are small and whole; Nagle's wait would only delay them.
-        stream.set_nodelay(true).ok();
         let unread = Unread::default();
         let wire = Wire::new(stream, self.write_timeout, unread.clone());
         let mut connection = self.builder.serve_connection(wire, Watched { service, unread });

@@ -11,6 +11,7 @@ pub mod raw;
 pub mod reload;
 pub mod remember;
 pub mod schedules;
+pub mod serve;
 pub mod signals;
 pub mod start;
 pub mod wire;

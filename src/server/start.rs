@@ -1,19 +1,13 @@
 //! From a snapshot to a running gateway: storage opened, tables loaded, sockets bound, workers started.
 
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::service::service_fn;
-use tokio::net::TcpStream;
-
-use super::connection::{Ending, Http};
 use super::listen::{ListenError, listen};
-use super::phase::Shutdown;
-use super::raw;
 use super::remember;
+use super::serve::serve;
 use super::workers::{Options, Workers};
 use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
@@ -32,7 +26,6 @@ use crate::outbound::{self, BadTrust, Client, Trust};
 use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of};
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
-use crate::pipeline::{handle, unparsed};
 use crate::proxy::{Pool, State, Upstreams};
 use crate::script::Board;
 use crate::store::{self, OpenError, Store};
@@ -200,16 +193,6 @@ pub fn public(gateway: &Arc<Gateway>) -> Result<(std::net::TcpListener, Workers)
     let workers = Workers::start(options, Arc::clone(&gateway.metrics), state, serve)
         .map_err(|source| StartError::Io { what: "cannot start the workers", source })?;
     Ok((listener, workers))
-}
-
-async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
-    let gateway = Arc::clone(&worker.gateway);
-    let http = Http::new(&gateway.live.current().config.server);
-    let service = service_fn(move |request| handle(Rc::clone(&worker), request, peer));
-    let ending = http.serve(stream, &shutdown, service, || raw::bytes(unparsed::late(&gateway, peer))).await;
-    if let Ending::Unparsed(status) = ending {
-        unparsed::record(&gateway, peer, status);
-    }
 }
 
 /// Whether any service is to be told who is asking in a signed header.

@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead as _, ReadBuf};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
 /// Most bytes of an unread request that are thrown away before the close.
@@ -25,8 +24,8 @@ pub const LINGER_MAX: Duration = Duration::from_secs(2);
 ///
 /// # Source
 /// RFC 9112 section 9.6.
-pub struct Wire {
-    io: TokioIo<TcpStream>,
+pub struct Wire<I> {
+    io: TokioIo<I>,
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     linger: Option<Linger>,
@@ -56,9 +55,9 @@ struct Linger {
     expects: bool,
 }
 
-impl Wire {
+impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
     /// Wraps a socket; `write_timeout` is how long a client may take no byte of an answer (SL-05).
-    pub fn new(stream: TcpStream, write_timeout: Duration, unread: Unread) -> Self {
+    pub fn new(stream: I, write_timeout: Duration, unread: Unread) -> Self {
         Self { io: TokioIo::new(stream), write_timeout, stalled: None, linger: None, unread }
     }
 
@@ -94,7 +93,7 @@ impl Wire {
 
 impl Linger {
     /// Throws away what comes until the client closes, the time is over, enough has come, or nothing is expected.
-    fn poll(&mut self, stream: &mut TcpStream, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, stream: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<()> {
         let mut waste = [0; 8 * 1024];
         while self.left > 0 && self.until.as_mut().poll(cx).is_pending() {
             let room = waste.len().min(self.left);
@@ -113,7 +112,7 @@ impl Linger {
     }
 }
 
-impl Read for Wire {
+impl<I: AsyncRead + AsyncWrite + Unpin> Read for Wire<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -123,7 +122,7 @@ impl Read for Wire {
     }
 }
 
-impl Write for Wire {
+impl<I: AsyncRead + AsyncWrite + Unpin> Write for Wire<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.io).poll_write(cx, bytes);
         self.stall(cx, poll)

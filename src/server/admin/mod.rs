@@ -49,6 +49,7 @@ use crate::pipeline::arrival::{self, Arrival};
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::panic_guard::catch;
 use crate::pipeline::step::Stop;
+use crate::pipeline::transport::Transport;
 
 pub use self::token::admin_token;
 
@@ -79,6 +80,7 @@ impl Admin {
 
 /// Serves one connection to its end.
 pub async fn serve(admin: Rc<Admin>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
+    stream.set_nodelay(true).ok();
     let http = Http::new(&admin.gateway.live.current().config.server);
     let service = service_fn(|request| {
         let admin = Rc::clone(&admin);
@@ -96,7 +98,8 @@ where
     let (parts, body) = request.into_parts();
     let id = arrival::correlate(&parts.headers);
     let snapshot = admin.gateway.live.current();
-    let arrived = arrival::receive(parts, !body.is_end_stream(), peer, &snapshot.config.server);
+    let arrived =
+        arrival::receive(parts, !body.is_end_stream(), Transport::plain(peer), &snapshot.config.server);
     let outcome = match arrived {
         Ok(head) => catch(decide(admin, &head, body, &id)).await.unwrap_or(Err(Refusal::Internal)),
         Err(Stop::Refused(refusal)) => Err(refusal),

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::base::text::cut;
 use crate::pipeline::gateway::Worker;
+use crate::pipeline::transport::Transport;
 use crate::pipeline::{handle, unparsed};
 use crate::server::connection::Http;
 use crate::server::phase::{Phase, Shutdown};
@@ -47,7 +48,7 @@ pub(super) async fn exchange(
     let gateway = Arc::clone(&worker.gateway);
     let shutdown = Shutdown::default();
     let http = Http::new(&gateway.live.current().config.server);
-    let service = service_fn(move |request| handle(Rc::clone(&worker), request, peer));
+    let service = service_fn(move |request| handle(Rc::clone(&worker), request, Transport::plain(peer)));
     let serving = http.serve(theirs, &shutdown, service, || raw::bytes(unparsed::late(&gateway, peer)));
     let both = async { tokio::join!(serving, ask(ours, request, &shutdown)).1 };
     let bytes = timeout(PLAY_MAX, both).await.map_err(|_| io::ErrorKind::TimedOut)??;
