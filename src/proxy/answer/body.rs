@@ -1,0 +1,45 @@
+//! Where a body ends.
+
+use super::fault::Fault;
+use super::head::Framing;
+use crate::base::chunked::Chunked;
+
+/// A body that is being followed.
+pub enum Body {
+    /// So many bytes are to come.
+    Length(u64),
+    Chunked(Chunked),
+    UntilClose,
+}
+
+impl Body {
+    pub fn new(framing: Framing) -> Self {
+        match framing {
+            Framing::Length(length) => Self::Length(length),
+            Framing::Chunked => Self::Chunked(Chunked::default()),
+            Framing::UntilClose => Self::UntilClose,
+        }
+    }
+
+    /// Follows the next bytes and says how many of them belong to the body.
+    pub fn follow(&mut self, bytes: &[u8]) -> Result<usize, Fault> {
+        match self {
+            Self::Length(left) => {
+                let here = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                *left -= here as u64;
+                Ok(here)
+            }
+            Self::Chunked(chunks) => chunks.follow(bytes).map_err(|_| Fault::Chunk),
+            Self::UntilClose => Ok(bytes.len()),
+        }
+    }
+
+    /// Whether it has ended, so that no byte more belongs to it.
+    pub fn has_ended(&self) -> bool {
+        match self {
+            Self::Length(left) => *left == 0,
+            Self::Chunked(chunks) => chunks.has_ended(),
+            Self::UntilClose => false,
+        }
+    }
+}
