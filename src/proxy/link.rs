@@ -8,19 +8,17 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::{Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
 
+use super::answer::{Asked, Fault, HEAD_BYTES_MAX};
 use super::dial::{Peer, dial};
 use super::socket::Socket;
 use super::upload::{Progress, Tracked};
-
-/// Largest response head, in bytes; it is hyper's read buffer too.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
 
 /// A connection, its sender, and a look at its socket.
 pub struct Link {
@@ -40,6 +38,8 @@ pub enum NoHead {
         unsent: Option<Box<Request<Tracked>>>,
         /// Whether not a single byte came.
         silent: bool,
+        /// What was wrong with what came.
+        fault: Option<Fault>,
     },
 }
 
@@ -69,7 +69,8 @@ impl Link {
 
     /// Whether the connection can take another request: both bodies have ended and nothing is left over.
     pub fn is_reusable(&self) -> bool {
-        !self.ended && self.sender.is_ready() && !self.sender.is_closed() && !self.socket.write_failed()
+        let hyper_is_ready = !self.ended && self.sender.is_ready() && !self.sender.is_closed();
+        hyper_is_ready && self.socket.is_clean() && !self.socket.write_failed()
     }
 
     /// Whether nothing came while nobody used it.
@@ -86,6 +87,12 @@ impl Link {
         timeout: Duration,
     ) -> Result<Response<Incoming>, NoHead> {
         let bytes_before = self.socket.bytes_read();
+        let asked = Asked {
+            head_only: *request.method() == Method::HEAD,
+            // No client's own gets so far: where it stands, the gateway asks.
+            upgrade: request.headers().contains_key(header::UPGRADE),
+        };
+        self.socket.begin(asked, progress.taken());
         let Self { sender, connection, socket, ended } = self;
         let mut answer = pin!(sender.try_send_request(request));
         // An upstream that floods uses up the task's share of the runtime, and a timer that asks for a share would never
@@ -100,6 +107,7 @@ impl Link {
                 return Poll::Ready(outcome.map_err(|mut e| NoHead::Broken {
                     unsent: e.take_message().map(Box::new),
                     silent: socket.bytes_read() == bytes_before,
+                    fault: socket.fault(),
                 }));
             }
             if progress.frames() != frames_seen {

@@ -17,6 +17,7 @@ mod head;
 
 pub use fault::Fault;
 pub use guard::{Asked, Guard};
+pub use head::HEAD_BYTES_MAX;
 
 #[cfg(test)]
 mod tests;
