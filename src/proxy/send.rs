@@ -156,7 +156,6 @@ impl Attempt<'_> {
             return Err(SendError::Unreachable(Fault::Switch.sentence()));
         }
         let (mut head, incoming) = response.into_parts();
-        tidy_length(&mut head.headers);
         head.version = Version::HTTP_11;
         // An upstream's reason phrase and any other note of the parser are not passed on.
         head.extensions = http::Extensions::new();
@@ -186,15 +185,6 @@ fn broken(silent: bool, fault: Option<Fault>, progress: &Progress) -> SendError 
         (None, Some(fault)) => SendError::Unreachable(fault.sentence()),
         (None, None) if silent => SendError::Unreachable("closed the connection without an answer"),
         (None, None) => SendError::Unreachable("broke off inside its answer"),
-    }
-}
-
-/// Writes a length as everybody writes it: `0005` is a number to some and not to others.
-fn tidy_length(headers: &mut HeaderMap) {
-    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return };
-    if length.as_bytes().starts_with(b"0") && length.len() > 1 {
-        let length = length.to_str().ok().and_then(|text| text.parse().ok()).unwrap_or(0_u64);
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
 }
 
