@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
 use hyper::body::Incoming;
 
+use super::answer::Fault;
 use super::download::{Flow, UpstreamBody};
 use super::link::{Link, NoHead};
 use super::pool::Pool;
@@ -90,10 +91,10 @@ enum Outcome {
 
 impl Attempt<'_> {
     async fn connect(&self) -> Result<Box<Link>, SendError> {
-        let Some(address) = self.endpoint.address() else {
+        let Some(peer) = self.endpoint.peer() else {
             return Err(SendError::Unreachable("has an address that cannot be read"));
         };
-        Link::open(address, self.service.config().connect_timeout).await.map_err(|e| {
+        Link::open(peer, self.service.config().connect_timeout).await.map_err(|e| {
             self.failed();
             match e.kind() {
                 std::io::ErrorKind::TimedOut => SendError::Timeout("to accept a connection"),
@@ -107,9 +108,10 @@ impl Attempt<'_> {
         let (request, progress) = track(request);
         match self.exchange(&mut link, request, &progress).await {
             Ok(head) => Outcome::Done(self.receive(link, head, progress).await),
-            Err(NoHead::Broken { unsent, silent }) => {
+            Err(NoHead::Broken { unsent, silent, fault }) => {
                 let again = unsent.and_then(|r| untrack(*r)).or_else(|| spare.filter(|_| silent));
-                again.map_or_else(|| Outcome::Done(Err(broken(silent, &progress))), Outcome::Again)
+                let failed = || Outcome::Done(Err(broken(silent, fault, &progress)));
+                again.map_or_else(failed, Outcome::Again)
             }
             Err(NoHead::Timeout) => Outcome::Done(Err(SendError::Timeout("to answer"))),
         }
@@ -123,8 +125,8 @@ impl Attempt<'_> {
         let (request, progress) = track(request);
         match self.exchange(&mut link, request, &progress).await {
             Ok(head) => self.receive(link, head, progress).await,
-            Err(NoHead::Broken { silent, .. }) => {
-                let error = broken(silent, &progress);
+            Err(NoHead::Broken { silent, fault, .. }) => {
+                let error = broken(silent, fault, &progress);
                 if matches!(error, SendError::Unreachable(_)) {
                     self.failed();
                 }
@@ -150,7 +152,9 @@ impl Attempt<'_> {
         progress: Rc<Progress>,
     ) -> Result<Response<UpstreamBody>, SendError> {
         self.endpoint.answered(self.service.config());
-        check_head(response.status(), response.headers())?;
+        if response.status().is_informational() {
+            return Err(SendError::Unreachable(Fault::Switch.sentence()));
+        }
         let (mut head, incoming) = response.into_parts();
         head.version = Version::HTTP_11;
         // An upstream's reason phrase and any other note of the parser are not passed on.
@@ -175,33 +179,13 @@ impl Attempt<'_> {
     }
 }
 
-fn broken(silent: bool, progress: &Progress) -> SendError {
-    match progress.take_error() {
-        Some(error) => SendError::Upload(error),
-        None if silent => SendError::Unreachable("closed the connection without an answer"),
-        None => SendError::Unreachable("sent what is no response"),
+fn broken(silent: bool, fault: Option<Fault>, progress: &Progress) -> SendError {
+    match (progress.take_error(), fault) {
+        (Some(error), _) => SendError::Upload(error),
+        (None, Some(fault)) => SendError::Unreachable(fault.sentence()),
+        (None, None) if silent => SendError::Unreachable("closed the connection without an answer"),
+        (None, None) => SendError::Unreachable("broke off inside its answer"),
     }
-}
-
-/// Refuses a response head whose body could be read in two ways, or which changes the protocol without being asked.
-///
-/// # Source
-/// RFC 9112 section 6.3; THREATS UP-07, SM-29.
-fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), SendError> {
-    if status.is_informational() {
-        return Err(SendError::Unreachable("changed the protocol unasked"));
-    }
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let (coding, length) = (codings.next(), lengths.next());
-    let doubled =
-        codings.next().is_some() || lengths.next().is_some() || (coding.is_some() && length.is_some());
-    let foreign = coding.is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    let odd = length.is_some_and(|l| l.is_empty() || !l.as_bytes().iter().all(u8::is_ascii_digit));
-    if doubled || foreign || odd {
-        return Err(SendError::Unreachable("framed its answer ambiguously"));
-    }
-    Ok(())
 }
 
 /// Sets the framing of the request from its body: nothing that a client wrote about it goes on unchecked.
