@@ -1,6 +1,8 @@
 //! Stage 14, second half: the operator's route. A fixed answer is written here; anything else goes upstream as a
 //! canonical request with headers that are the gateway's own, and streams in both directions.
 
+use std::time::Duration;
+
 use http::{Request, Response, Uri};
 
 use super::answer::Body;
@@ -17,6 +19,9 @@ use crate::live::hardening::Author;
 use crate::live::routes::CompiledRoute;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::{self, SendError, Upload, hops};
+
+/// When it is worth trying a service again that has too much to do, or whose circuits are open.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Answers a request that nothing stands against.
 ///
@@ -145,6 +150,7 @@ fn refusal(error: &SendError, watch: &Watch) -> Refusal {
     match error {
         SendError::Unreachable(_) => Refusal::UpstreamUnreachable,
         SendError::Timeout(_) => Refusal::UpstreamTimeout,
+        SendError::Busy => Refusal::Unavailable { retry_after: Some(BUSY_RETRY_AFTER) },
         SendError::Upload(_) => Fault::Malformed.refusal(),
     }
 }
