@@ -33,6 +33,7 @@ fn limits() -> Server {
         json_depth_max: 64,
         require_schema: false,
         allow_http: false,
+        tls: None,
     }
 }
 
