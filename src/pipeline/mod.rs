@@ -20,6 +20,7 @@ pub mod finish;
 pub mod forward;
 pub mod forwarded;
 pub mod gateway;
+pub mod https;
 pub mod identity;
 pub mod on_body;
 pub mod on_deny;
@@ -126,6 +127,7 @@ async fn decide(
     let arrival = forwarded::adopt(arrival, config, trail)?;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
     client::require_https(&located, config)?;
+    https::check(&located, snapshot)?;
     trail.enter(Stage::Bans);
     let admitted = admission::admit(located, config, gateway, now, trail)?;
     trail.enter(Stage::Cors);
