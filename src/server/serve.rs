@@ -9,15 +9,13 @@ use hyper::service::service_fn;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::connection::{Ending, Http};
+use super::connection::Http;
 use super::phase::Shutdown;
-use super::raw;
 use super::tls::{self, Accepted};
-use super::wire::{Unread, Wire};
 use crate::live::tls::Tls;
 use crate::pipeline::gateway::Worker;
+use crate::pipeline::handle;
 use crate::pipeline::transport::Transport;
-use crate::pipeline::{handle, unparsed};
 
 /// Serves one connection.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
@@ -39,21 +37,16 @@ pub async fn redirect(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, s
 
 async fn encrypt(worker: Rc<Worker>, tls: Arc<Tls>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
     let gateway = Arc::clone(&worker.gateway);
-    let (handshake, write) = {
+    let limit = {
         let server = &gateway.live.current().config.server;
-        (server.tls.as_ref().map_or(server.header_timeout, |tls| tls.handshake_timeout), server.body_timeout)
+        server.tls.as_ref().map_or(server.header_timeout, |tls| tls.handshake_timeout)
     };
-    match tls::accept(&tls, stream, handshake, &shutdown, &gateway.metrics).await {
-        Accepted::Tls(stream, said) => {
-            // The connection keeps what it was made with; the snapshot's may be another from now on.
-            drop(tls);
-            speak(worker, stream, Transport::over_tls(peer, said), shutdown).await;
-        }
-        Accepted::Plain(stream) => {
-            let answer = raw::bytes(unparsed::plain_http(&gateway, peer));
-            // An error says that the client is gone: there is nobody to tell.
-            Wire::new(stream, write, Unread::default()).finish(&answer).await.ok();
-        }
+    let accepted = tls::accept(&tls, stream, limit, &shutdown, &gateway.metrics).await;
+    // The connection keeps what it was made with; what others are spoken to with may be another from now on.
+    drop((tls, gateway));
+    match accepted {
+        Accepted::Tls(stream, said) => speak(worker, stream, Transport::over_tls(peer, said), shutdown).await,
+        Accepted::Plain(stream) => speak(worker, stream, Transport::asking_for_tls(peer), shutdown).await,
         Accepted::Failed => {}
     }
 }
@@ -61,14 +54,9 @@ async fn encrypt(worker: Rc<Worker>, tls: Arc<Tls>, stream: TcpStream, peer: Soc
 /// Serves the requests of a connection of which everything is known.
 async fn speak<I>(worker: Rc<Worker>, stream: I, transport: Transport, shutdown: Shutdown)
 where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let gateway = Arc::clone(&worker.gateway);
-    let peer = transport.peer;
-    let http = Http::new(&gateway.live.current().config.server);
+    let http = Http::new(&worker.gateway.live.current().config.server);
     let service = service_fn(move |request| handle(Rc::clone(&worker), request, transport.clone()));
-    let ending = http.serve(stream, &shutdown, service, || raw::bytes(unparsed::late(&gateway, peer))).await;
-    if let Ending::Unparsed(status) = ending {
-        unparsed::record(&gateway, peer, status);
-    }
+    http.serve(stream, &shutdown, service).await;
 }

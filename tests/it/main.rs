@@ -46,5 +46,6 @@ mod sign_in;
 mod state;
 mod storage;
 mod stream;
+mod tls;
 mod tools;
 mod verify;

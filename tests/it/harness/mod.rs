@@ -3,6 +3,7 @@
 pub mod client;
 pub mod gateway;
 pub mod provider;
+pub mod tls;
 pub mod token;
 pub mod upstream;
 
