@@ -29,6 +29,7 @@ fn limits() -> Server {
         body_timeout: LONG,
         drain_timeout: LONG,
         connections_max: 100,
+        connections: crate::config::Connections::default(),
         workers: 1,
         json_depth_max: 64,
         require_schema: false,
@@ -121,7 +122,7 @@ impl Bench {
                         None => std::future::pending().await,
                     }
                 };
-                tell.send(drain(workers, within, force).await).ok();
+                tell.send(drain(vec![workers], within, force).await).ok();
             });
         });
         Self { address, endings, begun, stop: std::cell::Cell::new(Some(stop)), drained }
