@@ -62,8 +62,9 @@ fn open(address: SocketAddr, shares: bool) -> io::Result<TcpListener> {
     socket.set_reuse_port(shares)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.set_reuse_port(false)?;
+    // The kernel looks for who else has the port here once more.
     socket.listen(BACKLOG)?;
+    socket.set_reuse_port(false)?;
     Ok(socket.into())
 }
 
