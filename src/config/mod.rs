@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod connections;
 mod context;
 mod cors;
 mod draft;
@@ -42,6 +43,7 @@ mod check;
 
 pub use admin::Admin;
 pub use auth::Auth;
+pub use connections::{Connections, MemoryMax};
 pub use cors::Cors;
 pub use file::{CONFIG_BYTES_MAX, FileError, TextFile, read_file};
 pub use gateway::{OWN, OwnPaths};

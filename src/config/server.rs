@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use crate::base::document::Table;
 use crate::base::units::show_size;
 
+use super::connections::Connections;
 use super::context::Context;
 use super::count;
 use super::network::{is_public, parse_listen, parse_network};
@@ -40,6 +41,8 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Most connections at a time.
     pub connections_max: usize,
+    /// Who may connect, and how often.
+    pub connections: Connections,
     /// Worker threads; 0 is one a core.
     pub workers: usize,
     /// Deepest nesting of a JSON body.
@@ -113,6 +116,7 @@ impl Server {
                 (1, 1_000_000),
                 "Most connections at a time.",
             )),
+            connections: Connections::read(&mut table),
             workers: count(table.integer("workers", 0, (0, 1_024), "Worker threads; 0 is one a core.")),
             json_depth_max: count(table.integer(
                 "json_depth_max",

@@ -28,6 +28,7 @@ pub mod on_response_body;
 pub mod on_upstream;
 pub mod origin;
 pub mod panic_guard;
+pub mod pressure;
 pub mod rate_limit;
 pub mod readiness;
 pub mod redirect;

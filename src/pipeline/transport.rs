@@ -33,21 +33,6 @@ impl Transport {
         Self { peer, tls: None, purpose: Purpose::Serve }
     }
 
-    /// A connection over TLS.
-    pub fn over_tls(peer: SocketAddr, tls: Tls) -> Self {
-        Self { peer, tls: Some(Arc::new(tls)), purpose: Purpose::Serve }
-    }
-
-    /// A plain connection whose requests are only sent on to https.
-    pub fn redirecting(peer: SocketAddr) -> Self {
-        Self { peer, tls: None, purpose: Purpose::SendToHttps }
-    }
-
-    /// A plain connection where TLS is spoken.
-    pub fn asking_for_tls(peer: SocketAddr) -> Self {
-        Self { peer, tls: None, purpose: Purpose::AskForTls }
-    }
-
     /// Whether the client speaks TLS to us.
     pub fn is_tls(&self) -> bool {
         self.tls.is_some()

@@ -20,6 +20,7 @@ mod harness;
 mod hooks;
 mod jwt_security;
 mod keys;
+mod listen;
 mod lockout;
 mod metrics;
 #[path = "../../src/geo/tests/writer.rs"]
