@@ -20,6 +20,7 @@ mod harness;
 mod hooks;
 mod jwt_security;
 mod keys;
+mod listen;
 mod lockout;
 mod metrics;
 #[path = "../../src/geo/tests/writer.rs"]
@@ -46,5 +47,6 @@ mod sign_in;
 mod state;
 mod storage;
 mod stream;
+mod tls;
 mod tools;
 mod verify;
