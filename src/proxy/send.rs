@@ -110,7 +110,7 @@ impl Attempt<'_> {
             Ok(head) => Outcome::Done(self.receive(link, head, progress).await),
             Err(NoHead::Broken { unsent, silent, fault }) => {
                 let again = unsent.and_then(|r| untrack(*r)).or_else(|| spare.filter(|_| silent));
-                let failed = || Outcome::Done(Err(broken(silent, fault, &progress)));
+                let failed = || Outcome::Done(Err(self.broken(silent, fault, &progress)));
                 again.map_or_else(failed, Outcome::Again)
             }
             Err(NoHead::Timeout) => Outcome::Done(Err(SendError::Timeout("to answer"))),
@@ -126,7 +126,7 @@ impl Attempt<'_> {
         match self.exchange(&mut link, request, &progress).await {
             Ok(head) => self.receive(link, head, progress).await,
             Err(NoHead::Broken { silent, fault, .. }) => {
-                let error = broken(silent, fault, &progress);
+                let error = self.broken(silent, fault, &progress);
                 if matches!(error, SendError::Unreachable(_)) {
                     self.failed();
                 }
@@ -174,17 +174,20 @@ impl Attempt<'_> {
         Ok(Response::from_parts(head, body.await))
     }
 
+    fn broken(&self, silent: bool, fault: Option<Fault>, progress: &Progress) -> SendError {
+        match (progress.take_error(), fault) {
+            (Some(error), _) => SendError::Upload(error),
+            (None, Some(fault)) => {
+                fault.tell(self.service.name());
+                SendError::Unreachable(fault.sentence())
+            }
+            (None, None) if silent => SendError::Unreachable("closed the connection without an answer"),
+            (None, None) => SendError::Unreachable("broke off inside its answer"),
+        }
+    }
+
     fn failed(&self) {
         self.endpoint.failed(self.service.config(), self.pool.clock().now(), PAUSE);
-    }
-}
-
-fn broken(silent: bool, fault: Option<Fault>, progress: &Progress) -> SendError {
-    match (progress.take_error(), fault) {
-        (Some(error), _) => SendError::Upload(error),
-        (None, Some(fault)) => SendError::Unreachable(fault.sentence()),
-        (None, None) if silent => SendError::Unreachable("closed the connection without an answer"),
-        (None, None) => SendError::Unreachable("broke off inside its answer"),
     }
 }
 
