@@ -18,6 +18,7 @@ mod geo;
 mod guide;
 mod harness;
 mod hooks;
+mod hostile_answers;
 mod jwt_security;
 mod keys;
 mod listen;
