@@ -10,13 +10,12 @@ use hyper::service::service_fn;
 use hyper::{Response, StatusCode};
 use tokio::net::TcpStream;
 
-use super::connection::{Ending, Http};
+use super::connection::Http;
 use super::front;
 use super::limits::Limits;
 use super::phase::Shutdown;
-use super::raw;
 use crate::pipeline::gateway::Worker;
-use crate::pipeline::{handle, unparsed};
+use crate::pipeline::handle;
 
 /// Serves one connection.
 pub async fn serve(
@@ -27,11 +26,8 @@ pub async fn serve(
     limits: Arc<Limits>,
 ) {
     let gateway = Arc::clone(&worker.gateway);
-    let Some((transport, _seat)) = front::receive(&mut stream, peer, &gateway, &limits, &shutdown).await
-    else {
-        return;
-    };
-    let peer = transport.peer;
+    let known = front::receive(&mut stream, peer, &gateway, &limits, &shutdown).await;
+    let Some((transport, _seat)) = known else { return };
     let http = Http::new(&gateway.live.current().config.server);
     // Answers are small and whole; Nagle's wait would only delay them. Where it cannot be set they are only slower.
     stream.set_nodelay(true).ok();
@@ -41,10 +37,7 @@ pub async fn serve(
         let retiring = retiring.clone();
         async move { answer.await.map(|answer| closing_if(retiring.is_retiring(), answer)) }
     });
-    let ending = http.serve(stream, &shutdown, service, || raw::bytes(unparsed::late(&gateway, peer))).await;
-    if let Ending::Unparsed(status) = ending {
-        unparsed::record(&gateway, peer, status);
-    }
+    http.serve(stream, &shutdown, service).await;
 }
 
 /// The answer, with which the connection closes where others have taken over from its workers; an upgraded one is no
