@@ -14,5 +14,6 @@ pub mod schedules;
 pub mod serve;
 pub mod signals;
 pub mod start;
+pub mod upstream_numbers;
 pub mod wire;
 pub mod workers;

@@ -116,7 +116,8 @@ impl Attempts {
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
     }
 
-    /// Whether the files hold what is in force; secrets, schemas and geo databases are not part of the hash.
+    /// Whether the files hold what is in force; secrets, schemas, authorities of services and geo databases
+    /// are not part of the hash.
     fn is_in_force(&self, next: &Snapshot, current: &Snapshot) -> bool {
         let schemas = |snapshot: &Snapshot| -> Vec<_> {
             let schemas = snapshot.config.routes.iter().filter_map(|route| route.body_schema.as_ref());
@@ -125,6 +126,8 @@ impl Attempts {
         next.hash == current.hash
             && next.keyring.fingerprint() == current.keyring.fingerprint()
             && schemas(next) == schemas(current)
+            // With what the files of authorities hold.
+            && next.config.services == current.config.services
             && next.geo.is_same(&current.geo)
             && !self.gateway.policy.read().is_stale()
     }

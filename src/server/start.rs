@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::listen::{ListenError, listen};
 use super::remember;
 use super::serve::serve;
+use super::upstream_numbers;
 use super::workers::{Options, Workers};
 use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
@@ -26,7 +27,7 @@ use crate::outbound::{self, BadTrust, Client, Trust};
 use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of};
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
-use crate::proxy::{Pool, State, Upstreams};
+use crate::proxy::{Pool, Upstreams};
 use crate::script::Board;
 use crate::store::{self, OpenError, Store};
 use crate::telemetry::logs::Logs;
@@ -168,9 +169,7 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         for plugin in gateway.live.current().rules.plugins() {
             metrics.plugin_state(&plugin.name, plugin.state());
         }
-        for service in gateway.upstreams.status() {
-            metrics.upstream_up(&service.name, service.state != State::Down);
-        }
+        upstream_numbers::set(metrics, &gateway.upstreams.reports());
     });
 }
 
