@@ -18,6 +18,7 @@ mod geo;
 mod guide;
 mod harness;
 mod hooks;
+mod hostile;
 mod jwt_security;
 mod keys;
 mod lockout;
