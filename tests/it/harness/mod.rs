@@ -4,6 +4,7 @@ pub mod client;
 pub mod gateway;
 pub mod provider;
 pub mod recorder;
+pub mod scene;
 pub mod strict;
 pub mod token;
 pub mod upstream;

@@ -100,14 +100,24 @@ impl Recorder {
         };
         let all = self.connections();
         let requests = all.iter().flat_map(|c| &c.requests);
-        all.iter().filter_map(fault).chain(requests.filter_map(|(_, m)| misfit(m).map(|f| format!("{f} in {m:?}")))).collect()
+        all.iter()
+            .filter_map(fault)
+            .chain(requests.filter_map(|(_, m)| misfit(m).map(|f| format!("{f} in {m:?}"))))
+            .collect()
     }
 }
 
 /// What a gateway must not say upstream, though it be well formed.
 pub fn misfit(message: &Message) -> Option<&'static str> {
     const HOPS: [&str; 8] = [
-        "connection", "keep-alive", "proxy-connection", "te", "trailer", "upgrade", "proxy-authorization", "http2-settings",
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "upgrade",
+        "proxy-authorization",
+        "http2-settings",
     ];
     if HOPS.iter().any(|name| !message.all(name).is_empty()) {
         return Some("a hop-by-hop header");
@@ -144,6 +154,7 @@ fn serve(mut stream: TcpStream, number: usize, shared: &Shared) {
 fn answer(message: &Message, connection: usize, request: usize) -> Vec<u8> {
     let user = message.header("x-auth-request-user").unwrap_or_else(|| "nobody".to_owned());
     let body = format!("mark {connection}.{request} {user}");
-    let head = format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", body.len());
+    let head =
+        format!("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n", body.len());
     if message.method == "HEAD" { head.into_bytes() } else { (head + &body).into_bytes() }
 }

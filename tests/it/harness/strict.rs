@@ -52,7 +52,8 @@ impl Message {
     /// Whether a comma-separated header has this member.
     pub fn lists(&self, name: &str, member: &str) -> bool {
         let all = self.all(name);
-        all.iter().any(|v| v.split(|b| *b == b',').any(|m| m.trim_ascii().eq_ignore_ascii_case(member.as_bytes())))
+        all.iter()
+            .any(|v| v.split(|b| *b == b',').any(|m| m.trim_ascii().eq_ignore_ascii_case(member.as_bytes())))
     }
 
     fn is_last(&self) -> bool {
@@ -200,12 +201,15 @@ fn authority(text: &str) -> Option<(String, Option<u16>)> {
     };
     let port = match port.strip_prefix(':') {
         None if port.is_empty() => None,
-        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => Some(digits.parse().ok().filter(|p| *p > 0)?),
+        Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+            Some(digits.parse().ok().filter(|p| *p > 0)?)
+        }
         _ => return None,
     };
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-    let is_name = !name.is_empty() && name.split('.').all(|label| !label.is_empty() && label.bytes().all(fits));
+    let is_name =
+        !name.is_empty() && name.split('.').all(|label| !label.is_empty() && label.bytes().all(fits));
     (is_name || name.starts_with('[')).then_some((name, port))
 }
 
@@ -220,11 +224,14 @@ fn framing(message: &Message) -> Step<Framing> {
         ([], []) => Ok(Framing::Length(0)),
         ([], [digits]) => {
             let text = std::str::from_utf8(digits).unwrap_or_default();
-            let fits = (1..=LENGTH_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+            let fits =
+                (1..=LENGTH_DIGITS_MAX).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
             let length = text.parse().ok().filter(|_| fits);
             length.map(Framing::Length).ok_or(Stop::Malformed("a length that is no number"))
         }
-        ([coding], []) if coding.eq_ignore_ascii_case(b"chunked") && message.minor == 1 => Ok(Framing::Chunked),
+        ([coding], []) if coding.eq_ignore_ascii_case(b"chunked") && message.minor == 1 => {
+            Ok(Framing::Chunked)
+        }
         _ => Err(Stop::Malformed("more than one framing, or an unknown one")),
     }
 }
@@ -255,7 +262,8 @@ fn chunk_size(head: &[u8]) -> Step<usize> {
     const BAD: Stop = Stop::Malformed("no chunk size");
     let digits = head.iter().take_while(|b| b.is_ascii_hexdigit()).count();
     let extension = trim_blanks(&head[digits..]);
-    let is_extension = extension.starts_with(b";") && extension.iter().all(|b| *b == b'\t' || *b >= b' ' && *b != 0x7f);
+    let is_extension =
+        extension.starts_with(b";") && extension.iter().all(|b| *b == b'\t' || *b >= b' ' && *b != 0x7f);
     if digits == 0 || digits > 16 || !(head.len() == digits || is_extension) {
         return Err(BAD);
     }
@@ -267,7 +275,9 @@ fn chunk_size(head: &[u8]) -> Step<usize> {
 pub fn canonical_target(message: &Message) -> Option<String> {
     let target = message.target.as_str();
     let origin = match target.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") => {
+        Some((scheme, rest))
+            if scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https") =>
+        {
             let end = rest.find(['/', '?']).unwrap_or(rest.len());
             let named = authority(&rest[..end])?;
             let asked = message.header("host").map_or(Some(named.clone()), |host| authority(&host))?;
@@ -312,7 +322,8 @@ pub fn canonical_path(raw: &str) -> Option<String> {
     let segments: Vec<&str> = path.strip_prefix('/')?.split('/').collect();
     let is_dots = |s: &&str| matches!(s.split(';').next(), Some("." | ".."));
     let has_empty = segments.iter().rev().skip(1).any(|s| s.is_empty());
-    let is_text = path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && std::str::from_utf8(&plain).is_ok();
+    let is_text =
+        path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && std::str::from_utf8(&plain).is_ok();
     (is_text && !has_empty && !segments.iter().any(|s| is_dots(&s))).then_some(path)
 }
 
@@ -335,8 +346,13 @@ mod tests {
             ("Content-Length:1\r\n\r\na\r\nGET /b HTTP/1.1\r\nHost: a\r\n\r\n", vec!["a", ""]),
         ] {
             let all = read(format!("{HEAD}{rest}").as_bytes());
-            let told: Vec<_> = all.requests.iter().map(|m| String::from_utf8_lossy(&m.body).into_owned()).collect();
-            assert_eq!((told, all.stop), (bodies.into_iter().map(str::to_owned).collect(), Stop::End), "{rest:?}");
+            let told: Vec<_> =
+                all.requests.iter().map(|m| String::from_utf8_lossy(&m.body).into_owned()).collect();
+            assert_eq!(
+                (told, all.stop),
+                (bodies.into_iter().map(str::to_owned).collect(), Stop::End),
+                "{rest:?}"
+            );
         }
     }
 

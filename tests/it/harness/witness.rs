@@ -16,6 +16,9 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 /// Descriptors that a gateway may hold more than before: of the log, of a timer, of a pooled connection under way.
 const DESCRIPTORS_MORE: usize = 4;
 
+/// What the gateway's memory may grow by, in kilobytes.
+const MEMORY_MORE_KB: usize = 32 * 1024;
+
 /// Pause between two questions, so that the attack has the machine.
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -25,6 +28,7 @@ pub struct Witness {
     stop: Arc<AtomicBool>,
     asking: JoinHandle<Vec<String>>,
     descriptors: usize,
+    memory_kb: usize,
     panics: f64,
     lines: usize,
 }
@@ -41,6 +45,7 @@ impl Witness {
             user,
             stop,
             descriptors: descriptors(gateway),
+            memory_kb: memory_kb(gateway),
             panics: gateway.metric("pluginmind_panics_total"),
             lines: gateway.log().len(),
             asking: std::thread::spawn(move || watch(connection, address, &cookie, &expected, &flag)),
@@ -62,17 +67,29 @@ impl Witness {
         if held() > self.descriptors + DESCRIPTORS_MORE {
             faults.push(format!("{} descriptors, {} before", held(), self.descriptors));
         }
+        let grown = memory_kb(gateway).saturating_sub(self.memory_kb);
+        if grown > MEMORY_MORE_KB {
+            faults.push(format!("{grown} kB of memory more than before"));
+        }
         let log = gateway.log();
         faults.extend(log[self.lines..].iter().filter_map(|line| odd_line(line, secrets)));
         let foreign = |user: &str| user != self.user && user != "nobody";
         let users = recorder.requests().into_iter().filter_map(|m| m.header("x-auth-request-user"));
-        faults.extend(users.filter(|user| foreign(user)).map(|user| format!("the upstream was told of {user}")));
+        faults.extend(
+            users.filter(|user| foreign(user)).map(|user| format!("the upstream was told of {user}")),
+        );
         faults
     }
 }
 
 /// Asks until told to stop. A connection that the gateway closes is a fault only when no answer came on it.
-fn watch(mut connection: Connection, address: SocketAddr, cookie: &str, expected: &str, stop: &AtomicBool) -> Vec<String> {
+fn watch(
+    mut connection: Connection,
+    address: SocketAddr,
+    cookie: &str,
+    expected: &str,
+    stop: &AtomicBool,
+) -> Vec<String> {
     let mut faults = Vec::new();
     while !stop.load(Ordering::SeqCst) && faults.len() < 3 {
         match ask(&mut connection, cookie) {
@@ -90,7 +107,9 @@ fn watch(mut connection: Connection, address: SocketAddr, cookie: &str, expected
 
 /// Who the upstream says is asking.
 fn ask(connection: &mut Connection, cookie: &str) -> Result<String, String> {
-    connection.send(compose("GET /witness", &[("Cookie", cookie)], b"")).map_err(|e| format!("the witness: {e}"))?;
+    connection
+        .send(compose("GET /witness", &[("Cookie", cookie)], b""))
+        .map_err(|e| format!("the witness: {e}"))?;
     let answer = connection.read().ok_or("the witness was hung up on")?;
     let text = answer.text();
     let mark = text.strip_prefix("mark ").and_then(|m| m.split(' ').nth(1));
@@ -100,6 +119,14 @@ fn ask(connection: &mut Connection, cookie: &str) -> Result<String, String> {
 /// Open file descriptors of the gateway.
 pub fn descriptors(gateway: &Gateway) -> usize {
     std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).expect("the gateway runs").count()
+}
+
+/// Memory of the gateway that is resident now.
+fn memory_kb(gateway: &Gateway) -> usize {
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).expect("the gateway runs");
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kb| kb.parse().ok()).unwrap_or(0)
 }
 
 /// A line that is no JSON object, an access line without an id, or one that holds a secret.

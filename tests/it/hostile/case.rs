@@ -32,7 +32,11 @@ fn parse(file: &str, text: &str) -> Vec<Case> {
     let case = |line: &str| {
         let (name, bytes) = line.split_once(' ').unwrap_or_else(|| panic!("{file}: {line}"));
         let is_good = name.starts_with('+');
-        Case { id: format!("{file}/{}", name.trim_start_matches('+')), bytes: unescape(bytes.trim_start()), is_good }
+        Case {
+            id: format!("{file}/{}", name.trim_start_matches('+')),
+            bytes: unescape(bytes.trim_start()),
+            is_good,
+        }
     };
     lines.map(case).collect()
 }
@@ -73,7 +77,8 @@ pub fn unescape(text: &str) -> Vec<u8> {
 /// Bytes as a case writes them, cut where they are long.
 pub fn escape(bytes: &[u8]) -> String {
     const SHOWN_MAX: usize = 600;
-    let mut text = bytes.iter().take(SHOWN_MAX).map(|b| std::ascii::escape_default(*b).to_string()).collect::<String>();
+    let mut text =
+        bytes.iter().take(SHOWN_MAX).map(|b| std::ascii::escape_default(*b).to_string()).collect::<String>();
     text = text.replace("\\\"", "\"").replace("\\'", "'");
     if bytes.len() > SHOWN_MAX {
         text.push('…');

@@ -22,7 +22,8 @@ const AT_ONCE: usize = 192;
 /// The fewest cases that are a corpus.
 const CASES_LEAST: usize = 6_000;
 
-const RULE: &str = r#"fn on_upstream(req, up) { up.set_header("X-Judged", req.method + " " + req.path + " " + req.host); }"#;
+const RULE: &str =
+    r#"fn on_upstream(req, up) { up.set_header("X-Judged", req.method + " " + req.path + " " + req.host); }"#;
 
 const SERVER: &str = "[server]\nheader_timeout = \"2s\"\nbody_timeout = \"2s\"\nbody_max = \"64 KiB\"\n[rate_limit]\nuser_per_minute = 60000\nip_per_minute = 60000\n";
 
@@ -62,7 +63,10 @@ fn raw_files(folder: &Path) -> Vec<Case> {
 fn run(cases: Vec<Case>) -> Vec<String> {
     let recorder = Recorder::start();
     let config = format!("{SERVER}{}", recorder.config("auth = \"none\""));
-    let gateway = Setup::new(&config).plugin("judge", RULE).user("witness@a.test", "correct horse battery", &[]).start();
+    let gateway = Setup::new(&config)
+        .plugin("judge", RULE)
+        .user("witness@a.test", "correct horse battery", &[])
+        .start();
     let witness = Witness::start(&gateway, "witness@a.test", "correct horse battery");
     let begun = Instant::now();
     let (cases, outcomes) = connect(&gateway, cases);

@@ -83,7 +83,10 @@ fn odd_bytes() -> Kind {
             }
         }
         for (place, line) in places("Host", "a.test", byte) {
-            kind.add(&format!("host-{place}-{byte:02x}"), [b"GET /case HTTP/1.1\r\n", &line[..], b"\r\n\r\n"].concat());
+            kind.add(
+                &format!("host-{place}-{byte:02x}"),
+                [b"GET /case HTTP/1.1\r\n", &line[..], b"\r\n\r\n"].concat(),
+            );
         }
     }
     kind
@@ -193,11 +196,19 @@ fn codings() -> Kind {
         let line = unescape(line);
         let with = |parts: &[&[u8]]| post(&parts.concat(), &smuggling);
         kind.add("alone", with(&[&line, b"\r\n"]));
-        for (what, length) in [("short", "Content-Length: 4"), ("long", &long), ("empty", "Content-Length: 0")] {
+        for (what, length) in
+            [("short", "Content-Length: 4"), ("long", &long), ("empty", "Content-Length: 0")]
+        {
             kind.add(&format!("after-{what}"), with(&[length.as_bytes(), b"\r\n", &line, b"\r\n"]));
             kind.add(&format!("before-{what}"), with(&[&line, b"\r\n", length.as_bytes(), b"\r\n"]));
         }
-        let old = [b"POST /case HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\n", &line[..], b"\r\n\r\n", &smuggling].concat();
+        let old = [
+            b"POST /case HTTP/1.0\r\nHost: a.test\r\nConnection: keep-alive\r\n",
+            &line[..],
+            b"\r\n\r\n",
+            &smuggling,
+        ]
+        .concat();
         kind.add("1.0", old);
     }
     kind
@@ -206,12 +217,72 @@ fn codings() -> Kind {
 /// Odd values of `Content-Length`, alone, repeated, and beside a coding.
 fn lengths() -> Kind {
     const VALUES: [&str; 66] = [
-        "", " ", "\\t", "0", "00", "000005", "5", "+5", "-5", "-0", "+0", "--5", "5+", "5-", "0x5", "0X5", "5h", "0b101", "0o5",
-        "1_0", "5_", "_5", "5.0", "5.", ".5", "5e0", "1e3", "5,", ",5", "5,5", "5, 5", "5, 6", "5 5", "5;5", "5; x=y", "5/1",
-        "\"5\"", "'5'", "(5)", "five", "Z", "5Z", "Z5", "5\\x00", "\\x005", "5\\x0b", "\\x0b5", "\\x0c5", "5\\xa0", "\\xa05",
-        "\\xef\\xbc\\x95", "\\xd9\\xa5", "5\\r", "5\\n", "5\\r\\n 5", "5\\r\\n\\t", "18446744073709551615", "18446744073709551616",
-        "18446744073709551621", "9223372036854775807", "9223372036854775808", "-9223372036854775808", "4294967301",
-        "99999999999999999999", "\\{400*9}", "\\{400*0}5",
+        "",
+        " ",
+        "\\t",
+        "0",
+        "00",
+        "000005",
+        "5",
+        "+5",
+        "-5",
+        "-0",
+        "+0",
+        "--5",
+        "5+",
+        "5-",
+        "0x5",
+        "0X5",
+        "5h",
+        "0b101",
+        "0o5",
+        "1_0",
+        "5_",
+        "_5",
+        "5.0",
+        "5.",
+        ".5",
+        "5e0",
+        "1e3",
+        "5,",
+        ",5",
+        "5,5",
+        "5, 5",
+        "5, 6",
+        "5 5",
+        "5;5",
+        "5; x=y",
+        "5/1",
+        "\"5\"",
+        "'5'",
+        "(5)",
+        "five",
+        "Z",
+        "5Z",
+        "Z5",
+        "5\\x00",
+        "\\x005",
+        "5\\x0b",
+        "\\x0b5",
+        "\\x0c5",
+        "5\\xa0",
+        "\\xa05",
+        "\\xef\\xbc\\x95",
+        "\\xd9\\xa5",
+        "5\\r",
+        "5\\n",
+        "5\\r\\n 5",
+        "5\\r\\n\\t",
+        "18446744073709551615",
+        "18446744073709551616",
+        "18446744073709551621",
+        "9223372036854775807",
+        "9223372036854775808",
+        "-9223372036854775808",
+        "4294967301",
+        "99999999999999999999",
+        "\\{400*9}",
+        "\\{400*0}5",
     ];
     let mut kind = Kind::new("length");
     let body = text(&["hello", SMUGGLED]);
@@ -236,18 +307,12 @@ fn lengths() -> Kind {
 /// Each line of a request, ended in an odd way.
 fn line_ends() -> Kind {
     const ENDS: [&str; 22] = [
-        "\n", "\r", "", "\r\r\n", "\n\r", "\r\n\r", "\n\n", "\r\n\n", "\n\r\n", "\0\r\n", "\r\0\n", "\r \n", " \r\n", "\t\r\n",
-        "\x0b\r\n", "\x0c\r\n", "\u{85}", "\u{2028}", "\r\t\n", "\rX\n", "\r\r", "\x1e\r\n",
+        "\n", "\r", "", "\r\r\n", "\n\r", "\r\n\r", "\n\n", "\r\n\n", "\n\r\n", "\0\r\n", "\r\0\n", "\r \n",
+        " \r\n", "\t\r\n", "\x0b\r\n", "\x0c\r\n", "\u{85}", "\u{2028}", "\r\t\n", "\rX\n", "\r\r",
+        "\x1e\r\n",
     ];
-    const LINES: [&str; 7] = [
-        "POST /case HTTP/1.1",
-        "Host: a.test",
-        "X-First: 1",
-        "Content-Length: 5",
-        "X-Last: 2",
-        "",
-        "hello",
-    ];
+    const LINES: [&str; 7] =
+        ["POST /case HTTP/1.1", "Host: a.test", "X-First: 1", "Content-Length: 5", "X-Last: 2", "", "hello"];
     let mut kind = Kind::new("line-end");
     for end in ENDS {
         for odd in 0..LINES.len() {
@@ -262,7 +327,8 @@ fn line_ends() -> Kind {
         kind.add("every-line", text(&[&all, "hello", SMUGGLED]));
         let hidden = format!("POST /case HTTP/1.1\r\nHost: a.test\r\nX: y{end}Content-Length: 40\r\n\r\n");
         kind.add("hides-length", text(&[&hidden, SMUGGLED]));
-        let hidden = format!("POST /case HTTP/1.1\r\nHost: a.test\r\nX: y{end}Transfer-Encoding: chunked\r\n\r\n");
+        let hidden =
+            format!("POST /case HTTP/1.1\r\nHost: a.test\r\nX: y{end}Transfer-Encoding: chunked\r\n\r\n");
         kind.add("hides-coding", text(&[&hidden, CHUNKED, SMUGGLED]));
         let hidden = format!("GET /case HTTP/1.1\r\nHost: a.test\r\nX: y{end}{end}{SMUGGLED}");
         kind.add("hides-request", text(&[&hidden]));
@@ -295,7 +361,9 @@ fn folds() -> Kind {
             ] {
                 kind.add(name, post(format!("{line}\r\n").as_bytes(), &text(&["hello", SMUGGLED])));
             }
-            let first = format!("POST /case HTTP/1.1\r\n{blank}{name}: {value}\r\nHost: a.test\r\n\r\nhello{SMUGGLED}");
+            let first = format!(
+                "POST /case HTTP/1.1\r\n{blank}{name}: {value}\r\nHost: a.test\r\n\r\nhello{SMUGGLED}"
+            );
             kind.add("first", first);
         }
     }
@@ -305,17 +373,96 @@ fn folds() -> Kind {
 /// Methods, versions, and what stands between the words of a request line.
 fn request_lines() -> Kind {
     const METHODS: [&str; 36] = [
-        "", "get", "Get", "gET", "G", "GE", "GETT", "GET\\0", "GET\\t", "\\0GET", "\\tGET", " GET", "G ET", "G|T", "G=T", "G\"T", "G(T",
-        "G/T", "G:T", "G@T", "G\\\\T", "G{T", "\\xc3\\x89", "GET:", "GET,POST", "TRACE", "TRACK", "CONNECT", "PRI", "PROPFIND",
-        "PURGE", "M-SEARCH", "SOURCE", "X-\\{300*X}", "\\{9000*G}", "123",
+        "",
+        "get",
+        "Get",
+        "gET",
+        "G",
+        "GE",
+        "GETT",
+        "GET\\0",
+        "GET\\t",
+        "\\0GET",
+        "\\tGET",
+        " GET",
+        "G ET",
+        "G|T",
+        "G=T",
+        "G\"T",
+        "G(T",
+        "G/T",
+        "G:T",
+        "G@T",
+        "G\\\\T",
+        "G{T",
+        "\\xc3\\x89",
+        "GET:",
+        "GET,POST",
+        "TRACE",
+        "TRACK",
+        "CONNECT",
+        "PRI",
+        "PROPFIND",
+        "PURGE",
+        "M-SEARCH",
+        "SOURCE",
+        "X-\\{300*X}",
+        "\\{9000*G}",
+        "123",
     ];
     const VERSIONS: [&str; 52] = [
-        "", "HTTP", "HTTP/", "HTTP/1", "HTTP/1.", "HTTP/.1", "HTTP/1.1.", "HTTP/1.1.1", "HTTP/1.10", "HTTP/1.01", "HTTP/01.1", "HTTP/1.2",
-        "HTTP/1.9", "HTTP/0.9", "HTTP/0.0", "HTTP/2", "HTTP/2.0", "HTTP/3", "HTTP/3.0", "HTTP/9.9", "HTTP/11.1", "HTTP/1.1x",
-        "HTTP/1.1 x", "HTTP/1.1 HTTP/1.1", "HTTP/1.x", "HTTP/x.1", "HTTP/1,1", "HTTP/1 .1", "HTTP/1. 1", "HTTP /1.1", "HTTP/ 1.1",
-        "HTTP//1.1", "HTTP\\\\1.1", "HTTP:1.1", "HTTP-1.1", "http/1.1", "Http/1.1", "hTTP/1.1", "HTTPS/1.1", "HTTQ/1.1", "XHTTP/1.1",
-        "ICE/1.0", "RTSP/1.0", "SHTTP/1.3", "HTTP/-1.1", "HTTP/+1.1", "HTTP/1.+1", "HTTP/1.1\\0", "HTTP/1.1\\t", "HTTP/\\r\\r1.1",
-        "HTTP/1\\xc2\\xb9.1", "HTTP/1.\\xc2\\xb9",
+        "",
+        "HTTP",
+        "HTTP/",
+        "HTTP/1",
+        "HTTP/1.",
+        "HTTP/.1",
+        "HTTP/1.1.",
+        "HTTP/1.1.1",
+        "HTTP/1.10",
+        "HTTP/1.01",
+        "HTTP/01.1",
+        "HTTP/1.2",
+        "HTTP/1.9",
+        "HTTP/0.9",
+        "HTTP/0.0",
+        "HTTP/2",
+        "HTTP/2.0",
+        "HTTP/3",
+        "HTTP/3.0",
+        "HTTP/9.9",
+        "HTTP/11.1",
+        "HTTP/1.1x",
+        "HTTP/1.1 x",
+        "HTTP/1.1 HTTP/1.1",
+        "HTTP/1.x",
+        "HTTP/x.1",
+        "HTTP/1,1",
+        "HTTP/1 .1",
+        "HTTP/1. 1",
+        "HTTP /1.1",
+        "HTTP/ 1.1",
+        "HTTP//1.1",
+        "HTTP\\\\1.1",
+        "HTTP:1.1",
+        "HTTP-1.1",
+        "http/1.1",
+        "Http/1.1",
+        "hTTP/1.1",
+        "HTTPS/1.1",
+        "HTTQ/1.1",
+        "XHTTP/1.1",
+        "ICE/1.0",
+        "RTSP/1.0",
+        "SHTTP/1.3",
+        "HTTP/-1.1",
+        "HTTP/+1.1",
+        "HTTP/1.+1",
+        "HTTP/1.1\\0",
+        "HTTP/1.1\\t",
+        "HTTP/\\r\\r1.1",
+        "HTTP/1\\xc2\\xb9.1",
+        "HTTP/1.\\xc2\\xb9",
     ];
     let mut kind = Kind::new("request-line");
     let get = |line: &[u8]| [line, b"\r\nHost: a.test\r\n\r\n", SMUGGLED.as_bytes()].concat();
@@ -325,7 +472,12 @@ fn request_lines() -> Kind {
     }
     for version in VERSIONS {
         kind.add("version", get(&[b"GET /case ", &unescape(version)[..]].concat()));
-        let chunked = [b"POST /case ", &unescape(version)[..], b"\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n"].concat();
+        let chunked = [
+            b"POST /case ",
+            &unescape(version)[..],
+            b"\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n",
+        ]
+        .concat();
         kind.add("version-chunked", [&chunked[..], CHUNKED.as_bytes(), SMUGGLED.as_bytes()].concat());
     }
     for byte in odd() {
@@ -359,13 +511,45 @@ fn targets() -> Kind {
         kind.add(&format!("dots-{byte:02x}"), get(format!("/x/..{escaped}/smuggled").as_bytes()));
     }
     const FORMS: [&str; 24] = [
-        "http://a.test/case", "http://a.test", "http://a.test?x", "http://b.test/case", "http://a.test:80/case", "http://a.test:81/case",
-        "http://A.TEST/case", "http://a.test./case", "http://u@a.test/case", "http://a.test@b.test/case", "http://b.test@a.test/case",
-        "http://a.test:80@b.test/case", "http:///case", "http:/case", "http:case", "http//a.test/case", "HTTP://a.test/case",
-        "https://a.test/case", "ftp://a.test/case", "//a.test/case", "a.test:80", "a.test", "*", "http://a.test/../case",
+        "http://a.test/case",
+        "http://a.test",
+        "http://a.test?x",
+        "http://b.test/case",
+        "http://a.test:80/case",
+        "http://a.test:81/case",
+        "http://A.TEST/case",
+        "http://a.test./case",
+        "http://u@a.test/case",
+        "http://a.test@b.test/case",
+        "http://b.test@a.test/case",
+        "http://a.test:80@b.test/case",
+        "http:///case",
+        "http:/case",
+        "http:case",
+        "http//a.test/case",
+        "HTTP://a.test/case",
+        "https://a.test/case",
+        "ftp://a.test/case",
+        "//a.test/case",
+        "a.test:80",
+        "a.test",
+        "*",
+        "http://a.test/../case",
     ];
-    const HOSTS: [&str; 12] =
-        ["a.test", "A.test", "a.test:80", "a.test:443", "a.test.", "b.test", "b.test:80", "a.test:81", "", "a.test@b.test", "[::1]", "none"];
+    const HOSTS: [&str; 12] = [
+        "a.test",
+        "A.test",
+        "a.test:80",
+        "a.test:443",
+        "a.test.",
+        "b.test",
+        "b.test:80",
+        "a.test:81",
+        "",
+        "a.test@b.test",
+        "[::1]",
+        "none",
+    ];
     for form in FORMS {
         for host in HOSTS {
             for method in ["GET", "OPTIONS", "CONNECT"] {
@@ -380,10 +564,54 @@ fn targets() -> Kind {
 /// Odd hosts, alone and twice, old version and new.
 fn hosts() -> Kind {
     const HOSTS: [&str; 48] = [
-        "", " ", ":", ":80", "a.test:", "a.test:0", "a.test:00080", "a.test:65536", "a.test:99999999999", "a.test:-1", "a.test:+80",
-        "a.test:80:80", "a.test:8x", "a.test: 80", "a.test :80", "a..test", ".a.test", "a.test..", "..", "-", "_", "a b", "a\\tb", "a/b",
-        "a/../b", "a\\\\b", "a?b", "a#b", "a%62", "a%00", "a@b", "u:p@a.test", "http://a.test", "a,b", "a.test, b.test", "a;b", "\"a\"",
-        "<a>", "[::1]", "[::1]:80", "[::1", "::1", "[::1%25eth0]", "[::1]x", "\\xc3\\xa9.test", "a\\x00b", "a\\x0bb", "\\{300*a}.test",
+        "",
+        " ",
+        ":",
+        ":80",
+        "a.test:",
+        "a.test:0",
+        "a.test:00080",
+        "a.test:65536",
+        "a.test:99999999999",
+        "a.test:-1",
+        "a.test:+80",
+        "a.test:80:80",
+        "a.test:8x",
+        "a.test: 80",
+        "a.test :80",
+        "a..test",
+        ".a.test",
+        "a.test..",
+        "..",
+        "-",
+        "_",
+        "a b",
+        "a\\tb",
+        "a/b",
+        "a/../b",
+        "a\\\\b",
+        "a?b",
+        "a#b",
+        "a%62",
+        "a%00",
+        "a@b",
+        "u:p@a.test",
+        "http://a.test",
+        "a,b",
+        "a.test, b.test",
+        "a;b",
+        "\"a\"",
+        "<a>",
+        "[::1]",
+        "[::1]:80",
+        "[::1",
+        "::1",
+        "[::1%25eth0]",
+        "[::1]x",
+        "\\xc3\\xa9.test",
+        "a\\x00b",
+        "a\\x0bb",
+        "\\{300*a}.test",
     ];
     let mut kind = Kind::new("host");
     for host in HOSTS {
@@ -405,11 +633,76 @@ fn hosts() -> Kind {
 /// Odd chunk sizes and extensions.
 fn chunk_heads() -> Kind {
     const HEADS: [&str; 70] = [
-        "", " ", "\\t", "0x1", "0X1", "x1", "1x", "1h", "+1", "-1", "-0", "+0", "1_0", "_1", "1.", "1.0", "1e0", "1 1", "1,1", "1;", "1; ",
-        "1;;", "1;a", "1;a=b", "1;a=\"b\"", "1;a=\"b", "1;a=\"b;c\"", "1;a=\"\\\\\"", "1 ;a", "1\\t;a", "1 ;a=b ", "1 a", "1 a;b", "1\\x00",
-        "\\x001", " 1", "\\t1", "1 ", "1\\t", "1  ", "1\\x0b", "\\x0b1", "1\\x0c", "1\\xa0", "\\xa01", "1\\r", "1\\n", "1\\n\\r", "1\\r\\r",
-        "1;a\\n", "1;a\\r", "1;a\\nZ", "1;a\\r\\r", "1;\\x00", "1;\\x7f", "1;\\x0b", "1;a=\\xe9", "01", "0001", "\\{15*0}1", "\\{16*0}1",
-        "\\{400*0}1", "1\\{16*0}", "ffffffffffffffff", "fffffffffffffffe", "8000000000000000", "7fffffffffffffff", "100000001", "g", "\\{20000*;}",
+        "",
+        " ",
+        "\\t",
+        "0x1",
+        "0X1",
+        "x1",
+        "1x",
+        "1h",
+        "+1",
+        "-1",
+        "-0",
+        "+0",
+        "1_0",
+        "_1",
+        "1.",
+        "1.0",
+        "1e0",
+        "1 1",
+        "1,1",
+        "1;",
+        "1; ",
+        "1;;",
+        "1;a",
+        "1;a=b",
+        "1;a=\"b\"",
+        "1;a=\"b",
+        "1;a=\"b;c\"",
+        "1;a=\"\\\\\"",
+        "1 ;a",
+        "1\\t;a",
+        "1 ;a=b ",
+        "1 a",
+        "1 a;b",
+        "1\\x00",
+        "\\x001",
+        " 1",
+        "\\t1",
+        "1 ",
+        "1\\t",
+        "1  ",
+        "1\\x0b",
+        "\\x0b1",
+        "1\\x0c",
+        "1\\xa0",
+        "\\xa01",
+        "1\\r",
+        "1\\n",
+        "1\\n\\r",
+        "1\\r\\r",
+        "1;a\\n",
+        "1;a\\r",
+        "1;a\\nZ",
+        "1;a\\r\\r",
+        "1;\\x00",
+        "1;\\x7f",
+        "1;\\x0b",
+        "1;a=\\xe9",
+        "01",
+        "0001",
+        "\\{15*0}1",
+        "\\{16*0}1",
+        "\\{400*0}1",
+        "1\\{16*0}",
+        "ffffffffffffffff",
+        "fffffffffffffffe",
+        "8000000000000000",
+        "7fffffffffffffff",
+        "100000001",
+        "g",
+        "\\{20000*;}",
     ];
     let mut kind = Kind::new("chunk-head");
     let coded = |body: &[u8]| post(b"Transfer-Encoding: chunked\r\n", body);
@@ -420,7 +713,13 @@ fn chunk_heads() -> Kind {
         kind.add("second", coded(&[b"2\r\nab\r\n", &head[..], b"\r\nZ", more.as_bytes()].concat()));
         let last: Vec<u8> = head.iter().map(|b| if *b == b'1' { b'0' } else { *b }).collect();
         kind.add("last", coded(&[b"1\r\nZ\r\n", &last[..], b"\r\n\r\n", SMUGGLED.as_bytes()].concat()));
-        let get = [b"GET /case HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n", &head[..], b"\r\nZ", more.as_bytes()].concat();
+        let get = [
+            b"GET /case HTTP/1.1\r\nHost: a.test\r\nTransfer-Encoding: chunked\r\n\r\n",
+            &head[..],
+            b"\r\nZ",
+            more.as_bytes(),
+        ]
+        .concat();
         kind.add("get", get);
     }
     for byte in odd() {
@@ -436,15 +735,60 @@ fn chunk_heads() -> Kind {
 /// Odd ends of a chunk, of the last chunk, of the trailers.
 fn chunk_ends() -> Kind {
     const ENDS: [&str; 18] = [
-        "", "\\n", "\\r", "XX", "\\n\\r", "\\r\\r\\n", " \\r\\n", "\\r\\n\\r\\n", "\\r\\n\\n", "\\rX\\n", "\\0\\n", "X\\r\\n", "\\r\\n ", "\\x0b\\r\\n",
-        "\\x85", ";\\r\\n", "0\\r\\n", "\\n\\n",
+        "",
+        "\\n",
+        "\\r",
+        "XX",
+        "\\n\\r",
+        "\\r\\r\\n",
+        " \\r\\n",
+        "\\r\\n\\r\\n",
+        "\\r\\n\\n",
+        "\\rX\\n",
+        "\\0\\n",
+        "X\\r\\n",
+        "\\r\\n ",
+        "\\x0b\\r\\n",
+        "\\x85",
+        ";\\r\\n",
+        "0\\r\\n",
+        "\\n\\n",
     ];
     const TRAILERS: [&str; 34] = [
-        "X: y\\r\\n", "X:y\\r\\n", "X : y\\r\\n", " X: y\\r\\n", "X: y\\n", "X: y\\r", "X y\\r\\n", ": y\\r\\n", "X\\r\\n", "X: y\\r\\n z\\r\\n", "X: a\\0b\\r\\n",
-        "X: a\\rb\\r\\n", "X\\x00: y\\r\\n", "\\x80: y\\r\\n", "Content-Length: 5\\r\\n", "Transfer-Encoding: chunked\\r\\n", "Host: evil.test\\r\\n",
-        "X-Auth-Request-User: admin\\r\\n", "Cookie: a=b\\r\\n", "Authorization: Bearer x\\r\\n", "Connection: close\\r\\n", "Trailer: X\\r\\n",
-        "GET /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n", "X: GET /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n", "\\n", "\\r", "\\r\\r\\n", "\\0\\r\\n",
-        "X: \\{9000*a}\\r\\n", "\\{200*X: y\\r\\n}", "\\{3000*X: y\\r\\n}", "X: y\\r\\nX: y\\r\\n", "X:\\r\\n", "__proto__: x\\r\\n",
+        "X: y\\r\\n",
+        "X:y\\r\\n",
+        "X : y\\r\\n",
+        " X: y\\r\\n",
+        "X: y\\n",
+        "X: y\\r",
+        "X y\\r\\n",
+        ": y\\r\\n",
+        "X\\r\\n",
+        "X: y\\r\\n z\\r\\n",
+        "X: a\\0b\\r\\n",
+        "X: a\\rb\\r\\n",
+        "X\\x00: y\\r\\n",
+        "\\x80: y\\r\\n",
+        "Content-Length: 5\\r\\n",
+        "Transfer-Encoding: chunked\\r\\n",
+        "Host: evil.test\\r\\n",
+        "X-Auth-Request-User: admin\\r\\n",
+        "Cookie: a=b\\r\\n",
+        "Authorization: Bearer x\\r\\n",
+        "Connection: close\\r\\n",
+        "Trailer: X\\r\\n",
+        "GET /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n",
+        "X: GET /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n",
+        "\\n",
+        "\\r",
+        "\\r\\r\\n",
+        "\\0\\r\\n",
+        "X: \\{9000*a}\\r\\n",
+        "\\{200*X: y\\r\\n}",
+        "\\{3000*X: y\\r\\n}",
+        "X: y\\r\\nX: y\\r\\n",
+        "X:\\r\\n",
+        "__proto__: x\\r\\n",
     ];
     let mut kind = Kind::new("chunk-end");
     let coded = |body: &[u8]| post(b"Transfer-Encoding: chunked\r\n", body);
@@ -457,7 +801,10 @@ fn chunk_ends() -> Kind {
     }
     for trailer in TRAILERS {
         let trailer = unescape(trailer);
-        kind.add("trailer", coded(&[b"1\r\nZ\r\n0\r\n", &trailer[..], b"\r\n", SMUGGLED.as_bytes()].concat()));
+        kind.add(
+            "trailer",
+            coded(&[b"1\r\nZ\r\n0\r\n", &trailer[..], b"\r\n", SMUGGLED.as_bytes()].concat()),
+        );
         kind.add("only-trailer", coded(&[b"0\r\n", &trailer[..], b"\r\n", SMUGGLED.as_bytes()].concat()));
     }
     kind
@@ -466,11 +813,25 @@ fn chunk_ends() -> Kind {
 /// Requests behind one another: what is wrong with one must not become part of another.
 fn pipelines() -> Kind {
     const BAD: [&str; 20] = [
-        "garbage\\r\\n\\r\\n", "GET\\r\\n\\r\\n", "\\0\\0\\0\\0", "GET /smuggled\\r\\n\\r\\n", "GET /smuggled HTTP/1.1\\r\\n\\r\\n", "GET /smuggled HTTP/1.1\\nHost: a.test\\n\\n",
-        "GET /smuggled HTTP/1.1\\r\\nHost : a.test\\r\\n\\r\\n", "GET /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\nHost: b.test\\r\\n\\r\\n", "xGET /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n\\r",
-        "\\nGET /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n\\r\\n", "POST /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\nContent-Length: x\\r\\n\\r\\n", "HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n",
-        "\\x16\\x03\\x01\\x02\\x00\\x01\\x00\\x01\\xfc\\x03\\x03", "PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n", "PROXY TCP4 1.1.1.1 2.2.2.2 1 2\\r\\n", "GET http://b.test/smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n\\r\\n",
-        "POST /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\nTransfer-Encoding: chunked\\r\\nContent-Length: 0\\r\\n\\r\\n", "CONNECT a.test:80 HTTP/1.1\\r\\nHost: a.test\\r\\n\\r\\n", "TRACE /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n\\r\\n",
+        "garbage\\r\\n\\r\\n",
+        "GET\\r\\n\\r\\n",
+        "\\0\\0\\0\\0",
+        "GET /smuggled\\r\\n\\r\\n",
+        "GET /smuggled HTTP/1.1\\r\\n\\r\\n",
+        "GET /smuggled HTTP/1.1\\nHost: a.test\\n\\n",
+        "GET /smuggled HTTP/1.1\\r\\nHost : a.test\\r\\n\\r\\n",
+        "GET /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\nHost: b.test\\r\\n\\r\\n",
+        "xGET /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n\\r",
+        "\\nGET /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n\\r\\n",
+        "POST /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\nContent-Length: x\\r\\n\\r\\n",
+        "HTTP/1.1 200 OK\\r\\nContent-Length: 0\\r\\n\\r\\n",
+        "\\x16\\x03\\x01\\x02\\x00\\x01\\x00\\x01\\xfc\\x03\\x03",
+        "PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n",
+        "PROXY TCP4 1.1.1.1 2.2.2.2 1 2\\r\\n",
+        "GET http://b.test/smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n\\r\\n",
+        "POST /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\nTransfer-Encoding: chunked\\r\\nContent-Length: 0\\r\\n\\r\\n",
+        "CONNECT a.test:80 HTTP/1.1\\r\\nHost: a.test\\r\\n\\r\\n",
+        "TRACE /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\n\\r\\n",
         "POST /smuggled HTTP/1.1\\r\\nHost: a.test\\r\\nExpect: x\\r\\nContent-Length: 3\\r\\n\\r\\nabc",
     ];
     const GOOD: [&str; 6] = [

@@ -25,10 +25,17 @@ fn upstream(sent: &[Message], answers: &[Answer], arrived: &[Message]) -> Option
     let mut sent = sent.iter().enumerate();
     for got in arrived {
         let fits = |asked: &Message| {
-            asked.method == got.method && asked.body == got.body && canonical_target(asked).as_ref() == Some(&got.target)
+            asked.method == got.method
+                && asked.body == got.body
+                && canonical_target(asked).as_ref() == Some(&got.target)
         };
         let Some((at, _)) = sent.by_ref().find(|(_, asked)| fits(asked)) else {
-            return Some(format!("nobody asked for {} {} with {} bytes", got.method, got.target, got.body.len()));
+            return Some(format!(
+                "nobody asked for {} {} with {} bytes",
+                got.method,
+                got.target,
+                got.body.len()
+            ));
         };
         if answers.get(at).is_some_and(|a| !a.body.starts_with(b"mark ") && got.method != "HEAD") {
             return Some(format!("{} {} arrived and was refused", got.method, got.target));
@@ -46,7 +53,8 @@ fn upstream(sent: &[Message], answers: &[Answer], arrived: &[Message]) -> Option
 fn misjudged(got: &Message) -> Option<String> {
     let path = got.target.split('?').next().unwrap_or_default();
     let host = got.header("host").unwrap_or_default();
-    let name = host.rfind(']').map_or_else(|| host.split(':').next().unwrap_or_default(), |end| &host[..=end]);
+    let name =
+        host.rfind(']').map_or_else(|| host.split(':').next().unwrap_or_default(), |end| &host[..=end]);
     let is = format!("{} {path} {name}", got.method);
     let judged = got.header("x-judged").unwrap_or_default();
     (is != judged).then(|| format!("judged was {judged:?}, and {is:?} arrived"))
@@ -59,7 +67,10 @@ fn answers(case: &Case, outcome: &Outcome) -> Option<String> {
     }
     for (at, answer) in answers.iter().enumerate() {
         let is_own = at < requests;
-        if !(is_own && matches!(answer.status, 200 | 204) || REFUSALS.contains(&answer.status) || answer.status == 505) {
+        if !(is_own && matches!(answer.status, 200 | 204)
+            || REFUSALS.contains(&answer.status)
+            || answer.status == 505)
+        {
             return Some(format!("{} to request {at} of {requests}", answer.status));
         }
         if case.is_good && answer.status != 200 {
@@ -96,5 +107,6 @@ fn envelope(answer: &Answer, at: usize, outcome: &Outcome) -> Option<String> {
         return Some(format!("form: a bare {}", answer.status));
     }
     let is_unread = at >= outcome.reading.requests.len();
-    (is_unread && answer.header("connection") != Some("close")).then(|| format!("form: {} keeps the connection", answer.status))
+    (is_unread && answer.header("connection") != Some("close"))
+        .then(|| format!("form: {} keeps the connection", answer.status))
 }
