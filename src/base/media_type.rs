@@ -1,4 +1,7 @@
-//! Media types without their parameters (RFC 9110 section 8.3.1).
+//! Media types without their parameters (RFC 9110 section 8.3.1), and whether bytes are what their type says.
+
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 
 /// The type before its parameters, in lower case; nothing is said about whether it is one.
 pub fn essence(content_type: &str) -> String {
@@ -19,9 +22,36 @@ pub fn fits(pattern: &str, essence: &str) -> bool {
     }
 }
 
+/// Whether any line of `Content-Encoding` names a coding, so that the bytes are not what their type says (RFC 9110
+/// section 8.4).
+pub fn is_encoded(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(CONTENT_ENCODING).iter();
+    let mut codings = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
+    codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_coding_counts_on_whichever_line_and_at_whichever_place_it_stands() {
+        for (lines, encoded) in [
+            (&[][..], false),
+            (&["identity"], false),
+            (&["Identity", ""], false),
+            (&["gzip"], true),
+            (&["identity", "gzip"], true),
+            (&["identity, br"], true),
+            (&["", "\u{e9}"], true),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(CONTENT_ENCODING, http::HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            }
+            assert_eq!(is_encoded(&headers), encoded, "{lines:?}");
+        }
+    }
 
     #[test]
     fn a_listed_type_may_be_a_whole_kind() {

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod clock;
 pub mod document;
+pub mod head;
 pub mod ids;
 pub mod location;
 pub mod media_type;

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderValue,
-    USER_AGENT,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -198,7 +197,7 @@ where
 
 async fn read(answer: http::Response<Incoming>, bytes_max: usize) -> Result<Answer, Failure> {
     let (head, mut body) = answer.into_parts();
-    if head.headers.get(CONTENT_ENCODING).is_some_and(|v| v != "identity") {
+    if crate::base::media_type::is_encoded(&head.headers) {
         return Err(Failure::Unreadable);
     }
     if body.size_hint().lower() > bytes_max as u64 {

@@ -29,6 +29,7 @@ pub mod origin;
 pub mod panic_guard;
 pub mod rate_limit;
 pub mod readiness;
+pub mod redirect;
 pub mod rehearsal;
 pub mod renewal;
 pub mod request_body;
@@ -59,6 +60,7 @@ use stage::Stage;
 use step::{Step, Stop};
 use trail::Trail;
 use transport::Transport;
+use unparsed::Unparsed;
 
 use crate::base::address::canonical;
 use crate::base::refusal::Refusal;
@@ -85,7 +87,8 @@ pub fn handle(
 ) -> impl Future<Output = Result<Response<Body>, Dropped>> {
     let gateway = &worker.gateway;
     let snapshot = gateway.live.current();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let unparsed = parts.extensions.remove::<Unparsed>();
     let id = arrival::correlate(&parts.headers);
     let mut trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
     // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
@@ -93,11 +96,18 @@ pub fn handle(
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
     trail.enter(Stage::Connection);
+    if let Some(unparsed) = &unparsed {
+        unparsed.describe(&mut trail, transport.is_tls());
+    }
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     async move {
-        let outcome = catch(decide(&worker, &snapshot, parts, body, transport, closing.trail())).await;
-        // The panic hook has counted and logged it.
-        let outcome = outcome.unwrap_or_else(|| Err(Refusal::Internal.into()));
+        let outcome = match unparsed {
+            Some(unparsed) => Err(unparsed.refusal.into()),
+            // The panic hook has counted and logged it.
+            None => catch(decide(&worker, &snapshot, parts, body, transport, closing.trail()))
+                .await
+                .unwrap_or_else(|| Err(Refusal::Internal.into())),
+        };
         finish::finish(outcome, closing, &worker.gateway, &snapshot)
     }
 }

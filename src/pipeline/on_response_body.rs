@@ -1,9 +1,7 @@
 //! Stage 15, second half: rules on the body of an answer, for plugins whose `[body]` asks for its type. Anything else
 //! streams through.
 
-use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::Answer;
@@ -12,6 +10,7 @@ use super::finish::{declared_length, latency_ms};
 use super::gateway::Gateway;
 use super::rules::ask;
 use super::trail::Trail;
+use crate::base::media_type::is_encoded;
 use crate::base::refusal::Refusal;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::UpstreamBodyError;
@@ -70,10 +69,9 @@ fn asked_for(response: &Response<Body>, snapshot: &Snapshot, trail: &Trail) -> O
                 | StatusCode::PARTIAL_CONTENT
                 | StatusCode::NOT_MODIFIED
         );
-    let is_encoded = headers.get(CONTENT_ENCODING).is_some_and(|v| v != "identity");
     let is_endless = kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
     let fits = declared_length(headers) <= most;
-    (has_body && !is_encoded && !is_endless && fits).then_some(most)
+    (has_body && !is_encoded(headers) && !is_endless && fits).then_some(most)
 }
 
 /// What vouched for the upstream's bytes says nothing of these (RFC 9110 section 8.8.1).

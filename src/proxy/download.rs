@@ -14,10 +14,12 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
+use super::books::Admitted;
+use super::endpoint::{Endpoint, InFlight};
 use super::link::Link;
 use super::pool::Pool;
+use super::service::Service;
 use super::upload::Progress;
-use super::upstreams::{Endpoint, Service};
 
 /// Why a response body did not come to its end. The client's connection must be cut then, never ended cleanly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,7 +51,12 @@ pub(super) struct Flow {
     pub pool: Pool,
     pub service: Arc<Service>,
     pub endpoint: Arc<Endpoint>,
+    /// Counted as in flight as long as this is here.
+    pub _held: Held,
 }
+
+/// A request in flight at an address and at its service.
+pub type Held = (InFlight, Admitted);
 
 impl Flow {
     /// Gives the connection back to the pool if it is clean, else closes it. An upload that is still running when the

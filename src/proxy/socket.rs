@@ -1,50 +1,76 @@
-//! The socket under an upstream connection: hyper reads and writes it, the pool looks at it.
+//! The socket under an upstream connection: hyper reads and writes it, the pool looks at it, and a guard stands in
+//! between.
 
-use std::cell::{Cell, RefCell};
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-/// A TCP stream that two owners on one thread share.
+use super::answer::{Asked, Fault, Guard};
+use super::stream::Stream;
+
+/// A stream that two owners share. Both live in one task, so nobody ever waits for the lock; hyper asks for a stream
+/// that could be sent to another thread before it lets one go after a 101.
 #[derive(Clone)]
-pub struct Socket(Rc<Shared>);
+pub struct Socket(Arc<Shared>);
 
 struct Shared {
-    stream: RefCell<TcpStream>,
-    bytes_read: Cell<u64>,
-    write_failed: Cell<bool>,
+    guarded: Mutex<Guarded>,
+    write_failed: AtomicBool,
+}
+
+struct Guarded {
+    stream: Stream,
+    guard: Guard,
+}
+
+impl Guarded {
+    /// The stream, when bytes of a request are about to be written to it.
+    fn to_write(&mut self) -> Pin<&mut Stream> {
+        self.guard.writes();
+        Pin::new(&mut self.stream)
+    }
 }
 
 impl Socket {
     /// Takes over a connected stream.
-    pub fn new(stream: TcpStream) -> Self {
-        let shared =
-            Shared { stream: RefCell::new(stream), bytes_read: Cell::new(0), write_failed: Cell::new(false) };
-        Self(Rc::new(shared))
+    pub fn new(stream: Stream) -> Self {
+        let guarded = Mutex::new(Guarded { stream, guard: Guard::default() });
+        Self(Arc::new(Shared { guarded, write_failed: AtomicBool::new(false) }))
     }
 
-    /// Whether an unused connection is as it was left: open, and with nothing unasked in it. Asks the kernel, for the
-    /// runtime may not have heard yet.
+    /// A request is about to be written; see [`Guard::begin`].
+    pub fn begin(&self, asked: Asked, taken: Arc<AtomicBool>) {
+        self.0.guarded.lock().guard.begin(asked, taken);
+    }
+
+    /// Whether what came so far leaves the connection fit for another request.
+    pub fn is_clean(&self) -> bool {
+        self.0.guarded.lock().guard.is_clean()
+    }
+
+    /// What was wrong with what came.
+    pub fn fault(&self) -> Option<Fault> {
+        self.0.guarded.lock().guard.fault()
+    }
+
+    /// Whether an unused connection is as it was left: open, and with nothing unasked in it.
     pub fn is_quiet(&self) -> bool {
-        let stream = self.0.stream.borrow();
-        let mut byte = [MaybeUninit::uninit(); 1];
-        let seen = socket2::SockRef::from(&*stream).peek(&mut byte);
-        matches!(seen, Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+        self.0.guarded.lock().stream.is_quiet()
     }
 
     /// Bytes that have come in so far.
     pub fn bytes_read(&self) -> u64 {
-        self.0.bytes_read.get()
+        self.0.guarded.lock().guard.bytes_read()
     }
 
     /// Whether the peer stopped taking bytes.
     pub fn write_failed(&self) -> bool {
-        self.0.write_failed.get()
+        self.0.write_failed.load(Ordering::Relaxed)
     }
 
     /// An upstream may answer before it has read the request, and close. The answer is still worth reading, so a
@@ -52,7 +78,7 @@ impl Socket {
     fn written(&self, outcome: Poll<io::Result<usize>>, wanted: usize) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Ready(Err(e)) if is_closed_by_peer(&e) => {
-                self.0.write_failed.set(true);
+                self.0.write_failed.store(true, Ordering::Relaxed);
                 Poll::Ready(Ok(wanted))
             }
             other => other,
@@ -67,11 +93,8 @@ fn is_closed_by_peer(e: &io::Error) -> bool {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let outcome = Pin::new(&mut *self.0.stream.borrow_mut()).poll_read(cx, buf);
-        let came = (buf.filled().len() - before) as u64;
-        self.0.bytes_read.set(self.0.bytes_read.get().saturating_add(came));
-        outcome
+        let Guarded { stream, guard } = &mut *self.0.guarded.lock();
+        guard.poll_read(stream, cx, buf)
     }
 }
 
@@ -80,7 +103,7 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(buf.len()));
         }
-        let outcome = Pin::new(&mut *self.0.stream.borrow_mut()).poll_write(cx, buf);
+        let outcome = self.0.guarded.lock().to_write().poll_write(cx, buf);
         self.written(outcome, buf.len())
     }
 
@@ -93,7 +116,7 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(wanted));
         }
-        let outcome = Pin::new(&mut *self.0.stream.borrow_mut()).poll_write_vectored(cx, bufs);
+        let outcome = self.0.guarded.lock().to_write().poll_write_vectored(cx, bufs);
         self.written(outcome, wanted)
     }
 
@@ -101,12 +124,20 @@ impl AsyncWrite for Socket {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A TCP stream has no buffer of its own.
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.write_failed() {
+            return Poll::Ready(Ok(()));
+        }
+        let Guarded { stream, guard } = &mut *self.0.guarded.lock();
+        let outcome = Pin::new(stream).poll_flush(cx);
+        if outcome.is_ready() {
+            guard.flushed();
+        }
+        // TLS writes here what it has buffered.
+        self.written(outcome.map_ok(|()| 0), 0).map_ok(|_| ())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.borrow_mut()).poll_shutdown(cx)
+        Pin::new(&mut self.0.guarded.lock().stream).poll_shutdown(cx)
     }
 }

@@ -27,6 +27,8 @@ fn limits() -> Server {
         headers_max: 100,
         header_timeout: LONG,
         body_timeout: LONG,
+        idle_timeout: LONG,
+        body_rate_min: 0,
         drain_timeout: LONG,
         connections_max: 100,
         workers: 1,

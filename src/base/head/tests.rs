@@ -1,0 +1,1 @@
+//! The scanner over many heads.
