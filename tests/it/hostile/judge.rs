@@ -55,9 +55,11 @@ fn misjudged(got: &Message) -> Option<String> {
     let host = got.header("host").unwrap_or_default();
     let name =
         host.rfind(']').map_or_else(|| host.split(':').next().unwrap_or_default(), |end| &host[..=end]);
+    // Who named no host is judged as such, and forwarded under the upstream's own name.
+    let name = if got.header("x-forwarded-host").is_some() { name } else { "" };
     let is = format!("{} {path} {name}", got.method);
     let judged = got.header("x-judged").unwrap_or_default();
-    (is != judged).then(|| format!("judged was {judged:?}, and {is:?} arrived"))
+    (is.trim_end() != judged).then(|| format!("judged was {judged:?}, and {is:?} arrived"))
 }
 
 fn answers(case: &Case, outcome: &Outcome) -> Option<String> {
@@ -76,7 +78,7 @@ fn answers(case: &Case, outcome: &Outcome) -> Option<String> {
         if case.is_good && answer.status != 200 {
             return Some(format!("{} to a good request", answer.status));
         }
-        if let Some(fault) = envelope(answer, at, outcome) {
+        if let Some(fault) = envelope(case, answer, at, outcome) {
             return Some(fault);
         }
         if answer.header("connection") == Some("close") && at + 1 < answers.len() {
@@ -95,11 +97,14 @@ fn answers(case: &Case, outcome: &Outcome) -> Option<String> {
 }
 
 /// A refusal wears the envelope; one of what could not be read is the connection's last.
-fn envelope(answer: &Answer, at: usize, outcome: &Outcome) -> Option<String> {
+fn envelope(case: &Case, answer: &Answer, at: usize, outcome: &Outcome) -> Option<String> {
     if answer.status < 400 {
         return None;
     }
-    let is_head = outcome.reading.requests.get(at).is_some_and(|m| m.method == "HEAD");
+    let is_head = match outcome.reading.requests.get(at) {
+        Some(message) => message.method == "HEAD",
+        None => case.bytes.starts_with(b"HEAD "),
+    };
     let id = answer.header("x-request-id").unwrap_or_default();
     let body = serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap_or_default();
     let is_whole = !id.is_empty() && (is_head || body["error"]["correlation_id"] == id);
