@@ -261,7 +261,10 @@ mod tests {
         ] {
             let report = service(keys);
             finds(&report, what);
-            assert!(report.lines().filter(|l| l.contains("services")).all(|l| l.starts_with("warning ")), "{report}");
+            assert!(
+                report.lines().filter(|l| l.contains("services")).all(|l| l.starts_with("warning ")),
+                "{report}"
+            );
         }
         let fine = service("urls = [\"http://a\", \"https://b\"]\nbalance = \"round_robin\"\nhealth = \"/\"");
         assert!(!fine.contains("services"), "{fine}");
