@@ -34,6 +34,7 @@ mod thresholds;
 mod token;
 mod upstream_url;
 mod weak_secret;
+mod websocket;
 
 #[cfg(test)]
 mod check;
@@ -63,6 +64,7 @@ pub use storage::Storage;
 pub use switch::{SwitchError, Switched, replace_text, switch_mode};
 pub use thresholds::Thresholds;
 pub use weak_secret::{PLACEHOLDERS as SECRET_PLACEHOLDERS, SECRET_BYTES_MIN, Weakness, weakness};
+pub use websocket::WebSocket;
 
 use std::path::PathBuf;
 

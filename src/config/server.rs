@@ -10,6 +10,7 @@ use crate::base::units::show_size;
 
 use super::count;
 use super::network::{parse_listen, parse_network};
+use super::websocket::WebSocket;
 
 /// The public listener and its limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub struct Server {
     pub require_schema: bool,
     /// In production, let plain http through that a trusted proxy forwards.
     pub allow_http: bool,
+    /// Limits of open WebSockets.
+    pub websocket: WebSocket,
 }
 
 /// Networks at least this wide are most of the internet.
@@ -109,6 +112,7 @@ impl Server {
                 false,
                 "In production, let plain http through that a trusted proxy forwards.",
             ),
+            websocket: WebSocket::read(&mut table),
         };
         table.finish();
         server

@@ -21,10 +21,12 @@ mod socket;
 mod stream;
 mod upload;
 mod upstreams;
+pub mod websocket;
 
-pub use download::{UpstreamBody, UpstreamBodyError};
+pub use download::{Tunnel, UpstreamBody, UpstreamBodyError};
 pub use health::watch;
 pub use pool::Pool;
+pub use socket::Socket;
 pub use send::{Limits, SendError, send};
 pub use upload::{BoxError, Upload};
 pub use upstreams::{Service, State, Status, Upstreams};

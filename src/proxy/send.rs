@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, header};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
 use super::answer::Fault;
@@ -13,6 +13,7 @@ use super::link::{Link, NoHead};
 use super::pool::Pool;
 use super::upload::{BoxError, Progress, Tracked, Upload};
 use super::upstreams::{Endpoint, PAUSE, Service};
+use crate::base::media_type::is_endless;
 
 /// Most addresses of a service that are tried for one request.
 const TRIES_MAX: usize = 3;
@@ -48,7 +49,8 @@ pub struct Limits {
 /// and not one byte of an answer came; any other only if nothing of it was sent.
 ///
 /// # Errors
-/// [`SendError`], when no response head came. A failure after that is an error of the body.
+/// [`SendError`], when no response head came. A 101 comes only where the request has an `Upgrade`, and its body is then the
+/// connection: [`UpstreamBody::into_tunnel`]. A failure after that is an error of the body.
 pub async fn send(
     pool: &Pool,
     service: &Arc<Service>,
@@ -60,7 +62,7 @@ pub async fn send(
     let mut failure = SendError::Unreachable("has no address");
     for endpoint in service.in_turn(pool.clock().now()).into_iter().take(TRIES_MAX) {
         let attempt = Attempt { pool, service, endpoint, limits };
-        if let Some(link) = pool.take(endpoint) {
+        if let Some(link) = kept_for(&request, pool, endpoint) {
             match attempt.over_kept(link, request).await {
                 Outcome::Done(result) => return result,
                 Outcome::Again(same) => request = same,
@@ -72,6 +74,11 @@ pub async fn send(
         }
     }
     Err(failure)
+}
+
+/// An unused connection; a request that asks for another protocol has one of its own.
+fn kept_for(request: &Request<Upload>, pool: &Pool, endpoint: &Endpoint) -> Option<Box<Link>> {
+    if request.headers().contains_key(header::UPGRADE) { None } else { pool.take(endpoint) }
 }
 
 /// One address, one request.
@@ -152,7 +159,7 @@ impl Attempt<'_> {
         progress: Rc<Progress>,
     ) -> Result<Response<UpstreamBody>, SendError> {
         self.endpoint.answered(self.service.config());
-        if response.status().is_informational() {
+        if response.status().is_informational() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Err(SendError::Unreachable(Fault::Switch.sentence()));
         }
         let (mut head, incoming) = response.into_parts();
@@ -167,12 +174,23 @@ impl Attempt<'_> {
             service: Arc::clone(self.service),
             endpoint: Arc::clone(self.endpoint),
         };
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(Response::from_parts(head, UpstreamBody::switched(incoming, flow)));
+        }
+        let silence_max = self.silence_max(&head.headers);
         let mut parts = Some((incoming, flow));
         let body = std::future::poll_fn(|cx| {
             let (incoming, flow) = parts.take().expect("a future that was ready is not polled again");
-            std::task::Poll::Ready(UpstreamBody::new(incoming, flow, self.limits.silence_max, cx))
+            std::task::Poll::Ready(UpstreamBody::new(incoming, flow, silence_max, cx))
         });
         Ok(Response::from_parts(head, body.await))
+    }
+
+    /// A stream without end is quiet when there is nothing to tell.
+    fn silence_max(&self, headers: &HeaderMap) -> Duration {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let usual = self.limits.silence_max;
+        if is_endless(kind) { usual.max(self.service.config().stream_idle_timeout) } else { usual }
     }
 
     fn failed(&self) {

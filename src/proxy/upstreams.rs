@@ -247,6 +247,7 @@ mod tests {
             health_interval: Duration::from_secs(5),
             connect_timeout: Duration::from_secs(1),
             response_timeout: Duration::from_secs(1),
+            stream_idle_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),
             idle_max: 8,
             required: false,

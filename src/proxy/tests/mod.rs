@@ -64,6 +64,7 @@ impl Bench {
             health_interval: LONG,
             connect_timeout: LONG,
             response_timeout: LONG,
+            stream_idle_timeout: Duration::from_secs(60),
             idle_timeout: Duration::from_secs(60),
             idle_max: 8,
             required: false,
