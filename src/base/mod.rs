@@ -17,4 +17,5 @@ pub mod secret;
 pub mod target;
 pub mod text;
 pub mod units;
+pub mod upgrade;
 pub mod withheld;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::rehearsal::Rehearsal;
+use super::websocket::Seats;
 use crate::alert::Alerts;
 use crate::auth::assertion::Assertions;
 use crate::auth::federated::Federated;
@@ -49,6 +50,8 @@ pub struct Gateway {
     pub alerts: Alerts,
     /// The services' health.
     pub upstreams: Arc<Upstreams>,
+    /// Who has how many WebSockets open.
+    pub seats: Arc<Seats>,
     /// The clock.
     pub clock: Clock,
     /// The metrics.

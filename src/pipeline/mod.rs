@@ -41,6 +41,8 @@ pub mod thresholds;
 pub mod trail;
 pub mod transport;
 pub mod unparsed;
+pub mod vigil;
+pub mod websocket;
 
 use std::rc::Rc;
 
@@ -48,6 +50,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 
 use answer::Body;
 use closing::Closing;
@@ -59,6 +62,7 @@ use stage::Stage;
 use step::{Step, Stop};
 use trail::Trail;
 use transport::Transport;
+use websocket::Switch;
 
 use crate::base::address::canonical;
 use crate::base::refusal::Refusal;
@@ -85,13 +89,15 @@ pub fn handle(
 ) -> impl Future<Output = Result<Response<Body>, Dropped>> {
     let gateway = &worker.gateway;
     let snapshot = gateway.live.current();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     let id = arrival::correlate(&parts.headers);
     let mut trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
     // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
     trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    trail.switch = upgrade.map(|upgrade| Switch::new(upgrade, transport.handoff.clone()));
     trail.enter(Stage::Connection);
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     async move {

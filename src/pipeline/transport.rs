@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::websocket::Handoff;
+
 /// A client's connection as the pipeline sees it. Cloned for each request.
 #[derive(Clone, Debug)]
 pub struct Transport {
@@ -10,6 +12,8 @@ pub struct Transport {
     pub peer: SocketAddr,
     /// What TLS says; absent where the client speaks plain HTTP to us.
     pub tls: Option<Arc<Tls>>,
+    /// Where a request leaves the tunnel that the connection becomes.
+    pub handoff: Handoff,
 }
 
 /// What a TLS handshake said.
@@ -33,7 +37,7 @@ pub struct ClientCertificate {
 impl Transport {
     /// A plain connection.
     pub fn plain(peer: SocketAddr) -> Self {
-        Self { peer, tls: None }
+        Self { peer, tls: None, handoff: Handoff::default() }
     }
 
     /// Whether the client speaks TLS to us.

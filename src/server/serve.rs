@@ -9,7 +9,7 @@ use hyper::service::service_fn;
 use tokio::net::TcpStream;
 
 use super::connection::{Ending, Http};
-use super::phase::Shutdown;
+use super::phase::{Phase, Shutdown};
 use super::raw;
 use crate::pipeline::gateway::Worker;
 use crate::pipeline::transport::Transport;
@@ -22,9 +22,13 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shut
     // Answers are small and whole; Nagle's wait would only delay them. Where it cannot be set they are only slower.
     stream.set_nodelay(true).ok();
     let transport = Transport::plain(peer);
+    let handoff = transport.handoff.clone();
     let service = service_fn(move |request| handle(Rc::clone(&worker), request, transport.clone()));
     let ending = http.serve(stream, &shutdown, service, || raw::bytes(unparsed::late(&gateway, peer))).await;
     if let Ending::Unparsed(status) = ending {
         unparsed::record(&gateway, peer, status);
+    }
+    if let Some(tunnel) = handoff.take() {
+        tunnel.run(shutdown.reaches(Phase::Ended)).await;
     }
 }

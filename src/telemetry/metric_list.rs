@@ -87,6 +87,9 @@ list! {
     CONNECTIONS = Gauge "connections" [] "Open client connections.";
     CONNECTIONS_REFUSED = Counter "connections_refused_total" [] "Connections closed at once, because there were too many.";
     WATCH_LOST = Counter "reload_watch_lost_total" [] "Times that the watch on a folder was lost; polling carries on.";
+    WEBSOCKETS_OPEN = Gauge "websockets_open" [] "Open WebSockets.";
+    WEBSOCKETS_CLOSED = Counter "websockets_closed_total" ["reason"] "WebSockets closed: by client or upstream, idle, lifetime, session, message_too_big, malformed, drain.";
+    WEBSOCKET_BYTES = Counter "websocket_bytes_total" ["direction"] "Bytes through WebSockets: up from clients, down from upstreams.";
 }
 
 #[cfg(test)]
@@ -138,6 +141,9 @@ mod tests {
         pluginmind_connections{}
         pluginmind_connections_refused_total{}
         pluginmind_reload_watch_lost_total{}
+        pluginmind_websockets_open{}
+        pluginmind_websockets_closed_total{reason}
+        pluginmind_websocket_bytes_total{direction}
         ");
     }
 }

@@ -72,6 +72,8 @@ pub struct Metrics {
     pub connections: IntGauge,
     /// Connections closed at once, because there were too many.
     pub connections_refused: IntCounter,
+    /// Open WebSockets.
+    pub websockets: super::websocket_metrics::WebSocketMetrics,
     /// Numbers of rules' own.
     pub rules: super::rule_metrics::RuleMetrics,
     /// Times that the watch on a folder was lost.
@@ -114,6 +116,11 @@ impl Metrics {
             connections: gauge(r, list::CONNECTIONS),
             connections_refused: counter(r, list::CONNECTIONS_REFUSED),
             watch_lost: counter(r, list::WATCH_LOST),
+            websockets: super::websocket_metrics::WebSocketMetrics::new(
+                gauge(r, list::WEBSOCKETS_OPEN),
+                counters(r, list::WEBSOCKETS_CLOSED),
+                &counters(r, list::WEBSOCKET_BYTES),
+            ),
             registry,
         }
     }

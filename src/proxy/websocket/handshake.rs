@@ -12,6 +12,8 @@ use http::header::{
 };
 use http::{Method, Version};
 
+use crate::base::upgrade::tokens;
+
 /// The one version that there is.
 pub const VERSION: &str = "13";
 
@@ -41,16 +43,8 @@ pub enum BadHandshake {
     Version,
 }
 
-/// Whether a request asks to speak WebSocket from here on: `websocket` in `Upgrade`, and `upgrade` in `Connection`,
-/// without which an `Upgrade` is about somebody else's connection.
-pub fn asks(headers: &HeaderMap) -> bool {
-    headers.contains_key(UPGRADE)
-        && tokens(headers, &UPGRADE).any(|t| t.eq_ignore_ascii_case("websocket"))
-        && tokens(headers, &CONNECTION).any(|t| t.eq_ignore_ascii_case("upgrade"))
-}
-
 impl Handshake {
-    /// Reads the handshake of a request for which [`asks`] is true.
+    /// Reads the handshake of a request for which [`crate::base::upgrade::asks_websocket`] is true.
     ///
     /// # Errors
     /// [`BadHandshake`] when it is none.
@@ -147,11 +141,6 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
         (Some(one), None) => one.to_str().ok().map(str::trim),
         _ => None,
     }
-}
-
-fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
-    let lines = headers.get_all(name).iter();
-    lines.filter_map(|line| line.to_str().ok()).flat_map(|line| line.split(',')).map(str::trim)
 }
 
 /// The items of a list header; none where a line is no text or there are too many.

@@ -33,22 +33,6 @@ fn read(other: &[(&str, &str)]) -> Result<Handshake, BadHandshake> {
 }
 
 #[test]
-fn sm_28_and_h2_16_only_websocket_that_the_connection_names_is_asked_for() {
-    assert!(asks(&map(&ASKED)));
-    assert!(asks(&with(&ASKED, &[("upgrade", "foo, websocket")])));
-    for other in [
-        &[("upgrade", "")][..],
-        &[("connection", "")],
-        &[("connection", "keep-alive")],
-        &[("upgrade", "h2c")],
-        &[("upgrade", "websocket2")],
-        &[("upgrade", "foo/1")],
-    ] {
-        assert!(!asks(&with(&ASKED, other)), "{other:?}");
-    }
-}
-
-#[test]
 fn ws_02_what_is_no_handshake_is_told_from_one_of_another_version() {
     assert!(read(&[]).is_ok());
     for version in ["7", "8", "777", "12", "013", "13, 8"] {

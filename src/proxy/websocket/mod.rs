@@ -14,5 +14,5 @@ mod relay;
 
 pub use close::{Code, close_frame};
 pub use frames::{Frames, Side, Violation};
-pub use handshake::{BadHandshake, Handshake, VERSION, asks};
+pub use handshake::{BadHandshake, Handshake, VERSION, change_protocol};
 pub use relay::{Ended, Relay, Tally};

@@ -7,6 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use rhai::{Array, Map, Module, export_module, exported_module};
 
+use crate::base::upgrade::asks_websocket;
 use crate::base::ids::CorrelationId;
 use crate::base::location::Location;
 use crate::base::target::CanonicalPath;
@@ -76,6 +77,7 @@ impl TestRequest {
             path: self.path.clone(),
             raw_path: self.raw_path.clone(),
             query_string: self.query.clone(),
+            upgrade: if asks_websocket(&self.headers) { "websocket" } else { "" },
             http_version: "1.1",
             client_ip: self.client.address,
             client_port: 50_000,
