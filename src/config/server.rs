@@ -31,6 +31,10 @@ pub struct Server {
     pub header_timeout: Duration,
     /// Longest silence between two bytes of a body.
     pub body_timeout: Duration,
+    /// Longest time between two requests of a connection.
+    pub idle_timeout: Duration,
+    /// Least average rate of a request body while it is waited for, in bytes a second; 0 asks for none.
+    pub body_rate_min: u64,
     /// Longest wait for requests in flight at the end.
     pub drain_timeout: Duration,
     /// Most connections at a time.
@@ -82,6 +86,19 @@ impl Server {
                 "30s",
                 TIMEOUT_LEAST,
                 "Longest silence between two bytes of a body.",
+            ),
+            idle_timeout: table.duration(
+                "idle_timeout",
+                "60s",
+                TIMEOUT_LEAST,
+                "Longest time between two requests of a connection.",
+            ),
+            body_rate_min: size(
+                &mut table,
+                "body_rate_min",
+                "100 B",
+                (0, 1 << 30),
+                "Least average rate of a request body, in bytes a second, while the gateway waits for it; 0 asks for none.",
             ),
             drain_timeout: table.duration(
                 "drain_timeout",

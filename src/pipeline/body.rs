@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use super::authorise::Authorised;
 use super::endpoints::OWN_BODY_BYTES_MAX;
-use super::request_body::{Fault, Read, RequestBody, Watch};
+use super::request_body::{Fault, Pace, Read, RequestBody, Watch};
 use super::route::Way;
 use super::step::Step;
 use super::trail::Trail;
@@ -47,7 +47,7 @@ pub async fn vet(
     let server = &snapshot.config.server;
     if authorised.asked().is_some() {
         // The body is with the proxy; what came of it is not read.
-        let (_, watch) = RequestBody::stream(incoming, 0, server.body_timeout);
+        let (_, watch) = RequestBody::stream(incoming, 0, Pace::of(server));
         let body = RequestBody::empty();
         return Ok(Vetted { authorised, body, watch, handshake: None, seen: None });
     }
@@ -70,7 +70,7 @@ pub async fn vet(
     }
     let schema = route.as_ref().and_then(|r| r.schema.as_ref());
     let must_read = schema.is_some() && (authorised.has_body() || takes_body(authorised.method()));
-    let (stream, watch) = RequestBody::stream(incoming, limit, server.body_timeout);
+    let (stream, watch) = RequestBody::stream(incoming, limit, Pace::of(server));
     trail.body = Some(watch.clone());
     let (body, seen) = match (schema.filter(|_| must_read), authorised.way()) {
         (Some(schema), _) => {

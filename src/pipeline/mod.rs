@@ -62,6 +62,7 @@ use stage::Stage;
 use step::{Step, Stop};
 use trail::Trail;
 use transport::Transport;
+use unparsed::Unparsed;
 use websocket::Switch;
 
 use crate::base::address::canonical;
@@ -90,6 +91,7 @@ pub fn handle(
     let gateway = &worker.gateway;
     let snapshot = gateway.live.current();
     let (mut parts, body) = request.into_parts();
+    let unparsed = parts.extensions.remove::<Unparsed>();
     let id = arrival::correlate(&parts.headers);
     let mut trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
     // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
@@ -99,11 +101,18 @@ pub fn handle(
     let upgrade = parts.extensions.remove::<OnUpgrade>();
     trail.switch = upgrade.map(|upgrade| Switch::new(upgrade, transport.handoff.clone()));
     trail.enter(Stage::Connection);
+    if let Some(unparsed) = &unparsed {
+        unparsed.describe(&mut trail, transport.is_tls());
+    }
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     async move {
-        let outcome = catch(decide(&worker, &snapshot, parts, body, transport, closing.trail())).await;
-        // The panic hook has counted and logged it.
-        let outcome = outcome.unwrap_or_else(|| Err(Refusal::Internal.into()));
+        let outcome = match unparsed {
+            Some(unparsed) => Err(unparsed.refusal.into()),
+            // The panic hook has counted and logged it.
+            None => catch(decide(&worker, &snapshot, parts, body, transport, closing.trail()))
+                .await
+                .unwrap_or_else(|| Err(Refusal::Internal.into())),
+        };
         finish::finish(outcome, closing, &worker.gateway, &snapshot)
     }
 }

@@ -27,12 +27,20 @@ fn limits() -> Server {
         headers_max: 100,
         header_timeout: LONG,
         body_timeout: LONG,
+        idle_timeout: LONG,
+        body_rate_min: 0,
         drain_timeout: LONG,
         connections_max: 100,
         workers: 1,
         json_depth_max: 64,
         require_schema: false,
         allow_http: false,
+        websocket: crate::config::WebSocket {
+            idle_timeout: LONG,
+            message_max: 1_000_000,
+            lifetime_max: Duration::ZERO,
+            per_user_max: 100,
+        },
     }
 }
 

@@ -3,32 +3,27 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use hyper::service::service_fn;
 use tokio::net::TcpStream;
 
 use super::connection::{Ending, Http};
 use super::phase::{Phase, Shutdown};
-use super::raw;
 use crate::pipeline::gateway::Worker;
+use crate::pipeline::handle;
 use crate::pipeline::transport::Transport;
-use crate::pipeline::{handle, unparsed};
 
 /// Serves one connection.
 pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
-    let gateway = Arc::clone(&worker.gateway);
-    let http = Http::new(&gateway.live.current().config.server);
+    let http = Http::new(&worker.gateway.live.current().config.server);
     // Answers are small and whole; Nagle's wait would only delay them. Where it cannot be set they are only slower.
     stream.set_nodelay(true).ok();
     let transport = Transport::plain(peer);
     let handoff = transport.handoff.clone();
     let service = service_fn(move |request| handle(Rc::clone(&worker), request, transport.clone()));
-    let ending = http.serve(stream, &shutdown, service, || raw::bytes(unparsed::late(&gateway, peer))).await;
-    if let Ending::Unparsed(status) = ending {
-        unparsed::record(&gateway, peer, status);
-    }
-    if let Some(tunnel) = handoff.take() {
+    if http.serve(stream, &shutdown, service).await == Ending::Tunnelled
+        && let Some(tunnel) = handoff.take()
+    {
         tunnel.run(shutdown.reaches(Phase::Ended)).await;
     }
 }

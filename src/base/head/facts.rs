@@ -15,7 +15,8 @@ pub enum Once<'a> {
 }
 
 impl<'a> Once<'a> {
-    fn add(&mut self, value: &'a [u8]) {
+    /// It stands there once more.
+    pub fn add(&mut self, value: &'a [u8]) {
         *self = match self {
             Self::Absent => Self::One(value),
             Self::One(_) | Self::Many => Self::Many,

@@ -50,6 +50,7 @@ use crate::pipeline::gateway::Gateway;
 use crate::pipeline::panic_guard::catch;
 use crate::pipeline::step::Stop;
 use crate::pipeline::transport::Transport;
+use crate::pipeline::unparsed::Unparsed;
 
 pub use self::token::admin_token;
 
@@ -86,7 +87,7 @@ pub async fn serve(admin: Rc<Admin>, stream: TcpStream, peer: SocketAddr, shutdo
         let admin = Rc::clone(&admin);
         async move { Ok::<_, Infallible>(handle(&admin, request, peer).await) }
     });
-    http.serve(stream, &shutdown, service, || answer::late(&admin.gateway.live.current().hardening)).await;
+    http.serve(stream, &shutdown, service).await;
 }
 
 /// One request: an answer, always, in the same clothes.
@@ -95,9 +96,12 @@ where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let (parts, body) = request.into_parts();
-    let id = arrival::correlate(&parts.headers);
+    let (mut parts, body) = request.into_parts();
     let snapshot = admin.gateway.live.current();
+    if let Some(unparsed) = parts.extensions.remove::<Unparsed>() {
+        return answer::last(unparsed, &snapshot.hardening);
+    }
+    let id = arrival::correlate(&parts.headers);
     let arrived =
         arrival::receive(parts, !body.is_end_stream(), Transport::plain(peer), &snapshot.config.server);
     let outcome = match arrived {
