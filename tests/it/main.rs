@@ -48,3 +48,5 @@ mod storage;
 mod stream;
 mod tools;
 mod verify;
+mod websocket;
+mod websocket_end;

@@ -5,6 +5,7 @@ pub mod gateway;
 pub mod provider;
 pub mod token;
 pub mod upstream;
+pub mod websocket;
 
 pub use client::{Answer, Connection, request};
 pub use gateway::{Gateway, Setup};
