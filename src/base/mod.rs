@@ -1,7 +1,6 @@
 //! Floor 0: words that everybody shares. No I/O, no async, no locks.
 
 pub mod address;
-pub mod chunked;
 pub mod clock;
 pub mod document;
 pub mod head;

@@ -105,7 +105,7 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     let rate_limit = RateLimit::read(root.table("rate_limit"));
     let log = Log::read(root.table("log"));
     let auth = Auth::read(root.table("auth"), context);
-    let services = Service::read_all(&mut root, &[server.listen, admin.listen]);
+    let services = Service::read_all(&mut root, &[server.listen, admin.listen], context);
     let around = Surroundings { server: &server, services: &services, own: &gateway };
     let routes = Route::read_all(&mut root, &around, context);
     let mut plugins = Plugins::read(root.table("plugins"), context);

@@ -2,6 +2,7 @@
 //! canonical request with headers that are the gateway's own, and streams in both directions.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::CONTENT_TYPE;
 use http::{Request, Response, StatusCode, Uri};
@@ -15,7 +16,7 @@ use super::thresholds::Cleared;
 use super::trail::Trail;
 use super::vigil::Vigil;
 use super::websocket::Plan;
-use super::{Answer, assertion, respond};
+use super::{Answer, assertion, redirect, respond};
 use crate::base::media_type::is_endless;
 use crate::base::refusal::Refusal;
 use crate::config::Destination;
@@ -23,6 +24,9 @@ use crate::live::hardening::Author;
 use crate::live::routes::CompiledRoute;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::{self, SendError, Upload, hops};
+
+/// When it is worth trying a service again that has too much to do, or whose circuits are open.
+const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Answers a request that nothing stands against.
 ///
@@ -47,6 +51,13 @@ pub async fn answer(
                 generation: snapshot.generation,
             };
             Ok(Answer { response: respond::render(fixed, &seen), author: Author::Gateway })
+        }
+        Destination::Redirect(elsewhere) => {
+            let path = stripped(&request, route);
+            let path = if path.is_empty() { "/" } else { path };
+            let response = redirect::render(elsewhere, path, request.query())
+                .ok_or(Refusal::BadRequest("The request target is not a path."))?;
+            Ok(Answer { response, author: Author::Gateway })
         }
         Destination::Service(name) => {
             let response = upstream(name, route, request, changes, worker, snapshot, trail).await?;
@@ -140,12 +151,15 @@ fn outgoing(
 
 /// The canonical path, without the prefix that the route strips, and the query as it came.
 fn target(request: &Cleared, route: &CompiledRoute) -> Option<Uri> {
-    let path = request.path().as_str();
-    let stripped =
-        route.route.strip_prefix.as_deref().and_then(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
+    let stripped = stripped(request, route);
     let slash = if stripped.starts_with('/') { "" } else { "/" };
     let query = request.query().map_or_else(String::new, |q| format!("?{q}"));
     format!("{slash}{stripped}{query}").parse().ok()
+}
+
+fn stripped<'a>(request: &'a Cleared, route: &CompiledRoute) -> &'a str {
+    let path = request.path().as_str();
+    route.route.strip_prefix.as_deref().and_then(|prefix| path.strip_prefix(prefix)).unwrap_or(path)
 }
 
 fn refusal(error: &SendError, watch: &Watch) -> Refusal {
@@ -155,6 +169,7 @@ fn refusal(error: &SendError, watch: &Watch) -> Refusal {
     match error {
         SendError::Unreachable(_) => Refusal::UpstreamUnreachable,
         SendError::Timeout(_) => Refusal::UpstreamTimeout,
+        SendError::Busy => Refusal::Unavailable { retry_after: Some(BUSY_RETRY_AFTER) },
         SendError::Upload(_) => Fault::Malformed.refusal(),
     }
 }

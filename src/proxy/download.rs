@@ -14,11 +14,13 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Sleep;
 
+use super::books::Admitted;
+use super::endpoint::{Endpoint, InFlight};
 use super::link::Link;
 use super::pool::Pool;
+use super::service::Service;
 use super::socket::Socket;
 use super::upload::Progress;
-use super::upstreams::{Endpoint, Service};
 
 /// Why a response body did not come to its end. The client's connection must be cut then, never ended cleanly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +52,8 @@ pub struct Tunnel {
     pub socket: Socket,
     /// What came behind the 101.
     pub early: Bytes,
+    /// Counted as in flight as long as it is open.
+    _held: Held,
 }
 
 /// A connection in use, and where it goes afterwards.
@@ -59,7 +63,12 @@ pub(super) struct Flow {
     pub pool: Pool,
     pub service: Arc<Service>,
     pub endpoint: Arc<Endpoint>,
+    /// Counted as in flight as long as this is here.
+    pub _held: Held,
 }
+
+/// A request in flight at an address and at its service.
+pub type Held = (InFlight, Admitted);
 
 impl Flow {
     /// Gives the connection back to the pool if it is clean, else closes it. An upload that is still running when the
@@ -89,9 +98,9 @@ impl UpstreamBody {
 
     /// The connection, where a 101 has made it one that speaks another protocol.
     pub fn into_tunnel(mut self) -> Option<Tunnel> {
-        let flow = self.flow.take().filter(|_| self.switched)?;
-        let (socket, early) = flow.link.release();
-        Some(Tunnel { socket, early })
+        let Flow { link, _held, .. } = self.flow.take().filter(|_| self.switched)?;
+        let (socket, early) = link.release();
+        Some(Tunnel { socket, early, _held })
     }
 
     fn finish_if_ended(&mut self, cx: &mut Context<'_>) {

@@ -2,7 +2,6 @@
 //! wake-up between two tasks, and a request that is dropped takes its connection with it.
 
 use std::future::Future;
-use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -17,9 +16,10 @@ use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
 
 use super::answer::{Asked, Fault, HEAD_BYTES_MAX};
-use super::dial::{Peer, dial};
+use super::dial::{DialError, Peer, dial};
 use super::socket::Socket;
 use super::upload::{Progress, Tracked};
+use crate::config;
 
 /// A connection, its sender, and a look at its socket.
 pub struct Link {
@@ -47,19 +47,18 @@ pub enum NoHead {
 }
 
 impl Link {
-    /// Connects.
+    /// Connects, within the service's `connect_timeout`.
     ///
     /// # Errors
-    /// The socket's, or `TimedOut` after `timeout`.
-    pub async fn open(peer: &Peer, timeout: Duration) -> io::Result<Box<Self>> {
-        let dialing = tokio::time::timeout(timeout, dial(peer));
-        let socket = Socket::new(dialing.await.map_err(|_| io::ErrorKind::TimedOut)??);
+    /// [`DialError`].
+    pub async fn open(peer: &Peer, service: &config::Service) -> Result<Box<Self>, DialError> {
+        let socket = Socket::new(dial(peer, service).await?);
         let (sender, connection) = Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
             .max_header_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(socket.clone()))
             .await
-            .map_err(io::Error::other)?;
+            .map_err(|_| DialError::Refused)?;
         Ok(Box::new(Self { sender, connection, socket, ended: false, single_use: false }))
     }
 

@@ -10,26 +10,39 @@
 
 mod address;
 mod answer;
+mod books;
+mod budget;
+mod circuit;
 mod dial;
 mod download;
+mod endpoint;
 mod health;
 pub mod hops;
+mod journey;
 mod link;
 mod pool;
+mod report;
+mod resolve;
 mod send;
+mod service;
 mod socket;
 mod stream;
+mod trust;
 mod upload;
 mod upstreams;
 pub mod websocket;
 
+pub use circuit::Phase;
 pub use download::{Tunnel, UpstreamBody, UpstreamBodyError};
+pub use endpoint::State;
 pub use health::watch;
 pub use pool::Pool;
-pub use socket::Socket;
+pub use report::{EndpointReport, Report};
 pub use send::{Limits, SendError, send};
+pub use service::Service;
+pub use socket::Socket;
 pub use upload::{BoxError, Upload};
-pub use upstreams::{Service, State, Status, Upstreams};
+pub use upstreams::{Status, Upstreams};
 
 #[cfg(test)]
 mod tests;

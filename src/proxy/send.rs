@@ -2,21 +2,23 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
 use super::answer::Fault;
-use super::download::{Flow, UpstreamBody};
+use super::books::Trouble;
+use super::circuit::Blow;
+use super::dial::DialError;
+use super::download::{Flow, Held, UpstreamBody};
+use super::endpoint::Endpoint;
+use super::journey::{Journey, Left, spare};
 use super::link::{Link, NoHead};
 use super::pool::Pool;
+use super::service::Service;
 use super::upload::{BoxError, Progress, Tracked, Upload};
-use super::upstreams::{Endpoint, PAUSE, Service};
 use crate::base::media_type::is_endless;
-
-/// Most addresses of a service that are tried for one request.
-const TRIES_MAX: usize = 3;
 
 /// Why there is no response. None of the sentences names an address.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +29,9 @@ pub enum SendError {
     /// No connection or no response head in time: 504.
     #[error("the upstream took too long {0}")]
     Timeout(&'static str),
+    /// So many requests are in flight, or so much has failed, that this one was not tried: 503.
+    #[error("the upstream has enough to do")]
+    Busy,
     /// The request body failed first; the error is the one that the body gave.
     #[error("the request body failed before the upstream answered")]
     Upload(#[source] BoxError),
@@ -44,9 +49,10 @@ pub struct Limits {
 /// Sends a request and gives back the response, its body streaming.
 ///
 /// The target must be in origin form and the headers those of [`super::hops::forward_request`]; the framing of the body is set here.
-/// Another address is tried only where no connection could be made, for then nothing was sent.
-/// A request whose method is safe and which has no body is sent again once when a kept connection turns out to be dead
-/// and not one byte of an answer came; any other only if nothing of it was sent.
+/// Another address is tried where nothing was sent, for there was no connection; and, within the service's budget, where
+/// the method is safe, there is no body, and not one byte of an answer came.
+/// Such a request is also sent again once to the same address when a kept connection turns out to be dead; any other
+/// only if nothing of it was sent.
 ///
 /// # Errors
 /// [`SendError`], when no response head came. A 101 comes only where the request has an `Upgrade`, and its body is then the
@@ -59,26 +65,35 @@ pub async fn send(
 ) -> Result<Response<UpstreamBody>, SendError> {
     frame(&mut request);
     *request.version_mut() = Version::HTTP_11;
-    let mut failure = SendError::Unreachable("has no address");
-    for endpoint in service.in_turn(pool.clock().now()).into_iter().take(TRIES_MAX) {
-        let attempt = Attempt { pool, service, endpoint, limits };
-        if let Some(link) = kept_for(&request, pool, endpoint) {
-            match attempt.over_kept(link, request).await {
-                Outcome::Done(result) => return result,
-                Outcome::Again(same) => request = same,
+    let admitted = service.books().admit(service.config().breaker.requests_max).ok_or(SendError::Busy)?;
+    let mut journey = Journey::new(pool, service, limits.head_max);
+    let mut choice = journey.begin().ok_or(SendError::Busy)?;
+    loop {
+        let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits };
+        let (error, left) = match attempt.ask(request, journey.may_send_again()).await {
+            Ok(heard) if !attempt.is_unwelcome(&heard) => {
+                journey.ended(true);
+                return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
+            }
+            Ok(mut heard) => {
+                let left = heard.spare.take().map_or(Left::Nothing, Left::Safe);
+                (Ok(heard), left)
+            }
+            Err(Failed { error, left }) => (Err(error), left),
+        };
+        match (journey.next(choice.endpoint.id(), left), error) {
+            (Some((next, again)), _) => (choice, request) = (next, again),
+            (None, Ok(heard)) => {
+                journey.ended(false);
+                let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits };
+                return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
+            }
+            (None, Err(error)) => {
+                journey.ended(false);
+                return Err(error);
             }
         }
-        match attempt.connect().await {
-            Ok(link) => return attempt.over_new(link, request).await,
-            Err(e) => failure = e,
-        }
     }
-    Err(failure)
-}
-
-/// An unused connection; a request that asks for another protocol has one of its own.
-fn kept_for(request: &Request<Upload>, pool: &Pool, endpoint: &Endpoint) -> Option<Box<Link>> {
-    if request.headers().contains_key(header::UPGRADE) { None } else { pool.take(endpoint) }
 }
 
 /// One address, one request.
@@ -89,81 +104,130 @@ struct Attempt<'a> {
     limits: Limits,
 }
 
-/// What came of a kept connection.
-enum Outcome {
-    Done(Result<Response<UpstreamBody>, SendError>),
-    /// The connection was dead: the request may be sent again.
-    Again(Request<Upload>),
+/// A response head, the connection that it came on, and a copy of the request, if it may be sent again.
+struct Heard {
+    link: Box<Link>,
+    response: Response<Incoming>,
+    progress: Rc<Progress>,
+    spare: Option<Request<Upload>>,
+}
+
+/// No response head, and what is left of the request.
+struct Failed {
+    error: SendError,
+    left: Left,
 }
 
 impl Attempt<'_> {
+    /// Over a kept connection if there is one, and over a new one if there is none or it turns out to be dead.
+    async fn ask(&self, mut request: Request<Upload>, may_send_again: bool) -> Result<Heard, Failed> {
+        if let Some(link) = self.kept_for(&request) {
+            match self.over(link, request, true, true).await {
+                Err(Failed { left: Left::Unsent(same) | Left::Safe(same), .. }) => request = same,
+                ended => return ended,
+            }
+        }
+        match self.connect().await {
+            Ok(link) => self.over(link, request, may_send_again, false).await,
+            Err(error) => Err(Failed { error, left: Left::Unsent(request) }),
+        }
+    }
+
+    /// An unused connection; a request that asks for another protocol has one of its own.
+    fn kept_for(&self, request: &Request<Upload>) -> Option<Box<Link>> {
+        if request.headers().contains_key(header::UPGRADE) { None } else { self.pool.take(self.endpoint) }
+    }
+
     async fn connect(&self) -> Result<Box<Link>, SendError> {
         let Some(peer) = self.endpoint.peer() else {
             return Err(SendError::Unreachable("has an address that cannot be read"));
         };
-        Link::open(peer, self.service.config().connect_timeout).await.map_err(|e| {
-            self.failed();
-            match e.kind() {
-                std::io::ErrorKind::TimedOut => SendError::Timeout("to accept a connection"),
-                _ => SendError::Unreachable("refused the connection"),
+        let config = self.service.config();
+        match Link::open(peer, config).await {
+            Ok(link) => {
+                self.endpoint.connected(config, self.pool.clock().now());
+                Ok(link)
             }
-        })
-    }
-
-    async fn over_kept(&self, mut link: Box<Link>, request: Request<Upload>) -> Outcome {
-        let spare = spare(&request);
-        let (request, progress) = track(request);
-        match self.exchange(&mut link, request, &progress).await {
-            Ok(head) => Outcome::Done(self.receive(link, head, progress).await),
-            Err(NoHead::Broken { unsent, silent, fault }) => {
-                let again = unsent.and_then(|r| untrack(*r)).or_else(|| spare.filter(|_| silent));
-                let failed = || Outcome::Done(Err(broken(silent, fault, &progress)));
-                again.map_or_else(failed, Outcome::Again)
+            Err(why) => {
+                self.service.books().count(Trouble::of(why));
+                self.endpoint.failed(config, self.pool.clock().now(), Blow::Connect, why.reason());
+                Err(match why {
+                    DialError::Timeout => SendError::Timeout("to accept a connection"),
+                    _ => SendError::Unreachable(why.reason()),
+                })
             }
-            Err(NoHead::Timeout) => Outcome::Done(Err(SendError::Timeout("to answer"))),
         }
     }
 
-    async fn over_new(
+    async fn over(
         &self,
         mut link: Box<Link>,
         request: Request<Upload>,
-    ) -> Result<Response<UpstreamBody>, SendError> {
+        may_send_again: bool,
+        kept: bool,
+    ) -> Result<Heard, Failed> {
+        let spare = if may_send_again { spare(&request) } else { None };
         let (request, progress) = track(request);
-        match self.exchange(&mut link, request, &progress).await {
-            Ok(head) => self.receive(link, head, progress).await,
-            Err(NoHead::Broken { silent, fault, .. }) => {
-                let error = broken(silent, fault, &progress);
-                if matches!(error, SendError::Unreachable(_)) {
-                    self.failed();
-                }
-                Err(error)
+        let began = self.pool.clock().now();
+        match link.exchange(request, &progress, self.limits.head_max).await {
+            Ok(response) if is_switch(&response) => {
+                self.blame(Trouble::Unreadable, Fault::Switch.sentence());
+                let error = SendError::Unreachable(Fault::Switch.sentence());
+                Err(Failed { error, left: Left::Nothing })
             }
-            Err(NoHead::Timeout) => Err(SendError::Timeout("to answer")),
+            Ok(response) => {
+                self.praise(response.status(), began);
+                Ok(Heard { link, response, progress, spare })
+            }
+            Err(NoHead::Broken { unsent, silent, fault }) => {
+                let error = broken(silent, fault, &progress);
+                // A kept connection that was closed in the meantime says nothing about the upstream.
+                if let SendError::Unreachable(reason) = error
+                    && !(kept && silent)
+                {
+                    self.blame(if silent { Trouble::Reset } else { Trouble::Unreadable }, reason);
+                }
+                let unsent = unsent.and_then(|r| untrack(*r)).map(Left::Unsent);
+                let left = unsent.or_else(|| spare.filter(|_| silent).map(Left::Safe));
+                Err(Failed { error, left: left.unwrap_or(Left::Nothing) })
+            }
+            Err(NoHead::Timeout) => {
+                self.blame(Trouble::Timeout, "took too long to answer");
+                Err(Failed { error: SendError::Timeout("to answer"), left: Left::Nothing })
+            }
         }
     }
 
-    async fn exchange(
-        &self,
-        link: &mut Link,
-        request: Request<Tracked>,
-        progress: &Rc<Progress>,
-    ) -> Result<Response<Incoming>, NoHead> {
-        link.exchange(request, progress, self.limits.head_max).await
+    /// No answer came, and the upstream is to blame.
+    fn blame(&self, trouble: Trouble, reason: &str) {
+        let config = self.service.config();
+        self.service.books().count(trouble);
+        // A rule may have asked for more haste than the operator did.
+        if trouble != Trouble::Timeout || self.limits.head_max >= config.response_timeout {
+            self.endpoint.failed(config, self.pool.clock().now(), Blow::Answer, reason);
+        }
     }
 
-    async fn receive(
-        &self,
-        link: Box<Link>,
-        response: Response<Incoming>,
-        progress: Rc<Progress>,
-    ) -> Result<Response<UpstreamBody>, SendError> {
-        self.endpoint.answered(self.service.config());
-        if response.status().is_informational() && response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(SendError::Unreachable(Fault::Switch.sentence()));
+    /// An answer came; one that the operator does not count, or that came too late, is as bad as none.
+    fn praise(&self, status: StatusCode, began: Instant) {
+        let (config, now) = (self.service.config(), self.pool.clock().now());
+        let slow = config.breaker.slow;
+        if config.retry.statuses.contains(&status.as_u16()) {
+            self.blame(Trouble::Status, "answers with a status that counts as none");
+        } else if !slow.is_zero() && now.saturating_duration_since(began) >= slow {
+            self.blame(Trouble::Slow, "answers slowly");
+        } else {
+            self.endpoint.answered(config, now);
         }
+    }
+
+    fn is_unwelcome(&self, heard: &Heard) -> bool {
+        self.service.config().retry.statuses.contains(&heard.response.status().as_u16())
+    }
+
+    async fn receive(&self, heard: Heard, held: Held) -> Response<UpstreamBody> {
+        let Heard { link, response, progress, .. } = heard;
         let (mut head, incoming) = response.into_parts();
-        tidy_length(&mut head.headers);
         head.version = Version::HTTP_11;
         // An upstream's reason phrase and any other note of the parser are not passed on.
         head.extensions = http::Extensions::new();
@@ -173,9 +237,10 @@ impl Attempt<'_> {
             pool: self.pool.clone(),
             service: Arc::clone(self.service),
             endpoint: Arc::clone(self.endpoint),
+            _held: held,
         };
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Ok(Response::from_parts(head, UpstreamBody::switched(incoming, flow)));
+            return Response::from_parts(head, UpstreamBody::switched(incoming, flow));
         }
         let silence_max = self.silence_max(&head.headers);
         let mut parts = Some((incoming, flow));
@@ -183,7 +248,7 @@ impl Attempt<'_> {
             let (incoming, flow) = parts.take().expect("a future that was ready is not polled again");
             std::task::Poll::Ready(UpstreamBody::new(incoming, flow, silence_max, cx))
         });
-        Ok(Response::from_parts(head, body.await))
+        Response::from_parts(head, body.await)
     }
 
     /// A stream without end is quiet when there is nothing to tell.
@@ -192,10 +257,11 @@ impl Attempt<'_> {
         let usual = self.limits.silence_max;
         if is_endless(kind) { usual.max(self.service.config().stream_idle_timeout) } else { usual }
     }
+}
 
-    fn failed(&self) {
-        self.endpoint.failed(self.service.config(), self.pool.clock().now(), PAUSE);
-    }
+/// Whether the protocol was changed unasked; the guard lets no 101 through that nobody asked for.
+fn is_switch(response: &Response<Incoming>) -> bool {
+    response.status().is_informational() && response.status() != StatusCode::SWITCHING_PROTOCOLS
 }
 
 fn broken(silent: bool, fault: Option<Fault>, progress: &Progress) -> SendError {
@@ -204,15 +270,6 @@ fn broken(silent: bool, fault: Option<Fault>, progress: &Progress) -> SendError 
         (None, Some(fault)) => SendError::Unreachable(fault.sentence()),
         (None, None) if silent => SendError::Unreachable("closed the connection without an answer"),
         (None, None) => SendError::Unreachable("broke off inside its answer"),
-    }
-}
-
-/// Writes a length as everybody writes it: `0005` is a number to some and not to others.
-fn tidy_length(headers: &mut HeaderMap) {
-    let Some(length) = headers.get(header::CONTENT_LENGTH) else { return };
-    if length.as_bytes().starts_with(b"0") && length.len() > 1 {
-        let length = length.to_str().ok().and_then(|text| text.parse().ok()).unwrap_or(0_u64);
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
 }
 
@@ -241,20 +298,6 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let length = lengths.next()?.to_str().ok()?.parse().ok()?;
     lengths.next().is_none().then_some(length)
-}
-
-/// A copy of a request that may be sent twice.
-fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe || !request.body().is_none() {
-        return None;
-    }
-    let mut copy = Request::new(Upload::none());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    *copy.version_mut() = request.version();
-    Some(copy)
 }
 
 fn track(request: Request<Upload>) -> (Request<Tracked>, Rc<Progress>) {

@@ -2,13 +2,13 @@
 
 use super::fault::Fault;
 use super::head::Framing;
-use crate::base::chunked::Chunked;
+use crate::base::head::chunks::Chunks;
 
 /// A body that is being followed.
 pub enum Body {
     /// So many bytes are to come.
     Length(u64),
-    Chunked(Chunked),
+    Chunked(Chunks),
     UntilClose,
 }
 
@@ -16,7 +16,7 @@ impl Body {
     pub fn new(framing: Framing) -> Self {
         match framing {
             Framing::Length(length) => Self::Length(length),
-            Framing::Chunked => Self::Chunked(Chunked::default()),
+            Framing::Chunked => Self::Chunked(Chunks::new()),
             Framing::UntilClose => Self::UntilClose,
         }
     }
@@ -29,7 +29,8 @@ impl Body {
                 *left -= here as u64;
                 Ok(here)
             }
-            Self::Chunked(chunks) => chunks.follow(bytes).map_err(|_| Fault::Chunk),
+            // Of a piece with a bad byte nothing goes on: the fault is known before the bytes are.
+            Self::Chunked(chunks) => Ok(chunks.follow(bytes).map_err(|(fault, _)| fault)?.length),
             Self::UntilClose => Ok(bytes.len()),
         }
     }
@@ -38,7 +39,7 @@ impl Body {
     pub fn has_ended(&self) -> bool {
         match self {
             Self::Length(left) => *left == 0,
-            Self::Chunked(chunks) => chunks.has_ended(),
+            Self::Chunked(chunks) => chunks.is_end(),
             Self::UntilClose => false,
         }
     }

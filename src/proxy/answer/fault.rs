@@ -2,6 +2,8 @@
 
 use std::io;
 
+use crate::base::head;
+
 /// Why an answer is not passed on, or why its connection is not used again. Each is the end of "the upstream …".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", self.sentence())]
@@ -14,8 +16,8 @@ pub enum Fault {
     StatusLine,
     /// A line does not end in CRLF, or a CR stands alone.
     LineEnd,
-    /// A line of the head is no header field: no colon, a space before it, a name or a value with other bytes than
-    /// names and values have, a line that continues another.
+    /// A line of the head is no header field: no colon, a space before it, a name with other bytes than names have, a
+    /// control character, a line that continues another.
     Field,
     /// The head is larger than [`super::head::HEAD_BYTES_MAX`] or has more than [`super::head::FIELDS_MAX`] fields.
     TooLarge,
@@ -43,6 +45,19 @@ impl Fault {
             Self::Interim => "sent too many interim answers",
             Self::Switch => "changed the protocol unasked",
             Self::Chunk => "sent a chunk that cannot be read",
+        }
+    }
+}
+
+impl From<head::Fault> for Fault {
+    fn from(fault: head::Fault) -> Self {
+        use head::Fault as F;
+        match fault {
+            F::LineEnd => Self::LineEnd,
+            F::BlankLines | F::FirstLine | F::Target | F::Version => Self::StatusLine,
+            F::Control | F::Fold | F::Name | F::Host => Self::Field,
+            F::ContentLength | F::TransferEncoding | F::BothLengths => Self::Framing,
+            F::Chunk | F::Overhead => Self::Chunk,
         }
     }
 }

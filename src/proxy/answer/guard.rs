@@ -10,7 +10,8 @@ use tokio::io::{AsyncRead, ReadBuf};
 
 use super::body::Body;
 use super::fault::Fault;
-use super::head::{self, Framing, HEAD_BYTES_MAX, Verdict};
+use super::head::{self, HEAD_BYTES_MAX, Verdict};
+use crate::base::head::Finder;
 
 pub use super::head::Asked;
 
@@ -26,8 +27,8 @@ pub struct Guard {
     exchange: Exchange,
     /// Bytes of a head that is not whole yet; then those that may go on.
     held: Vec<u8>,
-    /// How many of `held` were looked at.
-    looked_at: usize,
+    /// How far the end of the head was looked for in `held`.
+    finder: Finder,
     /// How many of `held` have gone on, once they may.
     gone_on: Option<usize>,
     /// Bytes of all heads of this exchange that are not in `held` any more.
@@ -63,7 +64,7 @@ impl Default for Guard {
             next: None,
             exchange: Exchange::default(),
             held: Vec::new(),
-            looked_at: 0,
+            finder: Finder::new(0),
             gone_on: None,
             head_bytes: 0,
             interims: 0,
@@ -165,7 +166,6 @@ impl Guard {
         if gone_on + n == self.held.len() {
             self.gone_on = None;
             self.held = Vec::new();
-            self.looked_at = 0;
         }
         true
     }
@@ -176,24 +176,30 @@ impl Guard {
             State::Idle => Err(Fault::Unasked),
             State::Tunnel => Ok(came.len()),
             State::Body(_) => self.follow(came),
-            // Mostly a head comes whole and alone, and nothing is copied.
-            State::Head if self.held.is_empty() => match head::end(came, 0)? {
-                Some(end) if self.judge_head(&came[..end])? => Ok(end + self.follow(&came[end..])?),
-                _ => self.hold(came),
-            },
+            State::Head if self.held.is_empty() => self.judge_at_once(came),
             State::Head => self.hold(came),
+        }
+    }
+
+    /// Mostly a head comes whole and alone, and nothing is copied.
+    fn judge_at_once(&mut self, came: &[u8]) -> Result<usize, Fault> {
+        let mut finder = Finder::new(0);
+        match finder.find(came)? {
+            Some(end) if self.judge_head(&finder, came, end)? => Ok(end + self.follow(&came[end..])?),
+            _ => self.hold(came),
         }
     }
 
     /// Keeps bytes until the head is whole; nothing of them goes on from where they stand.
     fn hold(&mut self, came: &[u8]) -> Result<usize, Fault> {
         self.held.extend_from_slice(came);
-        while let Some(end) = head::end(&self.held, self.looked_at)? {
-            let held = std::mem::take(&mut self.held);
-            if self.judge_head(&held[..end])? {
+        while let Some(end) = self.finder.find(&self.held)? {
+            let finder = std::mem::replace(&mut self.finder, Finder::new(0));
+            let mut held = std::mem::take(&mut self.held);
+            if self.judge_head(&finder, &held, end)? {
                 let whole = end + self.follow(&held[end..])?;
+                held.truncate(whole);
                 self.held = held;
-                self.held.truncate(whole);
                 self.gone_on = Some(0);
                 return Ok(0);
             }
@@ -202,10 +208,9 @@ impl Guard {
                 return Err(Fault::Interim);
             }
             self.head_bytes += end;
-            self.held = held[end..].to_vec();
-            self.looked_at = 0;
+            held.drain(..end);
+            self.held = held;
         }
-        self.looked_at = self.held.len();
         self.check_size(self.held.len())?;
         if could_begin(&self.held) { Ok(0) } else { Err(Fault::StatusLine) }
     }
@@ -215,9 +220,9 @@ impl Guard {
     }
 
     /// Judges a whole head; whether it is the last of this exchange.
-    fn judge_head(&mut self, head: &[u8]) -> Result<bool, Fault> {
-        self.check_size(head.len())?;
-        match head::judge(head, self.exchange.asked)? {
+    fn judge_head(&mut self, finder: &Finder, bytes: &[u8], length: usize) -> Result<bool, Fault> {
+        self.check_size(length)?;
+        match head::judge(finder, bytes, length, self.exchange.asked)? {
             Verdict::Interim => return Ok(false),
             Verdict::Switch => {
                 self.stays = false;
@@ -226,14 +231,10 @@ impl Guard {
             Verdict::Final { framing, stays } => {
                 let was_sent = self.exchange.taken.load(Ordering::Relaxed) && !self.unflushed;
                 self.stays = stays && was_sent;
-                self.begin_body(framing);
+                self.state = State::Body(Body::new(framing));
             }
         }
         Ok(true)
-    }
-
-    fn begin_body(&mut self, framing: Framing) {
-        self.state = State::Body(Body::new(framing));
     }
 
     /// How many of the bytes after a head, or inside a body, belong to the answer.

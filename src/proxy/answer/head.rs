@@ -1,6 +1,7 @@
 //! One response head, whole: is it one that every parser reads alike, and how does its body end?
 
 use super::fault::Fault;
+use crate::base::head::{Facts, Fields, Finder, Once, decimal, is_chunked};
 
 /// Largest response head, in bytes; the interim heads before it count too.
 pub const HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -44,48 +45,38 @@ pub enum Framing {
     UntilClose,
 }
 
-/// Where the head ends that begins at 0, looking from `from` on: every line before that was looked at already.
-///
-/// # Errors
-/// [`Fault::LineEnd`] at the first line that does not end in CRLF.
-pub fn end(bytes: &[u8], from: usize) -> Result<Option<usize>, Fault> {
-    let mut at = from;
-    while let Some(found) = bytes[at..].iter().position(|b| *b == b'\n') {
-        let lf = at + found;
-        match bytes[..lf] {
-            [.., b'\n', b'\r'] | [b'\r'] => return Ok(Some(lf + 1)),
-            [.., b'\r'] => at = lf + 1,
-            _ => return Err(Fault::LineEnd),
-        }
-    }
-    Ok(None)
-}
-
-/// Judges a head, its empty line included.
+/// Judges a head that `finder` has found whole in `bytes`, of which it is the first `length`.
 ///
 /// # Errors
 /// The first fault in it.
-pub fn judge(head: &[u8], asked: Asked) -> Result<Verdict, Fault> {
-    let mut lines = head.split(|b| *b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let (version, status) = status_line(lines.next().unwrap_or_default())?;
-    let mut fields = Fields { closes: version == Version::Http10, ..Fields::default() };
-    let lines = lines.take_while(|line| !line.is_empty());
-    for (n, line) in lines.enumerate() {
-        if n == FIELDS_MAX {
-            return Err(Fault::TooLarge);
-        }
-        fields.take(line)?;
+pub fn judge(finder: &Finder, bytes: &[u8], length: usize, asked: Asked) -> Result<Verdict, Fault> {
+    let (version, status) = status_line(finder.first_line(bytes).unwrap_or_default())?;
+    let lines = finder.field_lines(bytes, length);
+    let facts = Facts::gather(lines)?;
+    if facts.count > FIELDS_MAX {
+        return Err(Fault::TooLarge);
     }
-    if fields.chunked && (fields.length.is_some() || version == Version::Http10) {
+    let body = declared(&facts)?;
+    if body == Some(Framing::Chunked) && version == Version::Http10 {
         return Err(Fault::Framing);
     }
+    let has_no_body = matches!(body, None | Some(Framing::Length(0)));
     match status {
-        101 if asked.upgrade && fields.has_no_body() => Ok(Verdict::Switch),
-        101 => Err(Fault::Switch),
-        100..=199 if fields.has_no_body() => Ok(Verdict::Interim),
-        100..=199 => Err(Fault::Framing),
-        _ => Ok(fields.answer(status, asked)),
+        101 if asked.upgrade && has_no_body => return Ok(Verdict::Switch),
+        101 => return Err(Fault::Switch),
+        100..=199 if has_no_body => return Ok(Verdict::Interim),
+        100..=199 => return Err(Fault::Framing),
+        _ => {}
     }
+    // RFC 9112 section 6.3. A 204 may not name a body; where one does, nobody can tell whether bytes of it follow.
+    let doubtful = status == 204 && !has_no_body;
+    let framing = match status {
+        204 | 304 => Framing::Length(0),
+        _ if asked.head_only => Framing::Length(0),
+        _ => body.unwrap_or(Framing::UntilClose),
+    };
+    let closes = version == Version::Http10 || says_close(&facts, lines) || framing == Framing::UntilClose;
+    Ok(Verdict::Final { framing, stays: !(closes || doubtful) })
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -103,96 +94,34 @@ fn status_line(line: &[u8]) -> Result<(Version, u16), Fault> {
     };
     let version = if *minor == b'0' { Version::Http10 } else { Version::Http11 };
     let digits = [*a, *b, *c];
-    let reads = matches!(reason, [] | [b' ', ..]) && reason.iter().all(|b| is_text(*b));
-    if !reads || !digits.iter().all(u8::is_ascii_digit) {
+    if !matches!(reason, [] | [b' ', ..]) || !digits.iter().all(u8::is_ascii_digit) {
         return Err(Fault::StatusLine);
     }
     let status = digits.iter().fold(0, |n, d| n * 10 + u16::from(d - b'0'));
     if (100..=599).contains(&status) { Ok((version, status)) } else { Err(Fault::StatusLine) }
 }
 
-/// What the fields say about framing.
-#[derive(Default)]
-struct Fields {
-    length: Option<u64>,
-    chunked: bool,
-    closes: bool,
-}
-
-impl Fields {
-    fn take(&mut self, line: &[u8]) -> Result<(), Fault> {
-        let colon = line.iter().position(|b| *b == b':').ok_or(Fault::Field)?;
-        let (name, value) = (&line[..colon], &line[colon + 1..]);
-        if name.is_empty() || !name.iter().all(|b| is_name(*b)) || !value.iter().all(|b| is_text(*b)) {
-            return Err(Fault::Field);
+/// What the fields say about the body, in one way or not at all.
+fn declared(facts: &Facts<'_>) -> Result<Option<Framing>, Fault> {
+    match (facts.transfer_encoding, facts.content_length) {
+        (Once::Absent, Once::Absent) => Ok(None),
+        (Once::Absent, Once::One(value)) => {
+            decimal(value).map(|length| Some(Framing::Length(length))).ok_or(Fault::Framing)
         }
-        // Three lengths of names, so that most fields are not compared with anything.
-        match name.len() {
-            10 if name.eq_ignore_ascii_case(b"connection") => {
-                let mut options = value.split(|b| *b == b',').map(trim);
-                self.closes |= options.any(|option| option.eq_ignore_ascii_case(b"close"));
-            }
-            14 if name.eq_ignore_ascii_case(b"content-length") => {
-                let length = number(trim(value)).ok_or(Fault::Framing)?;
-                if self.length.replace(length).is_some() {
-                    return Err(Fault::Framing);
-                }
-            }
-            17 if name.eq_ignore_ascii_case(b"transfer-encoding") => {
-                if self.chunked || !trim(value).eq_ignore_ascii_case(b"chunked") {
-                    return Err(Fault::Framing);
-                }
-                self.chunked = true;
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn has_no_body(&self) -> bool {
-        !self.chunked && self.length.is_none_or(|length| length == 0)
-    }
-
-    /// RFC 9112 section 6.3. A 204 may not name a body; where one does, nobody can tell whether bytes of it follow, and
-    /// the connection is not used again.
-    fn answer(&self, status: u16, asked: Asked) -> Verdict {
-        let (framing, doubtful) = match status {
-            204 => (Framing::Length(0), !self.has_no_body()),
-            304 => (Framing::Length(0), false),
-            _ if asked.head_only => (Framing::Length(0), false),
-            _ if self.chunked => (Framing::Chunked, false),
-            _ => (self.length.map_or(Framing::UntilClose, Framing::Length), false),
-        };
-        let stays = !(self.closes || doubtful || framing == Framing::UntilClose);
-        Verdict::Final { framing, stays }
+        (Once::One(coding), Once::Absent) if is_chunked(coding) => Ok(Some(Framing::Chunked)),
+        _ => Err(Fault::Framing),
     }
 }
 
-/// `1*DIGIT`, if it is a number that a length can be.
-fn number(digits: &[u8]) -> Option<u64> {
-    if digits.is_empty() {
-        return None;
+/// Whether any `Connection` line has the option `close`.
+fn says_close(facts: &Facts<'_>, lines: &[u8]) -> bool {
+    let closes = |value: &[u8]| {
+        let mut options = value.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+        options.any(|option| option.eq_ignore_ascii_case(b"close"))
+    };
+    match facts.connection {
+        Once::Absent => false,
+        Once::One(value) => closes(value),
+        Once::Many => Fields::new(lines).flatten().any(|field| field.is("connection") && closes(field.value)),
     }
-    digits.iter().try_fold(0_u64, |n, d| {
-        let digit = d.is_ascii_digit().then(|| u64::from(d - b'0'))?;
-        n.checked_mul(10)?.checked_add(digit)
-    })
-}
-
-/// Without the spaces and tabs around it.
-fn trim(mut text: &[u8]) -> &[u8] {
-    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
-        text = rest;
-    }
-    text
-}
-
-/// `tchar` (RFC 9110 section 5.6.2).
-fn is_name(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
-}
-
-/// What stands in a value or a reason: a tab, a space, a visible character, or a byte beyond ASCII.
-fn is_text(byte: u8) -> bool {
-    byte == b'\t' || (byte >= b' ' && byte != 0x7f)
 }

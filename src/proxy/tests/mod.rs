@@ -57,19 +57,11 @@ impl Bench {
     async fn with(change: impl FnOnce(&mut config::Service)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let clock = Clock::manual(0);
-        let mut config = config::Service {
-            name: "app".to_owned(),
-            urls: vec![format!("http://{}", listener.local_addr().unwrap())],
-            health: None,
-            health_interval: LONG,
-            connect_timeout: LONG,
-            response_timeout: LONG,
-            stream_idle_timeout: Duration::from_secs(60),
-            idle_timeout: Duration::from_secs(60),
-            idle_max: 8,
-            required: false,
-            assertion: false,
-        };
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut config = config::Service::of("app", &[&url]);
+        config.connect_timeout = LONG;
+        config.response_timeout = LONG;
+        config.idle_max = 8;
         change(&mut config);
         let upstreams = Arc::new(Upstreams::new(clock.clone()));
         upstreams.apply(std::slice::from_ref(&config));

@@ -1,12 +1,24 @@
 //! `[[services]]`: the upstreams.
 
+mod balance;
+mod breaker;
+mod health;
+mod retry;
+mod tls;
+
+pub use balance::Balance;
+pub use breaker::Breaker;
+pub use health::Health;
+pub use retry::Retry;
+pub use tls::Tls;
+
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::base::document::Table;
-use crate::base::target::CanonicalPath;
 
+use super::context::Context;
 use super::count;
 use super::upstream_url::parse_upstream_url;
 
@@ -15,12 +27,22 @@ use super::upstream_url::parse_upstream_url;
 pub struct Service {
     /// The name that routes use.
     pub name: String,
-    /// Base addresses: `http://host[:port]`, no path, no closing `/`.
+    /// Base addresses: `http://host[:port]`, `https://host[:port]` or `unix:/path`; no path of a resource, no closing `/`.
     pub urls: Vec<String>,
-    /// The path of its health check.
-    pub health: Option<String>,
-    /// How often the health check is asked.
-    pub health_interval: Duration,
+    /// Which address a request goes to.
+    pub balance: Balance,
+    /// Over what time an address that came back gets its full share again.
+    pub slow_start: Duration,
+    /// How it is asked whether it is well.
+    pub health: Health,
+    /// What may be sent again.
+    pub retry: Retry,
+    /// When an address is left alone.
+    pub breaker: Breaker,
+    /// How an `https://` address is recognised.
+    pub tls: Tls,
+    /// How long the addresses of a name are believed.
+    pub dns_ttl: Duration,
     /// Longest wait for a connection.
     pub connect_timeout: Duration,
     /// Longest wait for a response head.
@@ -45,19 +67,20 @@ const TIMEOUT_LEAST: Duration = Duration::from_millis(10);
 
 impl Service {
     /// Reads every `[[services]]`; `own` are the gateway's own listeners.
-    pub(super) fn read_all(root: &mut Table<'_>, own: &[SocketAddr]) -> Vec<Self> {
+    pub(super) fn read_all(root: &mut Table<'_>, own: &[SocketAddr], context: &mut Context) -> Vec<Self> {
         let mut services: Vec<Self> = Vec::new();
         for table in root.tables("services") {
             if services.len() == SERVICES_MAX {
                 table.report(table.problem("name", format!("there are more than {SERVICES_MAX} services")));
                 break;
             }
-            services.push(Self::read(table, own, &services));
+            let service = Self::read(table, own, &services, context);
+            services.push(service);
         }
         services
     }
 
-    fn read(mut table: Table<'_>, own: &[SocketAddr], before: &[Self]) -> Self {
+    fn read(mut table: Table<'_>, own: &[SocketAddr], before: &[Self], context: &mut Context) -> Self {
         let name = table.required_text("name", "The name that routes use, and a metric label.");
         if !name.is_empty() && !is_name(&name) {
             let message =
@@ -67,35 +90,21 @@ impl Service {
         if before.iter().any(|s| s.name == name) && !name.is_empty() {
             table.report(table.problem("name", format!("there is already a service `{name}`")));
         }
-        let written = Cell::new(0usize);
-        let urls = table.list(
-            "urls",
-            "list of addresses, required",
-            &[],
-            "Where it listens: `http://host:port`, no path.",
-            |t| {
-                written.set(written.get() + 1);
-                parse_upstream_url(t, own)
-            },
-        );
-        if written.get() == 0 && table.exists() {
-            table.report(table.problem("urls", "`services[].urls`: a service needs an address"));
-        }
+        let urls = read_urls(&mut table, own);
         let service = Self {
             name,
             urls,
-            health: table.parsed(
-                "health",
-                "path",
-                "",
-                "The path of its health check; none: it counts as up.",
-                parse_health,
-            ),
-            health_interval: table.duration(
-                "health_interval",
+            balance: Balance::read(&mut table),
+            slow_start: balance::read_slow_start(&mut table),
+            health: Health::read(&mut table),
+            retry: Retry::read(&mut table),
+            breaker: Breaker::read(&mut table),
+            tls: Tls::read(&mut table, context),
+            dns_ttl: table.duration(
+                "dns_ttl",
                 "5s",
-                Duration::from_millis(100),
-                "How often the health check is asked.",
+                Duration::ZERO,
+                "How long the addresses of a name are believed; then a new connection asks again.",
             ),
             connect_timeout: table.duration(
                 "connect_timeout",
@@ -137,17 +146,40 @@ impl Service {
         table.finish();
         service
     }
+
+    /// One with every default.
+    #[cfg(test)]
+    pub fn of(name: &str, urls: &[&str]) -> Self {
+        let text = format!("[[services]]\nname = {name:?}\nurls = {urls:?}\n");
+        super::check::config(&text).services.remove(0)
+    }
+}
+
+fn read_urls(table: &mut Table<'_>, own: &[SocketAddr]) -> Vec<String> {
+    let written = Cell::new(0usize);
+    let urls = table.list(
+        "urls",
+        "list of addresses, required",
+        &[],
+        "Where it listens: `http://host:port`, `https://host:port` or `unix:/path/of.socket`; no path behind it.",
+        |t| {
+            written.set(written.get() + 1);
+            parse_upstream_url(t, own)
+        },
+    );
+    if written.get() == 0 && table.exists() {
+        table.report(table.problem("urls", "`services[].urls`: a service needs an address"));
+    }
+    urls
+}
+
+/// A small number that a range has kept from being negative.
+fn short_count(n: i64) -> u32 {
+    u32::try_from(n).unwrap_or(0)
 }
 
 fn is_name(text: &str) -> bool {
     (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
-}
-
-fn parse_health(text: &str) -> Result<String, String> {
-    match CanonicalPath::parse(text) {
-        Ok(path) if path.as_str() == text => Ok(path.as_str().to_owned()),
-        _ => Err(format!("`{text}` is not a path such as \"/health\"")),
-    }
 }
 
 #[cfg(test)]
