@@ -38,6 +38,12 @@ pub(in crate::server) fn limits() -> Server {
         require_schema: false,
         allow_http: false,
         tls: None,
+        websocket: crate::config::WebSocket {
+            idle_timeout: LONG,
+            message_max: 1_000_000,
+            lifetime_max: Duration::ZERO,
+            per_user_max: 100,
+        },
     }
 }
 

@@ -117,6 +117,7 @@ pub fn gateway(
         state,
         standing,
         upstreams,
+        seats: Arc::default(),
         alerts: crate::alert::Alerts::default(),
         clock,
         metrics: Arc::clone(metrics),

@@ -54,3 +54,5 @@ mod targets;
 mod tls;
 mod tools;
 mod verify;
+mod websocket;
+mod websocket_end;

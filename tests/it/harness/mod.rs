@@ -9,6 +9,7 @@ pub mod strict;
 pub mod tls;
 pub mod token;
 pub mod upstream;
+pub mod websocket;
 pub mod witness;
 
 pub use client::{Answer, Connection, request};
