@@ -34,10 +34,18 @@ pub(in crate::server) fn limits() -> Server {
         body_rate_min: 0,
         drain_timeout: LONG,
         connections_max: 100,
+        connections: crate::config::Connections::default(),
         workers: 1,
         json_depth_max: 64,
         require_schema: false,
         allow_http: false,
+        tls: None,
+        websocket: crate::config::WebSocket {
+            idle_timeout: LONG,
+            message_max: 1_000_000,
+            lifetime_max: Duration::ZERO,
+            per_user_max: 100,
+        },
     }
 }
 
@@ -143,7 +151,7 @@ impl Bench {
                         None => std::future::pending().await,
                     }
                 };
-                tell.send(drain(workers, within, force).await).ok();
+                tell.send(drain(vec![workers], within, force).await).ok();
             });
         });
         Self { address, endings, begun, stop: std::cell::Cell::new(Some(stop)), drained }
