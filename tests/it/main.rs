@@ -15,6 +15,7 @@ mod explain;
 mod forget;
 mod forward;
 mod geo;
+mod guard;
 mod guide;
 mod harness;
 mod hooks;
