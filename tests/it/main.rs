@@ -48,4 +48,5 @@ mod state;
 mod storage;
 mod stream;
 mod tools;
+mod upstream_answers;
 mod verify;
