@@ -54,6 +54,7 @@ mod stream;
 mod targets;
 mod tls;
 mod tools;
+mod upstream_answers;
 mod verify;
 mod websocket;
 mod websocket_end;
