@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use http::header::{HOST, HeaderMap, HeaderValue};
 use http::{Request, Response, Uri};
 
 use super::answer::Body;
@@ -14,6 +15,7 @@ use super::thresholds::Cleared;
 use super::trail::Trail;
 use super::{Answer, assertion, redirect, respond};
 use crate::base::refusal::Refusal;
+use crate::base::target::Host;
 use crate::config::Destination;
 use crate::live::hardening::Author;
 use crate::live::routes::CompiledRoute;
@@ -74,6 +76,7 @@ async fn upstream(
     let service = gateway.upstreams.get(name).ok_or(Refusal::Unavailable { retry_after: None })?;
     let (body, watch) = request.take_body();
     let mut outgoing = outgoing(&request, name, route, gateway, snapshot, trail, body.into_upload())?;
+    name_host(outgoing.headers_mut(), &service.config().urls);
     changes.apply(outgoing.headers_mut());
     if let Some(rehearsal) = &worker.rehearsal {
         let heard = rehearsal.forward(name, request.headers(), outgoing).await;
@@ -109,7 +112,7 @@ fn outgoing(
         email: email.as_deref(),
         groups: &groups,
     });
-    let host = request.host().map(crate::base::target::Host::authority).unwrap_or_default();
+    let host = request.host().map(Host::authority).unwrap_or_default();
     let forward = hops::Forward {
         request_id: &trail.id,
         client: request.address(),
@@ -129,6 +132,18 @@ fn outgoing(
     assertion::set(&mut headers, service, request, gateway)?;
     *outgoing.headers_mut() = headers;
     Ok(outgoing)
+}
+
+/// Names the upstream itself where the client named no host, as HTTP/1.0 allows: an empty `Host` is refused by many.
+fn name_host(headers: &mut HeaderMap, urls: &[String]) {
+    if headers.contains_key(HOST) {
+        return;
+    }
+    let own = urls.first().and_then(|url| url.split_once("://")).map(|(_, authority)| authority);
+    let own = own.filter(|authority| Host::parse(authority).is_ok()).unwrap_or("localhost");
+    if let Ok(own) = HeaderValue::from_str(own) {
+        headers.insert(HOST, own);
+    }
 }
 
 /// The canonical path, without the prefix that the route strips, and the query as it came.

@@ -24,5 +24,6 @@ pub mod serve;
 pub mod signals;
 pub mod start;
 pub mod tls;
+pub mod upstream_numbers;
 pub mod wire;
 pub mod workers;

@@ -113,8 +113,8 @@ impl Attempts {
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
     }
 
-    /// Whether the files hold what is in force; secrets, schemas, geo databases and TLS files are not part of
-    /// the hash.
+    /// Whether the files hold what is in force; secrets, schemas, authorities of services, geo databases and TLS
+    /// files are not part of the hash.
     fn is_in_force(&self, next: &Snapshot, current: &Snapshot) -> bool {
         let schemas = |snapshot: &Snapshot| -> Vec<_> {
             let schemas = snapshot.config.routes.iter().filter_map(|route| route.body_schema.as_ref());
@@ -123,6 +123,8 @@ impl Attempts {
         next.hash == current.hash
             && next.keyring.fingerprint() == current.keyring.fingerprint()
             && schemas(next) == schemas(current)
+            // With what the files of authorities hold.
+            && next.config.services == current.config.services
             && next.geo.is_same(&current.geo)
             && is_same_tls(next.tls.as_deref(), current.tls.as_deref())
             && !self.gateway.policy.read().is_stale()

@@ -16,6 +16,7 @@ use super::redirect::{Redirect, Redirecting};
 use super::remember;
 use super::serve::{self, serve};
 use super::tls::expiry;
+use super::upstream_numbers;
 use super::workers::Workers;
 use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
@@ -35,7 +36,7 @@ use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of}
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::pressure::Pressure;
-use crate::proxy::{Pool, State, Upstreams};
+use crate::proxy::{Pool, Upstreams};
 use crate::script::Board;
 use crate::store::{self, OpenError, Store};
 use crate::telemetry::logs::Logs;
@@ -182,9 +183,7 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
             metrics.plugin_state(&plugin.name, plugin.state());
         }
         expiry::refresh(metrics, &gateway);
-        for service in gateway.upstreams.status() {
-            metrics.upstream_up(&service.name, service.state != State::Down);
-        }
+        upstream_numbers::set(metrics, &gateway.upstreams.reports());
     });
 }
 

@@ -10,6 +10,7 @@ use prometheus::{
 use super::access::known_method;
 use super::metric_list as list;
 use super::metric_list::Described;
+use super::upstream_metrics::UpstreamMetrics;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -57,7 +58,6 @@ pub struct Metrics {
     state_evicted: IntCounterVec,
     state_lost: IntCounterVec,
     reloads: [IntCounter; 3],
-    upstream_up: IntGaugeVec,
     upstream_seconds: HistogramVec,
     usage_dropped: IntCounter,
     log_dropped: IntCounter,
@@ -80,6 +80,8 @@ pub struct Metrics {
     pub rules: super::rule_metrics::RuleMetrics,
     /// Handshakes and certificates.
     pub tls: super::tls_metrics::TlsMetrics,
+    /// Numbers of services.
+    pub upstreams: UpstreamMetrics,
     /// Times that the watch on a folder was lost.
     pub watch_lost: IntCounter,
 }
@@ -112,7 +114,16 @@ impl Metrics {
             state_evicted: counters(r, list::STATE_EVICTED),
             state_lost: counters(r, list::STATE_LOST),
             reloads: ["applied", "rejected", "unchanged"].map(|o| reloads.with_label_values(&[o])),
-            upstream_up: gauges(r, list::UPSTREAM_UP),
+            upstreams: UpstreamMetrics {
+                up: gauges(r, list::UPSTREAM_UP),
+                endpoint_up: gauges(r, list::UPSTREAM_ENDPOINT_UP),
+                circuit: gauges(r, list::UPSTREAM_CIRCUIT),
+                in_flight: gauges(r, list::UPSTREAM_IN_FLIGHT),
+                unused: gauges(r, list::UPSTREAM_UNUSED),
+                ejections: counters(r, list::UPSTREAM_EJECTIONS),
+                errors: counters(r, list::UPSTREAM_ERRORS),
+                retries: counters(r, list::UPSTREAM_RETRIES),
+            },
             upstream_seconds: histograms(r, list::UPSTREAM_DURATION),
             usage_dropped: counter(r, list::USAGE_DROPPED),
             log_dropped: counter(r, list::LOG_DROPPED),
@@ -194,15 +205,9 @@ impl Metrics {
         self.reloads[outcome as usize].inc();
     }
 
-    /// Says whether a service answers.
-    pub fn upstream_up(&self, service: &str, up: bool) {
-        self.upstream_up.with_label_values(&[service]).set(i64::from(up));
-    }
-
     /// Takes a service that is no longer configured out of the exposition.
     pub fn forget_service(&self, service: &str) {
         // An error says that it was not there.
-        self.upstream_up.remove_label_values(&[service]).ok();
         self.upstream_seconds.remove_label_values(&[service]).ok();
     }
 
@@ -300,6 +305,7 @@ fn histograms(registry: &Registry, d: Described) -> HistogramVec {
 
 #[cfg(test)]
 mod tests {
+    use super::super::upstream_metrics::{EndpointNumbers, ServiceNumbers};
     use super::*;
 
     fn series(text: &str) -> usize {
@@ -320,9 +326,9 @@ mod tests {
         m.reload(ReloadOutcome::Rejected);
         m.plugin_decision("honeypot", "honeypot.touched", "deny", "enforce");
         m.refusal("bans", "BANNED");
-        m.upstream_up("app", true);
-        m.upstream_up("gone", true);
-        m.forget_service("gone");
+        let up = |name, up| ServiceNumbers { name, up, errors: &[], retries: &[], endpoints: Vec::new() };
+        m.upstreams.set(&[up("gone", Some(true))]);
+        m.upstreams.set(&[up("app", Some(true)), up("unasked", None)]);
         let text = m.render();
         let is =
             |series: &str, expect: f64| assert_eq!(value(&text, series), Some(expect), "{series} in\n{text}");
@@ -338,7 +344,7 @@ mod tests {
         is(r#"pluginmind_config_reloads_total{outcome="rejected"}"#, 1.0);
         is(r#"pluginmind_build_info{version="1.2.3"}"#, 1.0);
         is(r#"pluginmind_upstream_up{service="app"}"#, 1.0);
-        assert!(!text.contains("gone"));
+        assert!(!text.contains("gone") && !text.contains("unasked"));
     }
 
     #[test]
@@ -347,7 +353,15 @@ mod tests {
         m.request("GET", "r", 200, "");
         m.refusal("s", "c");
         m.plugin_decision("p", "r", "deny", "enforce");
-        m.upstream_up("s", true);
+        let endpoint =
+            EndpointNumbers { url: "e", up: Some(true), circuit: 0, in_flight: 0, unused: 0, ejections: 0 };
+        m.upstreams.set(&[ServiceNumbers {
+            name: "s",
+            up: Some(true),
+            errors: &[("refused", 1)],
+            retries: &[("answered", 1)],
+            endpoints: vec![endpoint],
+        }]);
         m.plugin_state("p", 2);
         m.state("p", 1, 2, 0, 0);
         m.alert("p", "high");
