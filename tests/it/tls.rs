@@ -373,6 +373,33 @@ fn the_redirect_listener_comes_and_goes_with_an_edit() {
 }
 
 #[test]
+fn tls_takes_a_new_port_and_the_redirect_the_old_one_in_one_edit_and_back() {
+    let authority = Authority::new("ca");
+    let pair = authority.server(&["a.example"]);
+    let config = format!("{ROUTES}\n[server]\n");
+    let gateway =
+        Setup::new(&config).file("tls/a.pem", &pair.certificate).file("tls/a.key", &pair.key).start();
+    let client = Client::new(&authority, None);
+    let (http, https) = (gateway.public, crate::harness::gateway::free_port());
+    let plain = gateway.config();
+    assert_eq!(gateway.get("/open").text(), "open");
+    let tls = format!(
+        "\n[server.tls]\ncertificate = \"tls/a.pem\"\nkey = \"tls/a.key\"\nredirect_listen = \"{http}\"\n"
+    );
+    gateway.save("config.toml", &(plain.replacen(&http.to_string(), &https.to_string(), 1) + &tls));
+    gateway.until("TLS is spoken at the new port", |_| {
+        client.get(https, "a.example", "/open").is_ok_and(|answer| answer.status == 200)
+    });
+    gateway.until("the old port sends on", |_| {
+        crate::harness::request(http, "GET /", &[("Host", "a.example")], b"").status == 308
+    });
+    gateway.save("config.toml", &plain);
+    gateway.until("the old port serves again", |g| {
+        TcpStream::connect(https).is_err() && g.get("/open").text() == "open"
+    });
+}
+
+#[test]
 fn plain_http_on_the_tls_port_is_told_so_and_closed() {
     let authority = Authority::new("ca");
     let gateway = setup("", &authority.server(&["a.example"])).start();
