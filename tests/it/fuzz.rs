@@ -217,3 +217,24 @@ fn any_answer_goes_on_only_where_it_can_be_read_in_one_way() {
         targets::answer::run,
     );
 }
+
+#[test]
+fn any_beginning_of_a_connection_is_one_proxy_header_or_none() {
+    let block = b"\xc0\x00\x02\x07\x0a\x00\x00\x01\x30\x39\x00\x50";
+    let binary = |family: &[u8], block: &[u8]| [b"\r\n\r\n\0\r\nQUIT\n", family, block].concat();
+    let mut seeds = texts(&[
+        "PROXY TCP4 192.0.2.7 10.0.0.1 12345 80\r\nGET / HTTP/1.1\r\n",
+        "PROXY TCP6 2001:db8::7 ::1 0 65535\r\n",
+        "PROXY TCP6 ::ffff:192.0.2.7 ::1 1 80\r\n",
+        "PROXY UNKNOWN\r\n",
+        "PROXY UNKNOWN ffff::1 whatever 70000 -1\r\n",
+    ]);
+    seeds.extend([
+        binary(b"\x21\x11\x00\x0c", block),
+        binary(b"\x20\x00\x00\x00", b""),
+        binary(b"\x21\x11\x00\x14", &[&block[..], b"\x20\x00\x05\x01\x00\x00\x00\x00"].concat()),
+        binary(b"\x21\x21\x00\x24", &[7; 36]),
+        binary(b"\x21\x31\x00\xd8", &[7; 216]),
+    ]);
+    drive(&seeds, targets::proxy_protocol::run);
+}

@@ -6,4 +6,5 @@ pub mod answer;
 pub mod connection;
 pub mod cookie;
 pub mod forwarded;
+pub mod proxy_protocol;
 pub mod target;
