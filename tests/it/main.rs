@@ -14,6 +14,7 @@ mod envelope;
 mod explain;
 mod forget;
 mod forward;
+mod fuzz;
 mod geo;
 mod guard;
 mod guide;
