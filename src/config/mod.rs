@@ -56,7 +56,7 @@ pub use routes::{AuthNeed, Credential, Destination, Respond, Route, RouteLimits,
 pub use rules::{InlineRule, Then};
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
-pub use services::Service;
+pub use services::{Protocol, Service};
 pub use session::{SameSite, Session};
 pub use shown::{ShownKey, shown, shown_keys};
 pub use storage::Storage;

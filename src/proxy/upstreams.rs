@@ -243,6 +243,7 @@ mod tests {
             idle_max: 8,
             required: false,
             assertion: false,
+            protocol: config::Protocol::default(),
         }
     }
 

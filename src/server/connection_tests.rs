@@ -33,6 +33,9 @@ fn limits() -> Server {
         json_depth_max: 64,
         require_schema: false,
         allow_http: false,
+        http2: true,
+        h2c: false,
+        http2_streams_max: 100,
     }
 }
 

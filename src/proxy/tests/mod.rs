@@ -68,6 +68,7 @@ impl Bench {
             idle_max: 8,
             required: false,
             assertion: false,
+            protocol: config::Protocol::default(),
         };
         change(&mut config);
         let upstreams = Arc::new(Upstreams::new(clock.clone()));
