@@ -52,7 +52,10 @@ pub use providers::Provider;
 pub use rate_limit::RateLimit;
 pub use reference::reference;
 pub use rotate::{RotateError, Rotated, rotate, secret_file};
-pub use routes::{AuthNeed, Credential, Destination, Respond, Route, RouteLimits, Schema};
+pub use routes::{
+    AuthNeed, Credential, Destination, REDIRECT_PATH, REDIRECT_QUERY, Redirect, Respond, Route, RouteLimits,
+    Schema,
+};
 pub use rules::{InlineRule, Then};
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;

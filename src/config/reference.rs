@@ -30,7 +30,7 @@ const SECTIONS: [(&str, &str); 17] = [
     ("services", "`[[services]]`: the upstreams."),
     (
         "routes",
-        "`[[routes]]`: which requests go where, and what they need. Each has one of `service` and `respond`.",
+        "`[[routes]]`: which requests go where, and what they need. Each has one of `service`, `respond` and `redirect`.",
     ),
     ("plugins", "Where rules stand, and the operator's word over their manifests."),
     ("rules", "`[[rules]]`: rules of one line each. One that is written without a `mode` only counts."),

@@ -82,11 +82,11 @@ pub async fn vet(
                 Some(wish) => read(stream, wish, authorised.declared_length()).await?,
                 None => (stream, None),
             };
-            if matches!(route.route.to, Destination::Respond(_)) {
+            if matches!(route.route.to, Destination::Service(_)) {
+                (body, seen)
+            } else {
                 body.discard().await.map_err(Fault::refusal)?;
                 (RequestBody::empty(), seen)
-            } else {
-                (body, seen)
             }
         }
     };

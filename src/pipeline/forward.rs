@@ -10,7 +10,7 @@ use super::request_body::{Fault, Watch};
 use super::step::Step;
 use super::thresholds::Cleared;
 use super::trail::Trail;
-use super::{Answer, assertion, respond};
+use super::{Answer, assertion, redirect, respond};
 use crate::base::refusal::Refusal;
 use crate::config::Destination;
 use crate::live::hardening::Author;
@@ -41,6 +41,13 @@ pub async fn answer(
                 generation: snapshot.generation,
             };
             Ok(Answer { response: respond::render(fixed, &seen), author: Author::Gateway })
+        }
+        Destination::Redirect(elsewhere) => {
+            let path = stripped(&request, route);
+            let path = if path.is_empty() { "/" } else { path };
+            let response = redirect::render(elsewhere, path, request.query())
+                .ok_or(Refusal::BadRequest("The request target is not a path."))?;
+            Ok(Answer { response, author: Author::Gateway })
         }
         Destination::Service(name) => {
             let response = upstream(name, route, request, changes, worker, snapshot, trail).await?;
@@ -120,12 +127,15 @@ fn outgoing(
 
 /// The canonical path, without the prefix that the route strips, and the query as it came.
 fn target(request: &Cleared, route: &CompiledRoute) -> Option<Uri> {
-    let path = request.path().as_str();
-    let stripped =
-        route.route.strip_prefix.as_deref().and_then(|prefix| path.strip_prefix(prefix)).unwrap_or(path);
+    let stripped = stripped(request, route);
     let slash = if stripped.starts_with('/') { "" } else { "/" };
     let query = request.query().map_or_else(String::new, |q| format!("?{q}"));
     format!("{slash}{stripped}{query}").parse().ok()
+}
+
+fn stripped<'a>(request: &'a Cleared, route: &CompiledRoute) -> &'a str {
+    let path = request.path().as_str();
+    route.route.strip_prefix.as_deref().and_then(|prefix| path.strip_prefix(prefix)).unwrap_or(path)
 }
 
 fn refusal(error: &SendError, watch: &Watch) -> Refusal {

@@ -29,6 +29,7 @@ pub mod origin;
 pub mod panic_guard;
 pub mod rate_limit;
 pub mod readiness;
+pub mod redirect;
 pub mod rehearsal;
 pub mod renewal;
 pub mod request_body;

@@ -103,6 +103,6 @@ impl Deref for Examined {
 fn service_name(to: &Destination) -> &str {
     match to {
         Destination::Service(name) => name,
-        Destination::Respond(_) => "",
+        Destination::Respond(_) | Destination::Redirect(_) => "",
     }
 }

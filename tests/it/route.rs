@@ -184,3 +184,32 @@ fn rt_18_long_targets_are_refused_and_many_parameters_are_nothing_special() {
     assert_eq!(gateway.get(&format!("/up/x?{}", "&".repeat(8_000))).status, 200);
     assert_eq!(upstream.seen().len(), 2);
 }
+
+#[test]
+fn a_route_may_send_its_callers_elsewhere_with_path_and_query() {
+    let config = r#"
+[[routes]]
+path = "/old/*"
+auth = "none"
+strip_prefix = "/old"
+redirect = { to = "https://new.example{path}{query}" }
+
+[[routes]]
+path = "/moved"
+auth = "none"
+redirect = { to = "/here", status = 301 }
+"#;
+    let gateway = Setup::new(config).start();
+    let mut connection = Connection::open(gateway.public);
+    for (target, status, location) in [
+        ("/old/a/b?c=d", 308, "https://new.example/a/b?c=d"),
+        ("/old/%2F%2Fevil.example", 400, ""),
+        ("/old//evil.example", 400, ""),
+        ("/moved?x=1", 301, "/here"),
+    ] {
+        connection.send(format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n")).unwrap();
+        let answer = connection.read().unwrap();
+        assert_eq!(answer.status, status, "{target}");
+        assert_eq!(answer.header("location").unwrap_or_default(), location, "{target}");
+    }
+}

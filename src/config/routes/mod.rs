@@ -3,10 +3,12 @@
 mod conflicts;
 mod content_type;
 mod path;
+mod redirect;
 mod respond;
 mod schema;
 mod set_headers;
 
+pub use redirect::{PATH as REDIRECT_PATH, QUERY as REDIRECT_QUERY, Redirect};
 pub use respond::Respond;
 pub use schema::Schema;
 
@@ -48,6 +50,8 @@ pub enum Destination {
     Service(String),
     /// Answered here.
     Respond(Respond),
+    /// Sent elsewhere.
+    Redirect(Redirect),
 }
 
 /// Limits of one route that replace the general ones.
@@ -177,7 +181,7 @@ impl Route {
             ),
             rate_limit: limits(table.table("rate_limit")),
             strip_prefix: table
-                .optional_text("strip_prefix", "Removed from the front of the path before it goes upstream."),
+                .optional_text("strip_prefix", "Removed from the front of the path before it goes upstream, and from `{path}` of a redirect."),
             set_headers: set_headers::read(&mut table),
             tags: table.list("tags", "list of words", &[], "Words for `[routes]` of plugins.", parse_word),
             encoded_slashes: encoded_slashes(&mut table),
@@ -261,19 +265,23 @@ fn encoded_slashes(table: &mut Table<'_>) -> EncodedSlashes {
     table.choice("encoded_slashes", &words, "refuse", doc).unwrap_or_default()
 }
 
-/// `service` or `respond`: exactly one.
+/// `service`, `respond` or `redirect`: exactly one.
 fn destination(table: &mut Table<'_>, around: &Surroundings<'_>) -> Destination {
     let service = table.optional_text("service", "The service it goes to.");
     let has_respond = table.has("respond");
+    let has_redirect = table.has("redirect");
     let respond = Respond::read(table.table("respond"));
-    match (&service, has_respond) {
-        (Some(_), true) => {
-            table.report(table.problem("respond", "a route has `service` or `respond`, not both"));
+    let redirect = Redirect::read(table.table("redirect"));
+    let others = usize::from(has_respond) + usize::from(has_redirect);
+    match (&service, others) {
+        (Some(_), 1..) | (None, 2..) => {
+            let key = if has_redirect { "redirect" } else { "respond" };
+            table.report(table.problem(key, "a route has one of `service`, `respond` and `redirect`"));
         }
-        (None, false) if table.exists() && !table.has("service") => {
-            table.report(table.problem("service", "a route needs `service` or `respond`"));
+        (None, 0) if table.exists() && !table.has("service") => {
+            table.report(table.problem("service", "a route needs `service`, `respond` or `redirect`"));
         }
-        (Some(name), false) if !around.services.iter().any(|s| s.name == *name) => {
+        (Some(name), 0) if !around.services.iter().any(|s| s.name == *name) => {
             let problem = table.problem("service", format!("there is no service `{name}`"));
             let names = || around.services.iter().map(|s| s.name.as_str()).filter(|n| !n.is_empty());
             table.report(match nearest(name, names()) {
@@ -286,6 +294,7 @@ fn destination(table: &mut Table<'_>, around: &Surroundings<'_>) -> Destination 
     }
     match service {
         Some(name) => Destination::Service(name),
+        None if has_redirect => Destination::Redirect(redirect),
         None => Destination::Respond(respond),
     }
 }

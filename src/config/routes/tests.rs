@@ -6,10 +6,10 @@ fn route(keys: &str) -> String {
 
 #[test]
 fn a_route_goes_to_a_service_or_answers_itself_and_not_both() {
-    finds(&route("path = \"/a\""), "config.toml:4:1: a route needs `service` or `respond`");
+    finds(&route("path = \"/a\""), "config.toml:4:1: a route needs `service`, `respond` or `redirect`");
     finds(
         &route("path = \"/a\"\nservice = \"app\"\nrespond = {}"),
-        "config.toml:7:11: a route has `service` or `respond`, not both",
+        "config.toml:7:11: a route has one of `service`, `respond` and `redirect`",
     );
     assert_eq!(route("path = \"/a\"\nservice = \"app\""), "");
     assert_eq!(route("path = \"/a\"\nrespond = { status = 204 }"), "");
