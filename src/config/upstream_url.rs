@@ -8,19 +8,28 @@ use crate::base::target::Host;
 /// Names under which clouds hand out credentials to whoever asks from inside.
 const METADATA_NAMES: [&str; 2] = ["metadata.google.internal", "metadata"];
 
-/// Reads `http://host[:port]`. `own` are the gateway's own listeners, which no upstream may be.
+/// Longest path of a unix socket, in bytes: `sun_path` of Linux, without its last NUL.
+const SOCKET_PATH_BYTES_MAX: usize = 107;
+
+/// Reads `http://host[:port]`, `https://host[:port]` or `unix:/path`. `own` are the gateway's own listeners, which no
+/// upstream may be.
 ///
 /// # Errors
 /// A sentence that says what is wrong. A user name or password in the address is not repeated.
 pub(super) fn parse_upstream_url(text: &str, own: &[SocketAddr]) -> Result<String, String> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return unix(text, path.strip_prefix("//").unwrap_or(path));
+    }
     if text.contains('@') {
         return Err("an upstream's address holds no user name and no password".to_owned());
     }
-    let rest = match text.split_once("://") {
-        Some(("http", rest)) => rest,
-        Some(("https", _)) => return Err("https upstreams are not supported yet: write `http://`".to_owned()),
+    let (scheme, port, rest) = match text.split_once("://") {
+        Some(("http", rest)) => ("http", 80, rest),
+        Some(("https", rest)) => ("https", 443, rest),
         Some((scheme, _)) => {
-            return Err(format!("`{scheme}://` is no scheme of an upstream: write `http://`"));
+            return Err(format!(
+                "`{scheme}://` is no scheme of an upstream: write `http://`, `https://` or `unix:/path`"
+            ));
         }
         None => return Err(format!("`{text}` is not an address such as \"http://127.0.0.1:3000\"")),
     };
@@ -33,10 +42,21 @@ pub(super) fn parse_upstream_url(text: &str, own: &[SocketAddr]) -> Result<Strin
     let host =
         Host::parse(authority).map_err(|_| format!("`{authority}` is not a host with an optional port"))?;
     check_host(&host)?;
-    if own.iter().any(|listen| is_own(&host, *listen)) {
+    if own.iter().any(|listen| is_own(&host, port, *listen)) {
         return Err(format!("`{text}` is the gateway itself"));
     }
-    Ok(format!("http://{}", host.authority()))
+    Ok(format!("{scheme}://{}", host.authority()))
+}
+
+fn unix(text: &str, path: &str) -> Result<String, String> {
+    let is_path = path.starts_with('/') && path.len() > 1 && !path.chars().any(char::is_control);
+    if !is_path {
+        return Err(format!("`{text}` is not a unix socket such as \"unix:/run/app.sock\""));
+    }
+    if path.len() > SOCKET_PATH_BYTES_MAX {
+        return Err(format!("the path of a unix socket has at most {SOCKET_PATH_BYTES_MAX} bytes"));
+    }
+    Ok(format!("unix:{path}"))
 }
 
 fn check_host(host: &Host) -> Result<(), String> {
@@ -71,8 +91,8 @@ fn address_of(host: &Host) -> Option<IpAddr> {
     name.parse().ok().map(canonical)
 }
 
-fn is_own(host: &Host, listen: SocketAddr) -> bool {
-    if listen.port() == 0 || host.port().unwrap_or(80) != listen.port() {
+fn is_own(host: &Host, default_port: u16, listen: SocketAddr) -> bool {
+    if listen.port() == 0 || host.port().unwrap_or(default_port) != listen.port() {
         return false;
     }
     let listens_at = canonical(listen.ip());
@@ -94,6 +114,15 @@ mod tests {
         assert_eq!(parse("http://127.0.0.1:3000").as_deref(), Ok("http://127.0.0.1:3000"));
         assert_eq!(parse("http://App.internal/").as_deref(), Ok("http://app.internal"));
         assert_eq!(parse("http://[::1]:3000").as_deref(), Ok("http://[::1]:3000"));
+        assert_eq!(parse("https://App.internal/").as_deref(), Ok("https://app.internal"));
+    }
+
+    #[test]
+    fn an_upstream_may_be_a_unix_socket() {
+        assert_eq!(parse("unix:/run/app.sock").as_deref(), Ok("unix:/run/app.sock"));
+        assert_eq!(parse("unix:///run/app.sock").as_deref(), Ok("unix:/run/app.sock"));
+        let long = format!("unix:/{}", "a".repeat(107));
+        assert!(parse(&long).unwrap_err().contains("at most 107 bytes"));
     }
 
     #[test]
@@ -106,6 +135,8 @@ mod tests {
             ("http://2852039166", "not an address"),
             ("http://0xa9.0xfe.0xa9.0xfe", "not an address"),
             ("http://127.0.0.1:8081", "the gateway itself"),
+            ("https://127.0.0.1:8081", "the gateway itself"),
+            ("https://169.254.169.254", "credentials"),
             ("http://localhost:8081", "the gateway itself"),
             ("http://127.0.0.1:8080", "the gateway itself"),
             ("http://[::1]:8080", "the gateway itself"),
@@ -120,7 +151,10 @@ mod tests {
     #[test]
     fn what_is_no_address_is_refused() {
         for (bad, why) in [
-            ("https://a", "not supported yet"),
+            ("ws://a", "no scheme"),
+            ("unix:", "not a unix socket"),
+            ("unix:run/app.sock", "not a unix socket"),
+            ("unix://run/app.sock", "not a unix socket"),
             ("127.0.0.1:3000", "is not an address such as"),
             ("http://a/b", "has a path"),
             ("http://a?b", "has a path"),

@@ -62,7 +62,8 @@ impl Trust {
         Self(Arc::new(config))
     }
 
-    pub(super) fn config(&self) -> Arc<ClientConfig> {
+    /// What a connection is made with: TLS 1.2 or later, HTTP/1.1, sessions resumed.
+    pub fn config(&self) -> Arc<ClientConfig> {
         Arc::clone(&self.0)
     }
 }

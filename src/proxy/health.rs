@@ -75,15 +75,18 @@ async fn check_for_ever(upstreams: Arc<Upstreams>, service: Arc<Service>, endpoi
 /// Whether the health path answers with a status below 400.
 async fn check(service: &Service, endpoint: &Endpoint) -> bool {
     let config = service.config();
-    let (Some(path), Some(address)) = (&config.health, endpoint.address()) else { return false };
-    let host = endpoint.url().trim_start_matches("http://").trim_end_matches('/');
+    let (Some(path), Some(peer)) = (&config.health, endpoint.peer()) else { return false };
+    let host = match endpoint.url().split_once("://") {
+        Some(("http" | "https", authority)) => authority.trim_end_matches('/'),
+        _ => "localhost",
+    };
     let request = Request::get(path.as_str())
         .header(header::HOST, host)
         .header(header::USER_AGENT, "PluginMind-health")
         .header(header::CONNECTION, "close");
     let (tracked, progress) = Tracked::new(Upload::none());
     let Ok(request) = request.body(tracked) else { return false };
-    let Ok(mut link) = Link::open(address, config.connect_timeout).await else { return false };
+    let Ok(mut link) = Link::open(peer, config.connect_timeout).await else { return false };
     let answer = link.exchange(request, &progress, config.response_timeout.min(ANSWER_MAX)).await;
     answer.is_ok_and(|head| head.status().is_success() || head.status().is_redirection())
 }

@@ -12,11 +12,10 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
 
-use super::address::Address;
+use super::dial::{Peer, dial};
 use super::socket::Socket;
 use super::upload::{Progress, Tracked};
 
@@ -49,17 +48,9 @@ impl Link {
     ///
     /// # Errors
     /// The socket's, or `TimedOut` after `timeout`.
-    pub async fn open(address: &Address, timeout: Duration) -> io::Result<Box<Self>> {
-        let connecting = async {
-            match address {
-                Address::Socket(address) => TcpStream::connect(address).await,
-                Address::Name(host, port) => TcpStream::connect((host.as_str(), *port)).await,
-            }
-        };
-        let stream =
-            tokio::time::timeout(timeout, connecting).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        stream.set_nodelay(true)?;
-        let socket = Socket::new(stream);
+    pub async fn open(peer: &Peer, timeout: Duration) -> io::Result<Box<Self>> {
+        let dialing = tokio::time::timeout(timeout, dial(peer));
+        let socket = Socket::new(dialing.await.map_err(|_| io::ErrorKind::TimedOut)??);
         let (sender, connection) = Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
             .max_header_size(HEAD_BYTES_MAX)

@@ -9,6 +9,7 @@
 //! CONTRACT section 3, stage 14; RFC 9110 section 7.6; THREATS sections UP and HB.
 
 mod address;
+mod dial;
 mod download;
 mod health;
 pub mod hops;
@@ -16,6 +17,7 @@ mod link;
 mod pool;
 mod send;
 mod socket;
+mod stream;
 mod upload;
 mod upstreams;
 

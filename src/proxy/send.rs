@@ -90,10 +90,10 @@ enum Outcome {
 
 impl Attempt<'_> {
     async fn connect(&self) -> Result<Box<Link>, SendError> {
-        let Some(address) = self.endpoint.address() else {
+        let Some(peer) = self.endpoint.peer() else {
             return Err(SendError::Unreachable("has an address that cannot be read"));
         };
-        Link::open(address, self.service.config().connect_timeout).await.map_err(|e| {
+        Link::open(peer, self.service.config().connect_timeout).await.map_err(|e| {
             self.failed();
             match e.kind() {
                 std::io::ErrorKind::TimedOut => SendError::Timeout("to accept a connection"),

@@ -1,50 +1,47 @@
 //! The socket under an upstream connection: hyper reads and writes it, the pool looks at it.
 
-use std::cell::{Cell, RefCell};
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-/// A TCP stream that two owners on one thread share.
+use super::stream::Stream;
+
+/// A stream that two owners share. Both live in one task, so nobody ever waits for the lock; hyper asks for a stream
+/// that could be sent to another thread before it lets one go after a 101.
 #[derive(Clone)]
-pub struct Socket(Rc<Shared>);
+pub struct Socket(Arc<Shared>);
 
 struct Shared {
-    stream: RefCell<TcpStream>,
-    bytes_read: Cell<u64>,
-    write_failed: Cell<bool>,
+    stream: Mutex<Stream>,
+    bytes_read: AtomicU64,
+    write_failed: AtomicBool,
 }
 
 impl Socket {
     /// Takes over a connected stream.
-    pub fn new(stream: TcpStream) -> Self {
-        let shared =
-            Shared { stream: RefCell::new(stream), bytes_read: Cell::new(0), write_failed: Cell::new(false) };
-        Self(Rc::new(shared))
+    pub fn new(stream: Stream) -> Self {
+        let stream = Mutex::new(stream);
+        Self(Arc::new(Shared { stream, bytes_read: AtomicU64::new(0), write_failed: AtomicBool::new(false) }))
     }
 
-    /// Whether an unused connection is as it was left: open, and with nothing unasked in it. Asks the kernel, for the
-    /// runtime may not have heard yet.
+    /// Whether an unused connection is as it was left: open, and with nothing unasked in it.
     pub fn is_quiet(&self) -> bool {
-        let stream = self.0.stream.borrow();
-        let mut byte = [MaybeUninit::uninit(); 1];
-        let seen = socket2::SockRef::from(&*stream).peek(&mut byte);
-        matches!(seen, Err(e) if e.kind() == io::ErrorKind::WouldBlock)
+        self.0.stream.lock().is_quiet()
     }
 
     /// Bytes that have come in so far.
     pub fn bytes_read(&self) -> u64 {
-        self.0.bytes_read.get()
+        self.0.bytes_read.load(Ordering::Relaxed)
     }
 
     /// Whether the peer stopped taking bytes.
     pub fn write_failed(&self) -> bool {
-        self.0.write_failed.get()
+        self.0.write_failed.load(Ordering::Relaxed)
     }
 
     /// An upstream may answer before it has read the request, and close. The answer is still worth reading, so a
@@ -52,7 +49,7 @@ impl Socket {
     fn written(&self, outcome: Poll<io::Result<usize>>, wanted: usize) -> Poll<io::Result<usize>> {
         match outcome {
             Poll::Ready(Err(e)) if is_closed_by_peer(&e) => {
-                self.0.write_failed.set(true);
+                self.0.write_failed.store(true, Ordering::Relaxed);
                 Poll::Ready(Ok(wanted))
             }
             other => other,
@@ -68,9 +65,9 @@ fn is_closed_by_peer(e: &io::Error) -> bool {
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
-        let outcome = Pin::new(&mut *self.0.stream.borrow_mut()).poll_read(cx, buf);
+        let outcome = Pin::new(&mut *self.0.stream.lock()).poll_read(cx, buf);
         let came = (buf.filled().len() - before) as u64;
-        self.0.bytes_read.set(self.0.bytes_read.get().saturating_add(came));
+        self.0.bytes_read.fetch_add(came, Ordering::Relaxed);
         outcome
     }
 }
@@ -80,7 +77,7 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(buf.len()));
         }
-        let outcome = Pin::new(&mut *self.0.stream.borrow_mut()).poll_write(cx, buf);
+        let outcome = Pin::new(&mut *self.0.stream.lock()).poll_write(cx, buf);
         self.written(outcome, buf.len())
     }
 
@@ -93,7 +90,7 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(wanted));
         }
-        let outcome = Pin::new(&mut *self.0.stream.borrow_mut()).poll_write_vectored(cx, bufs);
+        let outcome = Pin::new(&mut *self.0.stream.lock()).poll_write_vectored(cx, bufs);
         self.written(outcome, wanted)
     }
 
@@ -101,12 +98,16 @@ impl AsyncWrite for Socket {
         true
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // A TCP stream has no buffer of its own.
-        Poll::Ready(Ok(()))
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.write_failed() {
+            return Poll::Ready(Ok(()));
+        }
+        let outcome = Pin::new(&mut *self.0.stream.lock()).poll_flush(cx);
+        // TLS writes here what it has buffered.
+        self.written(outcome.map_ok(|()| 0), 0).map_ok(|_| ())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.borrow_mut()).poll_shutdown(cx)
+        Pin::new(&mut *self.0.stream.lock()).poll_shutdown(cx)
     }
 }

@@ -9,8 +9,10 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
 use super::address::Address;
+use super::dial::Peer;
 use crate::base::clock::Clock;
 use crate::config;
+use crate::outbound::Trust;
 
 /// How long an address is left alone after a request could not reach it, where another can be asked.
 pub(super) const PAUSE: Duration = Duration::from_secs(1);
@@ -60,7 +62,7 @@ pub struct Service {
 pub struct Endpoint {
     id: u64,
     url: String,
-    address: Option<Address>,
+    peer: Option<Peer>,
     began: Instant,
     state: AtomicU8,
     /// Milliseconds after `began` until which it is left alone.
@@ -129,7 +131,7 @@ impl Upstreams {
         Arc::new(Endpoint {
             id: self.next_id.fetch_add(1, Ordering::Relaxed),
             url: url.to_owned(),
-            address: Address::parse(url).ok(),
+            peer: peer(url),
             began: self.clock.now(),
             state: AtomicU8::new(State::Unknown as u8),
             paused_until_ms: AtomicU64::new(0),
@@ -183,8 +185,8 @@ impl Endpoint {
         self.id
     }
 
-    pub(super) fn address(&self) -> Option<&Address> {
-        self.address.as_ref()
+    pub(super) fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
     }
 
     pub(super) fn url(&self) -> &str {
@@ -225,6 +227,12 @@ impl Endpoint {
     fn ms(&self, at: Instant) -> u64 {
         u64::try_from(at.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+fn peer(url: &str) -> Option<Peer> {
+    let address = Address::parse(url).ok()?;
+    let tls = address.certified.as_ref().map(|_| Trust::built_in().config());
+    Some(Peer { address, tls })
 }
 
 #[cfg(test)]
