@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Method, Uri};
+use http::{Method, Uri, Version};
 
 use super::forwarded::Asked;
+use super::http2;
 use super::step::Step;
 use super::transport::Transport;
 use crate::base::ids::CorrelationId;
@@ -39,7 +40,10 @@ pub fn correlate(headers: &HeaderMap) -> CorrelationId {
 ///
 /// # Errors
 /// The refusal of this stage.
-pub fn receive(parts: Parts, has_body: bool, transport: Transport, limits: &Server) -> Step<Arrival> {
+pub fn receive(mut parts: Parts, has_body: bool, transport: Transport, limits: &Server) -> Step<Arrival> {
+    if parts.version == Version::HTTP_2 {
+        http2::translate(&mut parts)?;
+    }
     let target = parts.uri.path_and_query().map_or(0, |pq| pq.as_str().len());
     if u64::try_from(target).unwrap_or(u64::MAX) > limits.target_max {
         return Err(Refusal::UriTooLong.into());

@@ -43,7 +43,7 @@ pub async fn vet(
     let server = &snapshot.config.server;
     if authorised.asked().is_some() {
         // The body is with the proxy; what came of it is not read.
-        let (_, watch) = RequestBody::stream(incoming, 0, server.body_timeout);
+        let (_, watch) = RequestBody::stream(incoming, 0, server.body_timeout, trail.http2);
         return Ok(Vetted { authorised, body: RequestBody::empty(), watch, seen: None });
     }
     let route = authorised.route().cloned();
@@ -64,7 +64,7 @@ pub async fn vet(
     }
     let schema = route.as_ref().and_then(|r| r.schema.as_ref());
     let must_read = schema.is_some() && (authorised.has_body() || takes_body(authorised.method()));
-    let (stream, watch) = RequestBody::stream(incoming, limit, server.body_timeout);
+    let (stream, watch) = RequestBody::stream(incoming, limit, server.body_timeout, trail.http2);
     trail.body = Some(watch.clone());
     let (body, seen) = match (schema.filter(|_| must_read), authorised.way()) {
         (Some(schema), _) => {

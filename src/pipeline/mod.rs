@@ -20,6 +20,7 @@ pub mod finish;
 pub mod forward;
 pub mod forwarded;
 pub mod gateway;
+pub mod http2;
 pub mod identity;
 pub mod on_body;
 pub mod on_deny;
@@ -93,6 +94,7 @@ pub fn handle(
     trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
+    trail.http2 = parts.version == http::Version::HTTP_2;
     trail.enter(Stage::Connection);
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     async move {

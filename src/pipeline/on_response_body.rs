@@ -10,6 +10,7 @@ use super::Answer;
 use super::answer::{Body, Read};
 use super::finish::{declared_length, latency_ms};
 use super::gateway::Gateway;
+use super::http2::is_grpc;
 use super::rules::ask;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
@@ -56,7 +57,7 @@ pub async fn on_response_body(
 }
 
 /// Up to how many bytes of the answer somebody wants to see; `None` where nobody does, or where there is nothing to see:
-/// no body, a compressed one, a part of one, or one that has no end, such as a stream of events.
+/// no body, a compressed one, a part of one, or one that has no end, such as a stream of events or of gRPC messages.
 fn asked_for(response: &Response<Body>, snapshot: &Snapshot, trail: &Trail) -> Option<u64> {
     let facts = trail.facts.as_deref().filter(|_| snapshot.rules.interested(Hook::ResponseBody))?;
     let headers = response.headers();
@@ -71,7 +72,8 @@ fn asked_for(response: &Response<Body>, snapshot: &Snapshot, trail: &Trail) -> O
                 | StatusCode::NOT_MODIFIED
         );
     let is_encoded = headers.get(CONTENT_ENCODING).is_some_and(|v| v != "identity");
-    let is_endless = kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
+    let is_stream = headers.get(CONTENT_TYPE).is_some_and(is_grpc);
+    let is_endless = is_stream || kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
     let fits = declared_length(headers) <= most;
     (has_body && !is_encoded && !is_endless && fits).then_some(most)
 }

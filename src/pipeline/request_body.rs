@@ -93,6 +93,7 @@ struct Stream {
     silence: Pin<Box<Sleep>>,
     waiting: bool,
     watch: Watch,
+    http2: bool,
 }
 
 impl RequestBody {
@@ -106,8 +107,9 @@ impl RequestBody {
         Self(if bytes.is_empty() { Form::Empty } else { Form::Buffered(bytes) })
     }
 
-    /// A body that streams: at most `limit` bytes, never silent for longer than `silence_max`.
-    pub fn stream(incoming: Incoming, limit: u64, silence_max: Duration) -> (Self, Watch) {
+    /// A body that streams: at most `limit` bytes, never silent for longer than `silence_max`. `http2` says what it comes
+    /// over.
+    pub fn stream(incoming: Incoming, limit: u64, silence_max: Duration, http2: bool) -> (Self, Watch) {
         let watch = Watch::default();
         if incoming.is_end_stream() {
             watch.0.over.set(true);
@@ -115,7 +117,7 @@ impl RequestBody {
         }
         let silence = Box::pin(sleep(silence_max));
         let stream =
-            Stream { incoming, left: limit, silence_max, silence, waiting: false, watch: watch.clone() };
+            Stream { incoming, left: limit, silence_max, silence, waiting: false, watch: watch.clone(), http2 };
         (Self(Form::Stream(Box::new(stream))), watch)
     }
 
@@ -201,6 +203,10 @@ impl Stream {
         loop {
             match Pin::new(&mut self.incoming).poll_frame(context) {
                 Poll::Pending => return self.wait(context),
+                // hyper takes a reset without an error for an end; half a body must not be passed on as a whole one.
+                Poll::Ready(None) if self.http2 && !self.incoming.is_end_stream() => {
+                    return self.cut(Fault::Malformed);
+                }
                 Poll::Ready(None) => {
                     self.watch.0.over.set(true);
                     return Poll::Ready(None);

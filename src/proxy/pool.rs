@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::http2::Sessions;
 use super::link::Link;
 use super::upstreams::Endpoint;
 use crate::base::clock::Clock;
@@ -20,6 +21,7 @@ pub struct Pool(Rc<Inner>);
 struct Inner {
     clock: Clock,
     unused: RefCell<HashMap<u64, Vec<Unused>>>,
+    sessions: Sessions,
 }
 
 struct Unused {
@@ -30,7 +32,12 @@ struct Unused {
 impl Pool {
     /// An empty pool. One for each worker thread.
     pub fn new(clock: Clock) -> Self {
-        Self(Rc::new(Inner { clock, unused: RefCell::default() }))
+        Self(Rc::new(Inner { clock, unused: RefCell::default(), sessions: Sessions::default() }))
+    }
+
+    /// The HTTP/2 connections, which are never unused: requests share them.
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
     }
 
     /// The clock of this pool.
@@ -68,6 +75,7 @@ impl Pool {
 
     /// Lets connections go that are too old or closed.
     pub fn sweep(&self) {
+        self.0.sessions.sweep();
         let now = self.0.clock.now();
         self.0.unused.borrow_mut().retain(|_, unused| {
             unused.retain(|u| u.until > now && u.link.is_quiet());

@@ -7,11 +7,14 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
-use super::download::{Flow, UpstreamBody};
+use super::download::{Flow, UpstreamBody as Http1Body};
+use super::http2;
 use super::link::{Link, NoHead};
 use super::pool::Pool;
+use super::response_body::UpstreamBody;
 use super::upload::{BoxError, Progress, Tracked, Upload};
 use super::upstreams::{Endpoint, PAUSE, Service};
+use crate::config::Protocol;
 
 /// Most addresses of a service that are tried for one request.
 const TRIES_MAX: usize = 3;
@@ -59,14 +62,24 @@ pub async fn send(
     let mut failure = SendError::Unreachable("has no address");
     for endpoint in service.in_turn(pool.clock().now()).into_iter().take(TRIES_MAX) {
         let attempt = Attempt { pool, service, endpoint, limits };
+        if service.config().protocol == Protocol::Http2 {
+            match attempt.over_http2(request).await {
+                http2::Outcome::Done(result) => return result.map(|r| r.map(UpstreamBody::http2)),
+                http2::Outcome::NoConnection(e, same) => (failure, request) = (e, same),
+            }
+            continue;
+        }
         if let Some(link) = pool.take(endpoint) {
             match attempt.over_kept(link, request).await {
-                Outcome::Done(result) => return result,
+                Outcome::Done(result) => return result.map(|r| r.map(UpstreamBody::Http1)),
                 Outcome::Again(same) => request = same,
             }
         }
         match attempt.connect().await {
-            Ok(link) => return attempt.over_new(link, request).await,
+            Ok(link) => {
+                let result = attempt.over_new(link, request).await;
+                return result.map(|r| r.map(UpstreamBody::Http1));
+            }
             Err(e) => failure = e,
         }
     }
@@ -83,12 +96,25 @@ struct Attempt<'a> {
 
 /// What came of a kept connection.
 enum Outcome {
-    Done(Result<Response<UpstreamBody>, SendError>),
+    Done(Result<Response<Http1Body>, SendError>),
     /// The connection was dead: the request may be sent again.
     Again(Request<Upload>),
 }
 
 impl Attempt<'_> {
+    async fn over_http2(&self, request: Request<Upload>) -> http2::Outcome {
+        let outcome =
+            http2::send(self.pool.sessions(), self.service, self.endpoint, request, self.limits).await;
+        match &outcome {
+            http2::Outcome::Done(Ok(_)) => self.endpoint.answered(self.service.config()),
+            http2::Outcome::Done(Err(SendError::Unreachable(_))) | http2::Outcome::NoConnection(..) => {
+                self.failed();
+            }
+            http2::Outcome::Done(Err(_)) => {}
+        }
+        outcome
+    }
+
     async fn connect(&self) -> Result<Box<Link>, SendError> {
         let Some(peer) = self.endpoint.peer() else {
             return Err(SendError::Unreachable("has an address that cannot be read"));
@@ -119,7 +145,7 @@ impl Attempt<'_> {
         &self,
         mut link: Box<Link>,
         request: Request<Upload>,
-    ) -> Result<Response<UpstreamBody>, SendError> {
+    ) -> Result<Response<Http1Body>, SendError> {
         let (request, progress) = track(request);
         match self.exchange(&mut link, request, &progress).await {
             Ok(head) => self.receive(link, head, progress).await,
@@ -148,7 +174,7 @@ impl Attempt<'_> {
         link: Box<Link>,
         response: Response<Incoming>,
         progress: Rc<Progress>,
-    ) -> Result<Response<UpstreamBody>, SendError> {
+    ) -> Result<Response<Http1Body>, SendError> {
         self.endpoint.answered(self.service.config());
         check_head(response.status(), response.headers())?;
         let (mut head, incoming) = response.into_parts();
@@ -165,7 +191,7 @@ impl Attempt<'_> {
         let mut parts = Some((incoming, flow));
         let body = std::future::poll_fn(|cx| {
             let (incoming, flow) = parts.take().expect("a future that was ready is not polled again");
-            std::task::Poll::Ready(UpstreamBody::new(incoming, flow, self.limits.silence_max, cx))
+            std::task::Poll::Ready(Http1Body::new(incoming, flow, self.limits.silence_max, cx))
         });
         Ok(Response::from_parts(head, body.await))
     }
@@ -187,7 +213,7 @@ fn broken(silent: bool, progress: &Progress) -> SendError {
 ///
 /// # Source
 /// RFC 9112 section 6.3; THREATS UP-07, SM-29.
-fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), SendError> {
+pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), SendError> {
     if status.is_informational() {
         return Err(SendError::Unreachable("changed the protocol unasked"));
     }
@@ -231,10 +257,15 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     lengths.next().is_none().then_some(length)
 }
 
+/// Whether nothing happens if it is sent twice: its method is safe and it has no body.
+pub(super) fn is_harmless(request: &Request<Upload>) -> bool {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    safe && request.body().is_none()
+}
+
 /// A copy of a request that may be sent twice.
 fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe || !request.body().is_none() {
+    if !is_harmless(request) {
         return None;
     }
     let mut copy = Request::new(Upload::none());

@@ -189,6 +189,12 @@ impl Endpoint {
         self.peer.as_ref()
     }
 
+    /// Its host and port, as a request names them; none for a socket in the file system.
+    pub(super) fn authority(&self) -> Option<http::uri::Authority> {
+        let (_, rest) = self.url.split_once("://")?;
+        rest.trim_end_matches('/').parse().ok()
+    }
+
     pub(super) fn url(&self) -> &str {
         &self.url
     }
