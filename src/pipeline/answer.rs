@@ -7,11 +7,13 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::closing::Closing;
+use super::trailers::Trailers;
 use crate::proxy::{UpstreamBody, UpstreamBodyError};
 
 /// An answer's body. When it is dropped, sent or not, the request is over and is counted.
 pub struct Body {
     source: Source,
+    trailers: Trailers,
     closing: Option<Box<Closing>>,
 }
 
@@ -34,19 +36,33 @@ pub enum Read {
 impl Body {
     /// No body.
     pub fn empty() -> Self {
-        Self { source: Source::Empty, closing: None }
+        Self::of(Source::Empty)
     }
 
     /// A body that is all there.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         let source = if bytes.is_empty() { Source::Empty } else { Source::Full(bytes) };
-        Self { source, closing: None }
+        Self::of(source)
     }
 
-    /// A body that streams from an upstream.
-    pub fn upstream(body: UpstreamBody) -> Self {
-        Self { source: Source::Upstream(Box::new(body)), closing: None }
+    /// A body that streams from an upstream, and the trailers of it that its client is sent.
+    pub fn upstream(body: UpstreamBody, trailers: Trailers) -> Self {
+        Self { source: Source::Upstream(Box::new(body)), trailers, closing: None }
+    }
+
+    fn of(source: Source) -> Self {
+        Self { source, trailers: Trailers::Dropped, closing: None }
+    }
+
+    /// Which trailers follow it.
+    pub fn trailers(&self) -> &Trailers {
+        &self.trailers
+    }
+
+    /// Lets no trailers follow it.
+    pub fn drop_trailers(&mut self) {
+        self.trailers = Trailers::Dropped;
     }
 
     /// The bytes of a body that is all there; nothing of one that streams.
@@ -72,7 +88,8 @@ impl Body {
                     Source::Upstream(rest) | Source::Resumed(_, rest) => Source::Resumed(read.freeze(), rest),
                     Source::Empty | Source::Full(_) => Source::Full(read.freeze()),
                 };
-                return Ok(Read::Longer(Self { source, closing: None }));
+                let trailers = std::mem::take(&mut self.trailers);
+                return Ok(Read::Longer(Self { source, trailers, closing: None }));
             }
         }
         Ok(Read::Whole(read.freeze()))
@@ -114,6 +131,12 @@ impl HttpBody for Body {
             Source::Upstream(body) | Source::Resumed(_, body) => {
                 std::task::ready!(Pin::new(body.as_mut()).poll_frame(context))
             }
+        };
+        let frame = match frame.map(|frame| frame.map(Frame::into_trailers)) {
+            Some(Ok(Ok(trailers))) => self.trailers.keep(trailers).map(|t| Ok(Frame::trailers(t))),
+            Some(Ok(Err(data))) => Some(Ok(data)),
+            Some(Err(e)) => Some(Err(e)),
+            None => None,
         };
         if let (Some(closing), Some(Ok(frame))) = (&mut self.closing, &frame) {
             closing.count(frame.data_ref().map_or(0, Bytes::len));

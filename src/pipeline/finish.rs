@@ -13,6 +13,7 @@ use super::gateway::Gateway;
 use super::rules::ask;
 use super::step::{Step, Stop};
 use super::trail::Trail;
+use super::trailers::announce;
 use super::{Answer, Dropped, cors, on_deny, renewal};
 use crate::base::refusal::Refusal;
 use crate::config::RateLimit;
@@ -94,6 +95,7 @@ pub fn finish(
         closing.refused(&refusal);
     }
     decorate(response.headers_mut(), author, snapshot, closing.trail());
+    announce(&mut response);
     closing.answered(response.status());
     Ok(response.map(|body| body.closes(closing)))
 }

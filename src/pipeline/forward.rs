@@ -1,18 +1,21 @@
 //! Stage 14, second half: the operator's route. A fixed answer is written here; anything else goes upstream as a
 //! canonical request with headers that are the gateway's own, and streams in both directions.
 
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE};
 use http::{Request, Response, Uri};
 
 use super::answer::Body;
 use super::gateway::{Gateway, Worker};
+use super::http2::is_grpc;
 use super::on_upstream::Changes;
 use super::request_body::{Fault, Watch};
 use super::step::Step;
 use super::thresholds::Cleared;
 use super::trail::Trail;
+use super::trailers::Trailers;
 use super::{Answer, assertion, redirect, respond};
 use crate::base::refusal::Refusal;
-use crate::config::Destination;
+use crate::config::{Destination, Protocol};
 use crate::live::hardening::Author;
 use crate::live::routes::CompiledRoute;
 use crate::live::snapshot::Snapshot;
@@ -70,6 +73,9 @@ async fn upstream(
     let (body, watch) = request.take_body();
     let mut outgoing = outgoing(&request, name, route, gateway, snapshot, trail, body.into_upload())?;
     changes.apply(outgoing.headers_mut());
+    if service.config().protocol == Protocol::Http2 {
+        ask_for_trailers(outgoing.headers_mut());
+    }
     if let Some(rehearsal) = &worker.rehearsal {
         let heard = rehearsal.forward(name, request.headers(), outgoing).await;
         return heard.map_err(|e| refusal(&e, &watch));
@@ -84,8 +90,9 @@ async fn upstream(
     gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
     trail.unread |= watch.fault().is_some();
     let (mut parts, body) = sent.map_err(|e| refusal(&e, &watch))?.into_parts();
+    let trailers = Trailers::of(request.parts(), &parts.headers);
     hops::clean_response(parts.status, &mut parts.headers, &snapshot.session_cookie);
-    Ok(Response::from_parts(parts, Body::upstream(body)))
+    Ok(Response::from_parts(parts, Body::upstream(body, trailers)))
 }
 
 fn outgoing(
@@ -123,6 +130,13 @@ fn outgoing(
     assertion::set(&mut headers, service, request, gateway)?;
     *outgoing.headers_mut() = headers;
     Ok(outgoing)
+}
+
+/// What a client says of trailers ends at this hop; a gRPC server wants to hear that its own will be read.
+fn ask_for_trailers(headers: &mut HeaderMap) {
+    if headers.get(CONTENT_TYPE).is_some_and(is_grpc) {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
 }
 
 /// The canonical path, without the prefix that the route strips, and the query as it came.

@@ -41,6 +41,7 @@ pub mod stage;
 pub mod step;
 pub mod thresholds;
 pub mod trail;
+pub mod trailers;
 pub mod transport;
 pub mod unparsed;
 

@@ -10,13 +10,15 @@ use super::names;
 /// # Source
 /// RFC 9110 section 6.5.1.
 pub fn clean_trailers(trailers: &mut HeaderMap) {
-    let doomed: Vec<HeaderName> = trailers.keys().filter(|name| !passes(name.as_str())).cloned().collect();
+    let doomed: Vec<HeaderName> = trailers.keys().filter(|name| !may_trail(name)).cloned().collect();
     for name in doomed {
         trailers.remove(name);
     }
 }
 
-fn passes(name: &str) -> bool {
+/// Whether a field may stand after the body.
+pub fn may_trail(name: &HeaderName) -> bool {
+    let name = name.as_str();
     let frames = names::FRAMING.contains(&name) || name.starts_with("content-");
     let controls = matches!(
         name,
@@ -29,6 +31,7 @@ fn passes(name: &str) -> bool {
             | "date"
             | "expires"
             | "location"
+            | "max-forwards"
             | "pragma"
             | "permissions-policy"
             | "referrer-policy"
