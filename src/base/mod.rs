@@ -14,5 +14,6 @@ pub mod return_to;
 pub mod secret;
 pub mod target;
 pub mod text;
+pub mod tls;
 pub mod units;
 pub mod withheld;

@@ -25,6 +25,7 @@ use crate::server::remember;
 use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
+use crate::server::tls::expiry;
 use crate::server::workers::{Options as WorkerOptions, Workers};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
@@ -118,6 +119,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tokio::task::spawn_local(proxy::watch(Arc::clone(&gateway.upstreams)));
         tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(remember::save_for_ever(Arc::clone(&gateway)));
+        tokio::task::spawn_local(expiry::warn_for_ever(Arc::clone(&gateway)));
         let stop = Rc::new(tokio::sync::Notify::new());
         accept(&workers, listener, &stop);
         accept(&admin_workers, admin_listener, &stop);

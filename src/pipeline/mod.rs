@@ -21,6 +21,7 @@ pub mod forward;
 pub mod forwarded;
 pub mod gateway;
 pub mod http2;
+pub mod https;
 pub mod identity;
 pub mod on_body;
 pub mod on_deny;
@@ -130,6 +131,7 @@ async fn decide(
     let arrival = forwarded::adopt(arrival, config, trail)?;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
     client::require_https(&located, config)?;
+    https::check(&located, snapshot)?;
     trail.enter(Stage::Bans);
     let admitted = admission::admit(located, config, gateway, now, trail)?;
     trail.enter(Stage::Cors);

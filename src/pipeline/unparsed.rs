@@ -30,16 +30,24 @@ pub fn record(gateway: &Arc<Gateway>, peer: SocketAddr, status: StatusCode) {
 
 /// Writes down a request of which only a part came in time, and gives its answer: a 408 in the envelope.
 pub fn late(gateway: &Arc<Gateway>, peer: SocketAddr) -> Response<Bytes> {
+    refused(gateway, peer, &Refusal::RequestTimeout)
+}
+
+/// Writes down a request of plain HTTP where TLS is spoken, and gives its answer: a 400 in the envelope.
+pub fn plain_http(gateway: &Arc<Gateway>, peer: SocketAddr) -> Response<Bytes> {
+    refused(gateway, peer, &Refusal::BadRequest("A plain HTTP request was sent to an HTTPS port."))
+}
+
+fn refused(gateway: &Arc<Gateway>, peer: SocketAddr, refusal: &Refusal) -> Response<Bytes> {
     let id = CorrelationId::generate();
-    let refusal = Refusal::RequestTimeout;
-    let mut answer = envelope::render(&refusal, &id).map(|body| body.whole());
+    let mut answer = envelope::render(refusal, &id).map(|body| body.whole());
     let snapshot = gateway.live.current();
     snapshot.hardening.apply(answer.headers_mut(), Author::Gateway, false);
     cors::decorate(answer.headers_mut(), None);
     if let Ok(id) = id.as_str().parse() {
         answer.headers_mut().insert(X_REQUEST_ID, id);
     }
-    close(gateway, peer, &refusal, id);
+    close(gateway, peer, refusal, id);
     answer
 }
 

@@ -36,6 +36,7 @@ fn limits() -> Server {
         http2: true,
         h2c: false,
         http2_streams_max: 100,
+        tls: None,
     }
 }
 

@@ -18,5 +18,6 @@ pub mod schedules;
 pub mod serve;
 pub mod signals;
 pub mod start;
+pub mod tls;
 pub mod wire;
 pub mod workers;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::listen::{ListenError, listen};
 use super::remember;
 use super::serve::serve;
+use super::tls::expiry;
 use super::workers::{Options, Workers};
 use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
@@ -168,6 +169,7 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         for plugin in gateway.live.current().rules.plugins() {
             metrics.plugin_state(&plugin.name, plugin.state());
         }
+        expiry::refresh(metrics, &gateway);
         for service in gateway.upstreams.status() {
             metrics.upstream_up(&service.name, service.state != State::Down);
         }

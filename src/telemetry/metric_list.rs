@@ -86,6 +86,9 @@ list! {
     PANICS = Counter "panics_total" [] "Panics caught. Each is a defect.";
     CONNECTIONS = Gauge "connections" [] "Open client connections.";
     CONNECTIONS_REFUSED = Counter "connections_refused_total" [] "Connections closed at once, because there were too many.";
+    TLS_HANDSHAKES = Counter "tls_handshakes_total" ["kind"] "TLS handshakes finished: full, or resumed from an earlier session.";
+    TLS_FAILURES = Counter "tls_handshake_failures_total" ["reason"] "TLS handshakes that failed: timeout, plain_http, closed, version, incompatible, client_certificate, alert or malformed.";
+    TLS_EXPIRY = Gauge "tls_certificate_expiry_timestamp_seconds" ["name"] "When a certificate ends, in seconds since 1970; the name is its first one.";
     WATCH_LOST = Counter "reload_watch_lost_total" [] "Times that the watch on a folder was lost; polling carries on.";
 }
 
@@ -137,6 +140,9 @@ mod tests {
         pluginmind_panics_total{}
         pluginmind_connections{}
         pluginmind_connections_refused_total{}
+        pluginmind_tls_handshakes_total{kind}
+        pluginmind_tls_handshake_failures_total{reason}
+        pluginmind_tls_certificate_expiry_timestamp_seconds{name}
         pluginmind_reload_watch_lost_total{}
         ");
     }

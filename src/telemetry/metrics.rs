@@ -74,6 +74,8 @@ pub struct Metrics {
     pub connections_refused: IntCounter,
     /// Numbers of rules' own.
     pub rules: super::rule_metrics::RuleMetrics,
+    /// Handshakes and certificates.
+    pub tls: super::tls_metrics::TlsMetrics,
     /// Times that the watch on a folder was lost.
     pub watch_lost: IntCounter,
 }
@@ -113,6 +115,7 @@ impl Metrics {
             panics: counter(r, list::PANICS),
             connections: gauge(r, list::CONNECTIONS),
             connections_refused: counter(r, list::CONNECTIONS_REFUSED),
+            tls: super::tls_metrics::TlsMetrics::new(r),
             watch_lost: counter(r, list::WATCH_LOST),
             registry,
         }
@@ -263,11 +266,11 @@ fn gauge(registry: &Registry, d: Described) -> IntGauge {
     register(registry, IntGauge::with_opts(opts(d)).expect(VALID))
 }
 
-fn counters(registry: &Registry, d: Described) -> IntCounterVec {
+pub(super) fn counters(registry: &Registry, d: Described) -> IntCounterVec {
     register(registry, IntCounterVec::new(opts(d), d.labels).expect(VALID))
 }
 
-fn gauges(registry: &Registry, d: Described) -> IntGaugeVec {
+pub(super) fn gauges(registry: &Registry, d: Described) -> IntGaugeVec {
     register(registry, IntGaugeVec::new(opts(d), d.labels).expect(VALID))
 }
 
@@ -329,6 +332,8 @@ mod tests {
         m.plugin_state("p", 2);
         m.state("p", 1, 2, 0, 0);
         m.alert("p", "high");
+        m.tls.failed("timeout");
+        m.tls.expiries([("app.example".to_owned(), 1)]);
         for histogram in [m.request_seconds("r"), m.plugin_seconds("p"), m.upstream_seconds("s")] {
             histogram.observe(0.0);
         }

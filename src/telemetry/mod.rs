@@ -11,3 +11,4 @@ pub mod redact;
 pub mod rule_metrics;
 pub mod sink;
 pub mod timestamp;
+pub mod tls_metrics;
