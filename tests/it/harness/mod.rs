@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod gateway;
+pub mod http2;
 pub mod provider;
 pub mod token;
 pub mod upstream;
