@@ -144,4 +144,4 @@ impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Watched<S> {
 
 #[cfg(test)]
 #[path = "connection_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -17,7 +17,7 @@ use crate::telemetry::metrics::Metrics;
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn limits() -> Server {
+pub(in crate::server) fn limits() -> Server {
     Server {
         listen: "127.0.0.1:0".parse().unwrap(),
         trusted_proxies: Vec::new(),

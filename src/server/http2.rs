@@ -62,6 +62,8 @@ pub struct Http2 {
     header_timeout: Duration,
     idle_timeout: Duration,
     write_timeout: Duration,
+    ping_interval: Duration,
+    ping_timeout: Duration,
 }
 
 impl Http2 {
@@ -73,6 +75,8 @@ impl Http2 {
             header_timeout: config.header_timeout,
             idle_timeout: config.header_timeout,
             write_timeout: config.body_timeout,
+            ping_interval: PING_INTERVAL,
+            ping_timeout: PING_TIMEOUT,
         }
     }
 
@@ -137,8 +141,8 @@ impl Http2 {
             .max_send_buf_size(SEND_BUFFER_BYTES)
             .max_pending_accept_reset_streams(RESETS_PENDING_MAX)
             .max_local_error_reset_streams(RESETS_BY_FAULT_MAX)
-            .keep_alive_interval(PING_INTERVAL)
-            .keep_alive_timeout(PING_TIMEOUT);
+            .keep_alive_interval(self.ping_interval)
+            .keep_alive_timeout(self.ping_timeout);
         builder
     }
 }

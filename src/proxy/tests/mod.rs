@@ -3,6 +3,7 @@
 mod faults;
 mod framing;
 mod health;
+mod http2;
 mod pooling;
 mod server;
 mod streams;
