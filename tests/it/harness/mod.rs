@@ -3,12 +3,14 @@
 pub mod client;
 pub mod gateway;
 pub mod http2;
+pub mod http2_upstream;
 pub mod provider;
 pub mod token;
 pub mod upstream;
 
 pub use client::{Answer, Connection, request};
 pub use gateway::{Gateway, Setup};
+pub use http2_upstream::Http2Upstream;
 pub use provider::Provider;
 pub use token::Token;
 pub use upstream::Upstream;
