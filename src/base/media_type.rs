@@ -1,4 +1,7 @@
-//! Media types without their parameters (RFC 9110 section 8.3.1).
+//! Media types without their parameters (RFC 9110 section 8.3.1), and whether bytes are what their type says.
+
+use http::HeaderMap;
+use http::header::CONTENT_ENCODING;
 
 /// The type before its parameters, in lower case; nothing is said about whether it is one.
 pub fn essence(content_type: &str) -> String {
@@ -19,9 +22,61 @@ pub fn fits(pattern: &str, essence: &str) -> bool {
     }
 }
 
+/// Whether a `Content-Type` is that of a stream without end, which is quiet when there is nothing to tell: server-sent
+/// events, JSON line by line, a picture that is replaced again and again, gRPC.
+pub fn is_endless(content_type: &str) -> bool {
+    let essence = essence(content_type);
+    matches!(
+        essence.as_str(),
+        "text/event-stream"
+            | "application/x-ndjson"
+            | "application/jsonl"
+            | "application/json-seq"
+            | "application/grpc"
+    ) || essence == "multipart/x-mixed-replace"
+        || essence.starts_with("application/grpc+")
+}
+
+/// Whether any line of `Content-Encoding` names a coding, so that the bytes are not what their type says (RFC 9110
+/// section 8.4).
+pub fn is_encoded(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(CONTENT_ENCODING).iter();
+    let mut codings = lines.flat_map(|line| line.as_bytes().split(|b| *b == b',')).map(<[u8]>::trim_ascii);
+    codings.any(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case(b"identity"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_coding_counts_on_whichever_line_and_at_whichever_place_it_stands() {
+        for (lines, encoded) in [
+            (&[][..], false),
+            (&["identity"], false),
+            (&["Identity", ""], false),
+            (&["gzip"], true),
+            (&["identity", "gzip"], true),
+            (&["identity, br"], true),
+            (&["", "\u{e9}"], true),
+        ] {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(CONTENT_ENCODING, http::HeaderValue::from_bytes(line.as_bytes()).unwrap());
+            }
+            assert_eq!(is_encoded(&headers), encoded, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn streams_without_end_are_known_by_their_type() {
+        for endless in ["text/event-stream", "Text/Event-Stream; charset=utf-8", "application/grpc+proto"] {
+            assert!(is_endless(endless), "{endless}");
+        }
+        for other in ["", "text/event-streams", "text/plain", "application/json", "application/grpc-web"] {
+            assert!(!is_endless(other), "{other}");
+        }
+    }
 
     #[test]
     fn a_listed_type_may_be_a_whole_kind() {

@@ -3,6 +3,7 @@
 pub mod address;
 pub mod clock;
 pub mod document;
+pub mod head;
 pub mod ids;
 pub mod location;
 pub mod media_type;
@@ -16,4 +17,5 @@ pub mod target;
 pub mod text;
 pub mod tls;
 pub mod units;
+pub mod upgrade;
 pub mod withheld;

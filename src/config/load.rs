@@ -107,7 +107,8 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     let rate_limit = RateLimit::read(root.table("rate_limit"));
     let log = Log::read(root.table("log"));
     let auth = Auth::read(root.table("auth"), context);
-    let services = Service::read_all(&mut root, &own.iter().map(|(_, listen)| *listen).collect::<Vec<_>>());
+    let own: Vec<_> = own.into_iter().map(|(_, listen)| listen).collect();
+    let services = Service::read_all(&mut root, &own, context);
     let around = Surroundings { server: &server, services: &services, own: &gateway };
     let routes = Route::read_all(&mut root, &around, context);
     let mut plugins = Plugins::read(root.table("plugins"), context);

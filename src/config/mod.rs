@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod connections;
 mod context;
 mod cors;
 mod draft;
@@ -36,12 +37,14 @@ mod tls;
 mod token;
 mod upstream_url;
 mod weak_secret;
+mod websocket;
 
 #[cfg(test)]
 mod check;
 
 pub use admin::Admin;
 pub use auth::Auth;
+pub use connections::{Connections, MemoryMax};
 pub use cors::Cors;
 pub use file::{CONFIG_BYTES_MAX, FileError, TextFile, read_file};
 pub use gateway::{OWN, OwnPaths};
@@ -62,7 +65,7 @@ pub use routes::{
 pub use rules::{InlineRule, Then};
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
-pub use services::{Protocol, Service};
+pub use services::{Balance, Breaker, Health, Protocol, Retry, Service, Tls};
 pub use session::{SameSite, Session};
 pub use shown::{ShownKey, shown, shown_keys};
 pub use storage::Storage;
@@ -70,6 +73,7 @@ pub use switch::{SwitchError, Switched, replace_text, switch_mode};
 pub use thresholds::Thresholds;
 pub use tls::{CertificateFiles, ClientAuth, ServerTls, TlsVersion};
 pub use weak_secret::{PLACEHOLDERS as SECRET_PLACEHOLDERS, SECRET_BYTES_MIN, Weakness, weakness};
+pub use websocket::WebSocket;
 
 use std::path::PathBuf;
 

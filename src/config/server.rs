@@ -8,10 +8,12 @@ use ipnet::IpNet;
 use crate::base::document::Table;
 use crate::base::units::show_size;
 
+use super::connections::Connections;
 use super::context::Context;
 use super::count;
 use super::network::{is_public, parse_listen, parse_network};
 use super::tls::ServerTls;
+use super::websocket::WebSocket;
 
 /// The public listener and its limits.
 #[derive(Clone, Debug)]
@@ -32,10 +34,16 @@ pub struct Server {
     pub header_timeout: Duration,
     /// Longest silence between two bytes of a body.
     pub body_timeout: Duration,
+    /// Longest time between two requests of a connection.
+    pub idle_timeout: Duration,
+    /// Least average rate of a request body while it is waited for, in bytes a second; 0 asks for none.
+    pub body_rate_min: u64,
     /// Longest wait for requests in flight at the end.
     pub drain_timeout: Duration,
     /// Most connections at a time.
     pub connections_max: usize,
+    /// Who may connect, and how often.
+    pub connections: Connections,
     /// Worker threads; 0 is one a core.
     pub workers: usize,
     /// Deepest nesting of a JSON body.
@@ -52,6 +60,8 @@ pub struct Server {
     pub http2_streams_max: u32,
     /// `[server.tls]`; without it plain HTTP is spoken.
     pub tls: Option<ServerTls>,
+    /// Limits of open WebSockets.
+    pub websocket: WebSocket,
 }
 
 /// Networks at least this wide are most of the internet.
@@ -90,6 +100,19 @@ impl Server {
                 TIMEOUT_LEAST,
                 "Longest silence between two bytes of a body.",
             ),
+            idle_timeout: table.duration(
+                "idle_timeout",
+                "60s",
+                TIMEOUT_LEAST,
+                "Longest time between two requests of a connection.",
+            ),
+            body_rate_min: size(
+                &mut table,
+                "body_rate_min",
+                "100 B",
+                (0, 1 << 30),
+                "Least average rate of a request body, in bytes a second, while the gateway waits for it; 0 asks for none.",
+            ),
             drain_timeout: table.duration(
                 "drain_timeout",
                 "30s",
@@ -102,6 +125,7 @@ impl Server {
                 (1, 1_000_000),
                 "Most connections at a time.",
             )),
+            connections: Connections::read(&mut table),
             workers: count(table.integer("workers", 0, (0, 1_024), "Worker threads; 0 is one a core.")),
             json_depth_max: count(table.integer(
                 "json_depth_max",
@@ -133,6 +157,7 @@ impl Server {
             ))
             .unwrap_or(u32::MAX),
             tls: None,
+            websocket: WebSocket::read(&mut table),
         };
         server.tls = ServerTls::read(table.table("tls"), server.listen, context);
         server.warn_of_plain_http(&table, context);

@@ -2,12 +2,13 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_TYPE, HOST, HeaderValue,
-    USER_AGENT,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT,
 };
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
@@ -101,14 +102,19 @@ impl Answer {
 /// Makes requests. Clones share the list of believed authorities.
 #[derive(Clone)]
 pub struct Client {
-    trust: Trust,
+    trust: Arc<ArcSwap<Trust>>,
     limits: Limits,
 }
 
 impl Client {
     /// A client that believes these authorities and keeps these limits.
     pub fn new(trust: Trust, limits: Limits) -> Self {
-        Self { trust, limits }
+        Self { trust: Arc::new(ArcSwap::from_pointee(trust)), limits }
+    }
+
+    /// Believes other authorities from now on, and so do all clones; exchanges under way end under those they began with.
+    pub fn believe(&self, trust: Trust) {
+        self.trust.store(Arc::new(trust));
     }
 
     /// Reads what is there.
@@ -147,7 +153,7 @@ impl Client {
                 return speak(stream, request, limits.body_bytes_max).await;
             }
             let name = ServerName::try_from(url.name().to_owned()).map_err(|_| Failure::Tls)?;
-            let connector = TlsConnector::from(self.trust.config());
+            let connector = TlsConnector::from(self.trust.load().config());
             let shaken = async { connector.connect(name, stream).await.map_err(|_| Failure::Tls) };
             speak(within(limits.connect, shaken).await?, request, limits.body_bytes_max).await
         })
@@ -198,7 +204,7 @@ where
 
 async fn read(answer: http::Response<Incoming>, bytes_max: usize) -> Result<Answer, Failure> {
     let (head, mut body) = answer.into_parts();
-    if head.headers.get(CONTENT_ENCODING).is_some_and(|v| v != "identity") {
+    if crate::base::media_type::is_encoded(&head.headers) {
         return Err(Failure::Unreadable);
     }
     if body.size_hint().lower() > bytes_max as u64 {

@@ -13,6 +13,7 @@ mod trust;
 mod url;
 
 pub use client::{Answer, Client, Failure, Limits};
+pub use peer::is_forbidden;
 pub use trust::{BadTrust, Trust};
 pub use url::{BadUrl, PlainHttp, Url};
 

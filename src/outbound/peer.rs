@@ -14,7 +14,7 @@ const ADDRESSES_MAX: usize = 4;
 const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
 /// Link-local addresses, where clouds hand out credentials to whoever asks from inside; and those of no machine.
-pub(super) fn is_forbidden(address: IpAddr) -> bool {
+pub fn is_forbidden(address: IpAddr) -> bool {
     let address = canonical(address);
     let link_local = match address {
         IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast() || v4.octets()[0] == 0,

@@ -37,7 +37,23 @@ impl Trust {
     /// # Errors
     /// [`BadTrust`] when the text holds no certificates, or one that cannot be read.
     pub fn with_own(pem: &[u8]) -> Result<Self, BadTrust> {
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        Self::with(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() }, pem)
+    }
+
+    /// The authorities of a PEM file's content and nobody else.
+    ///
+    /// # Errors
+    /// [`BadTrust`] when the text holds no certificates, or one that cannot be read.
+    pub fn only_own(pem: &[u8]) -> Result<Self, BadTrust> {
+        Self::with(RootCertStore::empty(), pem)
+    }
+
+    /// No authority: every certificate is refused.
+    pub fn nobody() -> Self {
+        Self::with_roots(RootCertStore::empty())
+    }
+
+    fn with(mut roots: RootCertStore, pem: &[u8]) -> Result<Self, BadTrust> {
         let own: Vec<_> = CertificateDer::pem_slice_iter(pem)
             .take(OWN_ROOTS_MAX + 1)
             .collect::<Result<_, _>>()

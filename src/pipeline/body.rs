@@ -4,20 +4,22 @@
 use std::ops::Deref;
 
 use bytes::Bytes;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
 
 use super::authorise::Authorised;
 use super::endpoints::OWN_BODY_BYTES_MAX;
-use super::request_body::{Fault, Read, RequestBody, Watch};
+use super::request_body::{Fault, Pace, Read, RequestBody, Watch};
 use super::route::Way;
 use super::step::Step;
 use super::trail::Trail;
-use crate::base::media_type::{fits, is_json};
+use super::websocket;
+use crate::base::media_type::{fits, is_encoded, is_json};
 use crate::base::refusal::Refusal;
 use crate::config::{Destination, Server};
 use crate::live::routes::CompiledRoute;
 use crate::live::snapshot::Snapshot;
+use crate::proxy::websocket::Handshake;
 use crate::schema;
 use crate::script::BodyWish;
 
@@ -26,6 +28,8 @@ pub struct Vetted {
     authorised: Authorised,
     body: RequestBody,
     watch: Watch,
+    /// The WebSocket that is asked for.
+    handshake: Option<Handshake>,
     /// For rules; nothing where nobody asks, or where the body is longer than anybody wants to see.
     seen: Option<Bytes>,
 }
@@ -43,9 +47,11 @@ pub async fn vet(
     let server = &snapshot.config.server;
     if authorised.asked().is_some() {
         // The body is with the proxy; what came of it is not read.
-        let (_, watch) = RequestBody::stream(incoming, 0, server.body_timeout, trail.http2);
-        return Ok(Vetted { authorised, body: RequestBody::empty(), watch, seen: None });
+        let (_, watch) = RequestBody::stream(incoming, 0, Pace::of(server), trail.http2);
+        let body = RequestBody::empty();
+        return Ok(Vetted { authorised, body, watch, handshake: None, seen: None });
     }
+    let handshake = websocket::judge(&authorised)?;
     let route = authorised.route().cloned();
     let limit = match &route {
         Some(route) => route.route.body_max.unwrap_or(server.body_max),
@@ -58,13 +64,13 @@ pub async fn vet(
         check_type(&authorised, route)?;
     }
     let wish = trail.facts.as_deref().and_then(|facts| snapshot.rules.body_wish(facts));
-    let wish = wish.filter(|w| !is_encoded(&authorised) || w.enforced);
+    let wish = wish.filter(|w| !is_encoded(authorised.headers()) || w.enforced);
     if let Some(wish) = wish {
         check_wish(&authorised, wish)?;
     }
     let schema = route.as_ref().and_then(|r| r.schema.as_ref());
     let must_read = schema.is_some() && (authorised.has_body() || takes_body(authorised.method()));
-    let (stream, watch) = RequestBody::stream(incoming, limit, server.body_timeout, trail.http2);
+    let (stream, watch) = RequestBody::stream(incoming, limit, Pace::of(server), trail.http2);
     trail.body = Some(watch.clone());
     let (body, seen) = match (schema.filter(|_| must_read), authorised.way()) {
         (Some(schema), _) => {
@@ -91,7 +97,7 @@ pub async fn vet(
         }
     };
     check_json(&authorised, wish, seen.as_ref(), server)?;
-    Ok(Vetted { authorised, body, watch, seen })
+    Ok(Vetted { authorised, body, watch, handshake, seen })
 }
 
 /// Reads what plugins ask to see. A body that is longer than that is refused or streams on, as they say.
@@ -129,7 +135,7 @@ fn kept(bytes: Bytes, wish: Option<BodyWish>) -> Result<(RequestBody, Option<Byt
 /// JSON something else where JSON is all that is asked for.
 fn check_wish(authorised: &Authorised, wish: BodyWish) -> Result<(), Refusal> {
     let needs_json = wish.json && !wish.other;
-    let hides = is_encoded(authorised) || needs_json && !declares_json(authorised);
+    let hides = is_encoded(authorised.headers()) || needs_json && !declares_json(authorised);
     if authorised.has_body() && wish.enforced && hides { Err(Refusal::UnsupportedMediaType) } else { Ok(()) }
 }
 
@@ -166,15 +172,10 @@ fn check_type(authorised: &Authorised, route: &CompiledRoute) -> Result<(), Refu
     let essence =
         authorised.text_header(CONTENT_TYPE).and_then(essence).ok_or(Refusal::UnsupportedMediaType)?;
     let in_list = listed.is_empty() || listed.iter().any(|pattern| fits(pattern, &essence));
-    if !in_list || (needs_json && !is_json(&essence)) || (needs_json && is_encoded(authorised)) {
+    if !in_list || (needs_json && !is_json(&essence)) || (needs_json && is_encoded(authorised.headers())) {
         return Err(Refusal::UnsupportedMediaType);
     }
     Ok(())
-}
-
-/// A body that must be judged is not judged through a compression (THREATS SL-08).
-fn is_encoded(authorised: &Authorised) -> bool {
-    authorised.headers().get(CONTENT_ENCODING).is_some_and(|v| v != "identity")
 }
 
 /// `type/subtype` in lower case; JSON in another charset than UTF-8 is no JSON (RFC 8259 section 8.1).
@@ -194,6 +195,11 @@ fn essence(value: &str) -> Option<String> {
 }
 
 impl Vetted {
+    /// The WebSocket handshake, where the request is one.
+    pub fn handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_ref()
+    }
+
     /// The bytes that rules may see, where one of them asks for them.
     pub fn seen(&self) -> Option<&Bytes> {
         self.seen.as_ref()

@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::pressure::Pressure;
 use super::rehearsal::Rehearsal;
+use super::websocket::Seats;
 use crate::alert::Alerts;
 use crate::auth::assertion::Assertions;
 use crate::auth::federated::Federated;
@@ -49,6 +51,8 @@ pub struct Gateway {
     pub alerts: Alerts,
     /// The services' health.
     pub upstreams: Arc<Upstreams>,
+    /// Who has how many WebSockets open.
+    pub seats: Arc<Seats>,
     /// The clock.
     pub clock: Clock,
     /// The metrics.
@@ -59,6 +63,8 @@ pub struct Gateway {
     pub pseudonyms: Pseudonymiser,
     /// Whether the process is about to end; `/ready` says so.
     pub draining: Draining,
+    /// How short memory is.
+    pub pressure: Pressure,
 }
 
 impl Gateway {

@@ -7,6 +7,8 @@ use http::{Response, StatusCode};
 use super::answer::Body;
 use super::client::Located;
 use super::step::{Step, Stop};
+use super::trail::Trail;
+use super::transport::Purpose;
 use crate::base::refusal::Refusal;
 use crate::base::target::Host;
 use crate::live::snapshot::Snapshot;
@@ -15,13 +17,20 @@ use crate::live::tls::Tls;
 /// How long a redirect to https may be kept, so that it can be taken back.
 const KEEP: HeaderValue = HeaderValue::from_static("max-age=3600");
 
-/// Sends on what came to the listener that only does that, and refuses what was meant for another host.
+/// Sends on what came to the listener that only does that, and refuses what is plain where TLS is spoken and what was meant
+/// for another host.
 ///
 /// # Errors
 /// The answer or the refusal of this stage.
-pub fn check(located: &Located, snapshot: &Snapshot) -> Step<()> {
-    if located.transport().redirects {
-        return Err(redirect(located, snapshot));
+pub fn check(located: &Located, snapshot: &Snapshot, trail: &mut Trail) -> Step<()> {
+    match located.transport().purpose {
+        Purpose::Serve => {}
+        Purpose::SendToHttps => return Err(redirect(located, snapshot)),
+        Purpose::AskForTls => {
+            // The connection closes after it.
+            trail.unread = true;
+            return Err(Refusal::BadRequest("A plain HTTP request was sent to an HTTPS port.").into());
+        }
     }
     match &snapshot.tls {
         Some(tls) if is_misdirected(located, tls) => Err(Refusal::Misdirected.into()),

@@ -29,6 +29,7 @@ pub mod on_response_body;
 pub mod on_upstream;
 pub mod origin;
 pub mod panic_guard;
+pub mod pressure;
 pub mod rate_limit;
 pub mod readiness;
 pub mod redirect;
@@ -45,6 +46,8 @@ pub mod trail;
 pub mod trailers;
 pub mod transport;
 pub mod unparsed;
+pub mod vigil;
+pub mod websocket;
 
 use std::rc::Rc;
 
@@ -52,6 +55,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 
 use answer::Body;
 use closing::Closing;
@@ -63,6 +67,8 @@ use stage::Stage;
 use step::{Step, Stop};
 use trail::Trail;
 use transport::Transport;
+use unparsed::Unparsed;
+use websocket::Switch;
 
 use crate::base::address::canonical;
 use crate::base::refusal::Refusal;
@@ -89,7 +95,8 @@ pub fn handle(
 ) -> impl Future<Output = Result<Response<Body>, Dropped>> {
     let gateway = &worker.gateway;
     let snapshot = gateway.live.current();
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
+    let unparsed = parts.extensions.remove::<Unparsed>();
     let id = arrival::correlate(&parts.headers);
     let mut trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
     // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
@@ -97,12 +104,21 @@ pub fn handle(
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
     trail.http2 = parts.version == http::Version::HTTP_2;
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    trail.switch = upgrade.map(|upgrade| Switch::new(upgrade, transport.handoff.clone()));
     trail.enter(Stage::Connection);
+    if let Some(unparsed) = &unparsed {
+        unparsed.describe(&mut trail, transport.is_tls());
+    }
     let mut closing = Closing::begin(gateway.clone(), snapshot.clone(), trail);
     async move {
-        let outcome = catch(decide(&worker, &snapshot, parts, body, transport, closing.trail())).await;
-        // The panic hook has counted and logged it.
-        let outcome = outcome.unwrap_or_else(|| Err(Refusal::Internal.into()));
+        let outcome = match unparsed {
+            Some(unparsed) => Err(unparsed.refusal.into()),
+            // The panic hook has counted and logged it.
+            None => catch(decide(&worker, &snapshot, parts, body, transport, closing.trail()))
+                .await
+                .unwrap_or_else(|| Err(Refusal::Internal.into())),
+        };
         finish::finish(outcome, closing, &worker.gateway, &snapshot)
     }
 }
@@ -130,8 +146,8 @@ async fn decide(
     trail.enter(Stage::Client);
     let arrival = forwarded::adopt(arrival, config, trail)?;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
+    https::check(&located, snapshot, trail)?;
     client::require_https(&located, config)?;
-    https::check(&located, snapshot)?;
     trail.enter(Stage::Bans);
     let admitted = admission::admit(located, config, gateway, now, trail)?;
     trail.enter(Stage::Cors);

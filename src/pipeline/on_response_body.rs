@@ -1,18 +1,16 @@
 //! Stage 15, second half: rules on the body of an answer, for plugins whose `[body]` asks for its type. Anything else
 //! streams through.
 
-use http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue,
-};
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 
 use super::Answer;
 use super::answer::{Body, Read};
 use super::finish::{declared_length, latency_ms};
 use super::gateway::Gateway;
-use super::http2::is_grpc;
 use super::rules::ask;
 use super::trail::Trail;
+use crate::base::media_type::{is_encoded, is_endless};
 use crate::base::refusal::Refusal;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::UpstreamBodyError;
@@ -57,7 +55,7 @@ pub async fn on_response_body(
 }
 
 /// Up to how many bytes of the answer somebody wants to see; `None` where nobody does, or where there is nothing to see:
-/// no body, a compressed one, a part of one, or one that has no end, such as a stream of events or of gRPC messages.
+/// no body, a compressed one, a part of one, or one that has no end, such as a stream of events.
 fn asked_for(response: &Response<Body>, snapshot: &Snapshot, trail: &Trail) -> Option<u64> {
     let facts = trail.facts.as_deref().filter(|_| snapshot.rules.interested(Hook::ResponseBody))?;
     let headers = response.headers();
@@ -66,16 +64,14 @@ fn asked_for(response: &Response<Body>, snapshot: &Snapshot, trail: &Trail) -> O
     let has_body = facts.method != http::Method::HEAD
         && !matches!(
             response.status(),
-            StatusCode::NO_CONTENT
+            StatusCode::SWITCHING_PROTOCOLS
+                | StatusCode::NO_CONTENT
                 | StatusCode::RESET_CONTENT
                 | StatusCode::PARTIAL_CONTENT
                 | StatusCode::NOT_MODIFIED
         );
-    let is_encoded = headers.get(CONTENT_ENCODING).is_some_and(|v| v != "identity");
-    let is_stream = headers.get(CONTENT_TYPE).is_some_and(is_grpc);
-    let is_endless = is_stream || kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
     let fits = declared_length(headers) <= most;
-    (has_body && !is_encoded && !is_endless && fits).then_some(most)
+    (has_body && !is_encoded(headers) && !is_endless(kind) && fits).then_some(most)
 }
 
 /// What vouched for the upstream's bytes says nothing of these (RFC 9110 section 8.8.1).

@@ -9,9 +9,10 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::base::refusal::Refusal;
+use crate::config::Server;
 use crate::proxy::Upload;
 
 /// Why a body did not come to its end.
@@ -89,11 +90,40 @@ pub enum Read {
 struct Stream {
     incoming: Incoming,
     left: u64,
-    silence_max: Duration,
-    silence: Pin<Box<Sleep>>,
-    waiting: bool,
+    pace: Pace,
+    /// How long was waited for this body before now.
+    waited: Duration,
+    /// Since when it is waited for, and until when at most.
+    waiting_since: Option<Instant>,
+    patience: Pin<Box<Sleep>>,
     watch: Watch,
     http2: bool,
+}
+
+/// How fast a body must come. Only the time counts in which somebody waits for the client: a slow upstream is not the
+/// client's fault.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// Longest silence; it is also how long the average is not judged.
+    pub silence_max: Duration,
+    /// Least average, in bytes a second; 0 asks for none.
+    pub rate_min: u64,
+}
+
+impl Pace {
+    /// The pace of `[server]`.
+    pub fn of(config: &Server) -> Self {
+        Self { silence_max: config.body_timeout, rate_min: config.body_rate_min }
+    }
+
+    /// How long may be waited now, after so long a wait for so many bytes.
+    fn patience(&self, waited: Duration, bytes: u64) -> Duration {
+        let Some(millis) = bytes.saturating_mul(1_000).checked_div(self.rate_min) else {
+            return self.silence_max;
+        };
+        let earned = Duration::from_millis(millis).max(self.silence_max);
+        earned.saturating_sub(waited).min(self.silence_max)
+    }
 }
 
 impl RequestBody {
@@ -107,17 +137,23 @@ impl RequestBody {
         Self(if bytes.is_empty() { Form::Empty } else { Form::Buffered(bytes) })
     }
 
-    /// A body that streams: at most `limit` bytes, never silent for longer than `silence_max`. `http2` says what it comes
-    /// over.
-    pub fn stream(incoming: Incoming, limit: u64, silence_max: Duration, http2: bool) -> (Self, Watch) {
+    /// A body that streams: at most `limit` bytes, at this pace. `http2` says what it comes over.
+    pub fn stream(incoming: Incoming, limit: u64, pace: Pace, http2: bool) -> (Self, Watch) {
         let watch = Watch::default();
         if incoming.is_end_stream() {
             watch.0.over.set(true);
             return (Self::empty(), watch);
         }
-        let silence = Box::pin(sleep(silence_max));
-        let stream =
-            Stream { incoming, left: limit, silence_max, silence, waiting: false, watch: watch.clone(), http2 };
+        let stream = Stream {
+            incoming,
+            left: limit,
+            pace,
+            waited: Duration::ZERO,
+            waiting_since: None,
+            patience: Box::pin(sleep(pace.silence_max)),
+            watch: watch.clone(),
+            http2,
+        };
         (Self(Form::Stream(Box::new(stream))), watch)
     }
 
@@ -184,13 +220,14 @@ impl Stream {
         Poll::Ready(Some(Err(fault)))
     }
 
-    /// The silence begins when somebody waits: time in which nobody asked for the body does not count.
+    /// The wait begins when somebody asks: time in which nobody wanted the body does not count.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        if !self.waiting {
-            self.waiting = true;
-            self.silence.set(sleep(self.silence_max));
+        if self.waiting_since.is_none() {
+            let now = Instant::now();
+            self.waiting_since = Some(now);
+            self.patience.as_mut().reset(now + self.pace.patience(self.waited, self.watch.bytes()));
         }
-        match self.silence.as_mut().poll(context) {
+        match self.patience.as_mut().poll(context) {
             Poll::Ready(()) => self.cut(Fault::TooSlow),
             Poll::Pending => Poll::Pending,
         }
@@ -221,7 +258,7 @@ impl Stream {
                         return self.cut(Fault::TooLarge);
                     }
                     self.left -= length;
-                    self.waiting = false;
+                    self.waited += self.waiting_since.take().map_or(Duration::ZERO, |since| since.elapsed());
                     self.watch.0.over.set(self.incoming.is_end_stream());
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
@@ -268,5 +305,30 @@ impl HttpBody for RequestBody {
             // Only the declared length counts, and that is with the head.
             Form::Resumed(..) => SizeHint::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn sl_04_patience_ends_where_the_average_falls_behind() {
+        let pace = Pace { silence_max: seconds(30), rate_min: 100 };
+        assert_eq!(pace.patience(seconds(0), 0), seconds(30), "at first only silence is judged");
+        assert_eq!(pace.patience(seconds(29), 20), seconds(1), "a trickle has no longer than that");
+        assert_eq!(pace.patience(seconds(31), 20), seconds(0));
+        assert_eq!(pace.patience(seconds(31), 3_500), seconds(4), "35 s are earned");
+        assert_eq!(
+            pace.patience(seconds(31), 1_000_000),
+            seconds(30),
+            "silence is never longer than its limit"
+        );
+        let off = Pace { silence_max: seconds(30), rate_min: 0 };
+        assert_eq!(off.patience(seconds(3_600), 1), seconds(30));
     }
 }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::websocket::Handoff;
 pub use crate::base::tls::{ClientCertificate, Tls};
 
 /// A client's connection as the pipeline sees it. Cloned for each request.
@@ -12,24 +13,27 @@ pub struct Transport {
     pub peer: SocketAddr,
     /// What TLS says; absent where the client speaks plain HTTP to us.
     pub tls: Option<Arc<Tls>>,
-    /// Whether it came to `server.tls.redirect_listen`, where every request is only sent on to https.
-    pub redirects: bool,
+    /// What becomes of its requests.
+    pub purpose: Purpose,
+    /// Where a request leaves the tunnel that the connection becomes.
+    pub handoff: Handoff,
+}
+
+/// What becomes of the requests of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// They are served.
+    Serve,
+    /// They are sent on to https: it came to `server.tls.redirect_listen`.
+    SendToHttps,
+    /// They are refused: plain HTTP is spoken where TLS is.
+    AskForTls,
 }
 
 impl Transport {
     /// A plain connection.
     pub fn plain(peer: SocketAddr) -> Self {
-        Self { peer, tls: None, redirects: false }
-    }
-
-    /// A connection over TLS.
-    pub fn over_tls(peer: SocketAddr, tls: Tls) -> Self {
-        Self { peer, tls: Some(Arc::new(tls)), redirects: false }
-    }
-
-    /// A plain connection whose requests are only sent on to https.
-    pub fn redirecting(peer: SocketAddr) -> Self {
-        Self { peer, tls: None, redirects: true }
+        Self { peer, tls: None, purpose: Purpose::Serve, handoff: Handoff::default() }
     }
 
     /// Whether the client speaks TLS to us.

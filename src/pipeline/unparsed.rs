@@ -1,61 +1,30 @@
-//! Requests that never became one: half a head, or one that hyper could not read. They are counted and logged like any
-//! other; what hyper wrote itself wears no envelope.
+//! Heads that never became requests: what the framing guard refused before hyper saw it. They are answered, logged and
+//! counted as any other refusal, in their turn, and then the connection closes.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-
-use bytes::Bytes;
-use http::{Method, Response, StatusCode};
-
-use super::arrival::X_REQUEST_ID;
-use super::closing::Closing;
-use super::gateway::Gateway;
 use super::trail::Trail;
-use super::{cors, envelope};
-use crate::base::address::canonical;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
-use crate::live::hardening::Author;
 
-/// Writes down a request whose head hyper refused with `status`.
-pub fn record(gateway: &Arc<Gateway>, peer: SocketAddr, status: StatusCode) {
-    let refusal = match status {
-        StatusCode::URI_TOO_LONG => Refusal::UriTooLong,
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Refusal::HeadersTooLarge,
-        StatusCode::REQUEST_TIMEOUT => Refusal::RequestTimeout,
-        _ => Refusal::BadRequest("The request is malformed."),
-    };
-    close(gateway, peer, &refusal, CorrelationId::generate());
+/// What is known of a head that was refused. It travels as an extension of the request that stands in its place; nothing
+/// else of that request is the client's.
+#[derive(Clone, Debug)]
+pub struct Unparsed {
+    /// Why.
+    pub refusal: Refusal,
+    /// The client's id where it could be read and is one, a new one otherwise.
+    pub id: CorrelationId,
+    /// The method where it could be read and is known, or `OTHER`.
+    pub method: &'static str,
 }
 
-/// Writes down a request of which only a part came in time, and gives its answer: a 408 in the envelope.
-pub fn late(gateway: &Arc<Gateway>, peer: SocketAddr) -> Response<Bytes> {
-    refused(gateway, peer, &Refusal::RequestTimeout)
-}
-
-/// Writes down a request of plain HTTP where TLS is spoken, and gives its answer: a 400 in the envelope.
-pub fn plain_http(gateway: &Arc<Gateway>, peer: SocketAddr) -> Response<Bytes> {
-    refused(gateway, peer, &Refusal::BadRequest("A plain HTTP request was sent to an HTTPS port."))
-}
-
-fn refused(gateway: &Arc<Gateway>, peer: SocketAddr, refusal: &Refusal) -> Response<Bytes> {
-    let id = CorrelationId::generate();
-    let mut answer = envelope::render(refusal, &id).map(|body| body.whole());
-    let snapshot = gateway.live.current();
-    snapshot.hardening.apply(answer.headers_mut(), Author::Gateway, false);
-    cors::decorate(answer.headers_mut(), None);
-    if let Ok(id) = id.as_str().parse() {
-        answer.headers_mut().insert(X_REQUEST_ID, id);
+impl Unparsed {
+    /// Writes on the trail what is known of it.
+    pub(super) fn describe(&self, trail: &mut Trail, is_tls: bool) {
+        trail.id = self.id.clone();
+        trail.method = self.method;
+        trail.secure = is_tls;
+        trail.cors_origin = None;
+        // Nothing of what follows can be read any more (RFC 9112 section 9.6).
+        trail.unread = true;
     }
-    close(gateway, peer, refusal, id);
-    answer
-}
-
-fn close(gateway: &Arc<Gateway>, peer: SocketAddr, refusal: &Refusal, id: CorrelationId) {
-    let method = Method::from_bytes(b"OTHER").unwrap_or_default();
-    let mut trail = Trail::open(id, &method, gateway.clock.now(), gateway.clock.unix_ms());
-    trail.client = Some(canonical(peer.ip()));
-    let mut closing = Closing::begin(Arc::clone(gateway), gateway.live.current(), trail);
-    closing.refused(refusal);
-    closing.answered(refusal.status());
 }

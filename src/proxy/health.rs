@@ -1,21 +1,21 @@
 //! Active health checks: a GET of the service's health path, again and again, on a connection of its own.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, header};
 use tokio::task::{AbortHandle, JoinSet};
 
+use super::endpoint::Endpoint;
 use super::link::Link;
+use super::service::Service;
 use super::upload::{Tracked, Upload};
-use super::upstreams::{Endpoint, Service, Upstreams};
+use super::upstreams::Upstreams;
 
 /// The shortest time between two checks.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
-
-/// The longest wait for the answer to a check.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 /// Checks every address of every service that has a health path, for ever, and follows reloads. Runs once in the
 /// process, inside a `LocalSet`.
@@ -49,7 +49,7 @@ pub async fn watch(upstreams: Arc<Upstreams>) {
 
 fn wanted(upstreams: &Upstreams) -> HashMap<u64, (Arc<Service>, Arc<Endpoint>)> {
     let mut wanted = HashMap::new();
-    for service in upstreams.all().into_iter().filter(|s| s.config().health.is_some()) {
+    for service in upstreams.all().into_iter().filter(|s| s.config().health.path.is_some()) {
         for endpoint in service.endpoints() {
             wanted.insert(endpoint.id(), (Arc::clone(&service), Arc::clone(endpoint)));
         }
@@ -58,24 +58,25 @@ fn wanted(upstreams: &Upstreams) -> HashMap<u64, (Arc<Service>, Arc<Endpoint>)> 
 }
 
 async fn check_for_ever(upstreams: Arc<Upstreams>, service: Arc<Service>, endpoint: Arc<Endpoint>) {
-    let config = service.config();
-    let interval = config.health_interval.max(INTERVAL_MIN);
+    let interval = service.config().health.interval.max(INTERVAL_MIN);
     loop {
-        if check(&service, &endpoint).await {
-            endpoint.answered(config);
-        } else {
-            // It stays down until the next check has had its time.
-            let pause = interval + config.connect_timeout + ANSWER_MAX;
-            endpoint.failed(config, upstreams.clock().now(), pause);
-        }
-        tokio::time::sleep(interval).await;
+        let healthy = check(&service, &endpoint).await;
+        endpoint.checked_as(healthy, service.config(), upstreams.clock());
+        tokio::time::sleep(about(interval)).await;
     }
+}
+
+/// The interval, a tenth of it more or less: the checks of many addresses begin together at the start.
+fn about(interval: Duration) -> Duration {
+    let random = RandomState::new().hash_one(0_u8) % 201;
+    // Of 900 to 1,100 thousandths.
+    interval * (900 + u32::try_from(random).unwrap_or(100)) / 1_000
 }
 
 /// Whether the health path answers with a status below 400.
 async fn check(service: &Service, endpoint: &Endpoint) -> bool {
     let config = service.config();
-    let (Some(path), Some(peer)) = (&config.health, endpoint.peer()) else { return false };
+    let (Some(path), Some(peer)) = (&config.health.path, endpoint.peer()) else { return false };
     let host = match endpoint.url().split_once("://") {
         Some(("http" | "https", authority)) => authority.trim_end_matches('/'),
         _ => "localhost",
@@ -86,7 +87,7 @@ async fn check(service: &Service, endpoint: &Endpoint) -> bool {
         .header(header::CONNECTION, "close");
     let (tracked, progress) = Tracked::new(Upload::none());
     let Ok(request) = request.body(tracked) else { return false };
-    let Ok(mut link) = Link::open(peer, config.connect_timeout).await else { return false };
-    let answer = link.exchange(request, &progress, config.response_timeout.min(ANSWER_MAX)).await;
+    let Ok(mut link) = Link::open(peer, config).await else { return false };
+    let answer = link.exchange(request, &progress, config.health.timeout).await;
     answer.is_ok_and(|head| head.status().is_success() || head.status().is_redirection())
 }

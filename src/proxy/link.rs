@@ -2,25 +2,24 @@
 //! wake-up between two tasks, and a request that is dropped takes its connection with it.
 
 use std::future::Future;
-use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{Request, Response};
+use bytes::Bytes;
+use http::{Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
 
-use super::dial::{Peer, dial};
+use super::answer::{Asked, Fault, HEAD_BYTES_MAX};
+use super::dial::{DialError, Peer, dial};
 use super::socket::Socket;
 use super::upload::{Progress, Tracked};
-
-/// Largest response head, in bytes; it is hyper's read buffer too.
-const HEAD_BYTES_MAX: usize = 64 * 1024;
+use crate::config;
 
 /// A connection, its sender, and a look at its socket.
 pub struct Link {
@@ -28,6 +27,8 @@ pub struct Link {
     connection: Connection<TokioIo<Socket>, Tracked>,
     socket: Socket,
     ended: bool,
+    /// Asked to change the protocol: whatever the answer is, nobody else gets this connection.
+    single_use: bool,
 }
 
 /// Why no response head came.
@@ -40,24 +41,25 @@ pub enum NoHead {
         unsent: Option<Box<Request<Tracked>>>,
         /// Whether not a single byte came.
         silent: bool,
+        /// What was wrong with what came.
+        fault: Option<Fault>,
     },
 }
 
 impl Link {
-    /// Connects.
+    /// Connects, within the service's `connect_timeout`.
     ///
     /// # Errors
-    /// The socket's, or `TimedOut` after `timeout`.
-    pub async fn open(peer: &Peer, timeout: Duration) -> io::Result<Box<Self>> {
-        let dialing = tokio::time::timeout(timeout, dial(peer));
-        let socket = Socket::new(dialing.await.map_err(|_| io::ErrorKind::TimedOut)??);
+    /// [`DialError`].
+    pub async fn open(peer: &Peer, service: &config::Service) -> Result<Box<Self>, DialError> {
+        let socket = Socket::new(dial(peer, service).await?);
         let (sender, connection) = Builder::new()
             .max_buf_size(HEAD_BYTES_MAX)
             .max_header_size(HEAD_BYTES_MAX)
             .handshake(TokioIo::new(socket.clone()))
             .await
-            .map_err(io::Error::other)?;
-        Ok(Box::new(Self { sender, connection, socket, ended: false }))
+            .map_err(|_| DialError::Refused)?;
+        Ok(Box::new(Self { sender, connection, socket, ended: false, single_use: false }))
     }
 
     /// Lets the connection do what it can: write the upload, read the response.
@@ -69,12 +71,23 @@ impl Link {
 
     /// Whether the connection can take another request: both bodies have ended and nothing is left over.
     pub fn is_reusable(&self) -> bool {
-        !self.ended && self.sender.is_ready() && !self.sender.is_closed() && !self.socket.write_failed()
+        let hyper_is_ready = !self.ended && self.sender.is_ready() && !self.sender.is_closed();
+        hyper_is_ready && !self.single_use && self.socket.is_clean() && !self.socket.write_failed()
+    }
+
+    /// What was wrong with what came.
+    pub fn fault(&self) -> Option<Fault> {
+        self.socket.fault()
     }
 
     /// Whether nothing came while nobody used it.
     pub fn is_quiet(&self) -> bool {
         self.socket.is_quiet()
+    }
+
+    /// The connection without HTTP, after a 101, and what of the other protocol has come already.
+    pub fn release(self) -> (Socket, Bytes) {
+        (self.socket, self.connection.into_parts().read_buf)
     }
 
     /// Sends a request and waits for the response head. `timeout` is the longest time in which neither the upload moves
@@ -86,7 +99,14 @@ impl Link {
         timeout: Duration,
     ) -> Result<Response<Incoming>, NoHead> {
         let bytes_before = self.socket.bytes_read();
-        let Self { sender, connection, socket, ended } = self;
+        let asked = Asked {
+            head_only: *request.method() == Method::HEAD,
+            // No client's own gets so far: where it stands, the gateway asks.
+            upgrade: request.headers().contains_key(header::UPGRADE),
+        };
+        self.single_use |= asked.upgrade;
+        self.socket.begin(asked, progress.taken());
+        let Self { sender, connection, socket, ended, .. } = self;
         let mut answer = pin!(sender.try_send_request(request));
         // An upstream that floods uses up the task's share of the runtime, and a timer that asks for a share would never
         // go off.
@@ -100,6 +120,7 @@ impl Link {
                 return Poll::Ready(outcome.map_err(|mut e| NoHead::Broken {
                     unsent: e.take_message().map(Box::new),
                     silent: socket.bytes_read() == bytes_before,
+                    fault: socket.fault(),
                 }));
             }
             if progress.frames() != frames_seen {

@@ -3,11 +3,12 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::endpoint::{Endpoint, Unused as Counted};
 use super::http2::Sessions;
 use super::link::Link;
-use super::upstreams::Endpoint;
 use crate::base::clock::Clock;
 use crate::config;
 
@@ -27,6 +28,14 @@ struct Inner {
 struct Unused {
     link: Box<Link>,
     until: Instant,
+    counted: Counted,
+}
+
+impl Unused {
+    /// Whether it is as it was left, young enough, and to an address that somebody still names.
+    fn is_good(&self, now: Instant) -> bool {
+        self.until > now && !self.counted.0.is_retired() && self.link.is_quiet()
+    }
 }
 
 impl Pool {
@@ -50,21 +59,21 @@ impl Pool {
         let now = self.0.clock.now();
         let mut all = self.0.unused.borrow_mut();
         let unused = all.get_mut(&endpoint.id())?;
-        while let Some(Unused { link, until }) = unused.pop() {
-            if until > now && link.is_quiet() {
-                return Some(link);
+        while let Some(kept) = unused.pop() {
+            if kept.is_good(now) {
+                return Some(kept.link);
             }
         }
         None
     }
 
     /// Keeps a connection for the next request, unless there are enough.
-    pub(super) fn put(&self, endpoint: &Endpoint, link: Box<Link>, service: &config::Service) {
+    pub(super) fn put(&self, endpoint: &Arc<Endpoint>, link: Box<Link>, service: &config::Service) {
         let until = self.0.clock.now() + service.idle_timeout;
         let mut all = self.0.unused.borrow_mut();
         let unused = all.entry(endpoint.id()).or_default();
-        if unused.len() < service.idle_max {
-            unused.push(Unused { link, until });
+        if unused.len() < service.idle_max && !endpoint.is_retired() {
+            unused.push(Unused { link, until, counted: Counted::at(endpoint) });
         }
     }
 
@@ -73,12 +82,12 @@ impl Pool {
         self.0.unused.borrow().values().map(Vec::len).sum()
     }
 
-    /// Lets connections go that are too old or closed.
+    /// Lets connections go that are too old or closed, or to an address that nobody names any more.
     pub fn sweep(&self) {
         self.0.sessions.sweep();
         let now = self.0.clock.now();
         self.0.unused.borrow_mut().retain(|_, unused| {
-            unused.retain(|u| u.until > now && u.link.is_quiet());
+            unused.retain(|kept| kept.is_good(now));
             !unused.is_empty()
         });
     }

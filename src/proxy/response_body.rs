@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use super::download::{UpstreamBody as Http1Body, UpstreamBodyError};
+use super::download::{Tunnel, UpstreamBody as Http1Body, UpstreamBodyError};
 use super::http2::Http2Body;
 
 /// An upstream's response body. Trailers come over HTTP/2 alone, without those that may not stand there.
@@ -19,6 +19,14 @@ pub enum UpstreamBody {
 }
 
 impl UpstreamBody {
+    /// The connection, where a 101 has made it one that speaks another protocol; HTTP/2 has no 101.
+    pub fn into_tunnel(self) -> Option<Tunnel> {
+        match self {
+            Self::Http1(body) => body.into_tunnel(),
+            Self::Http2(_) => None,
+        }
+    }
+
     pub(super) fn http2(body: Http2Body) -> Self {
         Self::Http2(Box::new(body))
     }

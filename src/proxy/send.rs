@@ -2,22 +2,26 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version, header};
 use hyper::body::Incoming;
 
-use super::download::{Flow, UpstreamBody as Http1Body};
-use super::http2;
+use super::answer::Fault;
+use super::books::Trouble;
+use super::circuit::Blow;
+use super::dial::DialError;
+use super::download::{Flow, Held, UpstreamBody as Http1Body};
+use super::endpoint::Endpoint;
+use super::http2::{self, Http2Body, NoHead as NoHttp2Head, Why};
+use super::journey::{Journey, Left, spare};
 use super::link::{Link, NoHead};
 use super::pool::Pool;
 use super::response_body::UpstreamBody;
+use super::service::Service;
 use super::upload::{BoxError, Progress, Tracked, Upload};
-use super::upstreams::{Endpoint, PAUSE, Service};
 use crate::config::Protocol;
-
-/// Most addresses of a service that are tried for one request.
-const TRIES_MAX: usize = 3;
+use crate::base::media_type::is_endless;
 
 /// Why there is no response. None of the sentences names an address.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +32,9 @@ pub enum SendError {
     /// No connection or no response head in time: 504.
     #[error("the upstream took too long {0}")]
     Timeout(&'static str),
+    /// So many requests are in flight, or so much has failed, that this one was not tried: 503.
+    #[error("the upstream has enough to do")]
+    Busy,
     /// The request body failed first; the error is the one that the body gave.
     #[error("the request body failed before the upstream answered")]
     Upload(#[source] BoxError),
@@ -45,12 +52,14 @@ pub struct Limits {
 /// Sends a request and gives back the response, its body streaming.
 ///
 /// The target must be in origin form and the headers those of [`super::hops::forward_request`]; the framing of the body is set here.
-/// Another address is tried only where no connection could be made, for then nothing was sent.
-/// A request whose method is safe and which has no body is sent again once when a kept connection turns out to be dead
-/// and not one byte of an answer came; any other only if nothing of it was sent.
+/// Another address is tried where nothing was sent, for there was no connection; and, within the service's budget, where
+/// the method is safe, there is no body, and not one byte of an answer came.
+/// Such a request is also sent again once to the same address when a kept connection turns out to be dead; any other
+/// only if nothing of it was sent.
 ///
 /// # Errors
-/// [`SendError`], when no response head came. A failure after that is an error of the body.
+/// [`SendError`], when no response head came. A 101 comes only where the request has an `Upgrade`, and its body is then the
+/// connection: [`UpstreamBody::into_tunnel`]. A failure after that is an error of the body.
 pub async fn send(
     pool: &Pool,
     service: &Arc<Service>,
@@ -59,31 +68,35 @@ pub async fn send(
 ) -> Result<Response<UpstreamBody>, SendError> {
     frame(&mut request);
     *request.version_mut() = Version::HTTP_11;
-    let mut failure = SendError::Unreachable("has no address");
-    for endpoint in service.in_turn(pool.clock().now()).into_iter().take(TRIES_MAX) {
-        let attempt = Attempt { pool, service, endpoint, limits };
-        if service.config().protocol == Protocol::Http2 {
-            match attempt.over_http2(request).await {
-                http2::Outcome::Done(result) => return result.map(|r| r.map(UpstreamBody::http2)),
-                http2::Outcome::NoConnection(e, same) => (failure, request) = (e, same),
+    let admitted = service.books().admit(service.config().breaker.requests_max).ok_or(SendError::Busy)?;
+    let mut journey = Journey::new(pool, service, limits.head_max);
+    let mut choice = journey.begin().ok_or(SendError::Busy)?;
+    loop {
+        let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits };
+        let (error, left) = match attempt.ask(request, journey.may_send_again()).await {
+            Ok(heard) if !attempt.is_unwelcome(&heard) => {
+                journey.ended(true);
+                return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
             }
-            continue;
-        }
-        if let Some(link) = pool.take(endpoint) {
-            match attempt.over_kept(link, request).await {
-                Outcome::Done(result) => return result.map(|r| r.map(UpstreamBody::Http1)),
-                Outcome::Again(same) => request = same,
+            Ok(mut heard) => {
+                let left = heard.spare.take().map_or(Left::Nothing, Left::Safe);
+                (Ok(heard), left)
             }
-        }
-        match attempt.connect().await {
-            Ok(link) => {
-                let result = attempt.over_new(link, request).await;
-                return result.map(|r| r.map(UpstreamBody::Http1));
+            Err(Failed { error, left }) => (Err(error), left),
+        };
+        match (journey.next(choice.endpoint.id(), left), error) {
+            (Some((next, again)), _) => (choice, request) = (next, again),
+            (None, Ok(heard)) => {
+                journey.ended(false);
+                let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits };
+                return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
             }
-            Err(e) => failure = e,
+            (None, Err(error)) => {
+                journey.ended(false);
+                return Err(error);
+            }
         }
     }
-    Err(failure)
 }
 
 /// One address, one request.
@@ -94,89 +107,198 @@ struct Attempt<'a> {
     limits: Limits,
 }
 
-/// What came of a kept connection.
-enum Outcome {
-    Done(Result<Response<Http1Body>, SendError>),
-    /// The connection was dead: the request may be sent again.
-    Again(Request<Upload>),
+/// A response head, and a copy of the request, if it may be sent again.
+struct Heard {
+    status: StatusCode,
+    answer: Answer,
+    spare: Option<Request<Upload>>,
+}
+
+/// A response whose body is still on the connection that it came on.
+enum Answer {
+    Http1 { link: Box<Link>, response: Response<Incoming>, progress: Rc<Progress> },
+    Http2(Response<Http2Body>),
+}
+
+/// No response head, and what is left of the request.
+struct Failed {
+    error: SendError,
+    left: Left,
 }
 
 impl Attempt<'_> {
-    async fn over_http2(&self, request: Request<Upload>) -> http2::Outcome {
-        let outcome =
-            http2::send(self.pool.sessions(), self.service, self.endpoint, request, self.limits).await;
-        match &outcome {
-            http2::Outcome::Done(Ok(_)) => self.endpoint.answered(self.service.config()),
-            http2::Outcome::Done(Err(SendError::Unreachable(_))) | http2::Outcome::NoConnection(..) => {
-                self.failed();
-            }
-            http2::Outcome::Done(Err(_)) => {}
+    /// Over a kept connection if there is one, and over a new one if there is none or it turns out to be dead.
+    async fn ask(&self, mut request: Request<Upload>, may_send_again: bool) -> Result<Heard, Failed> {
+        if self.service.config().protocol == Protocol::Http2 {
+            return self.over_http2(request, may_send_again).await;
         }
-        outcome
+        if let Some(link) = self.kept_for(&request) {
+            match self.over(link, request, true, true).await {
+                Err(Failed { left: Left::Unsent(same) | Left::Safe(same), .. }) => request = same,
+                ended => return ended,
+            }
+        }
+        match self.connect().await {
+            Ok(link) => self.over(link, request, may_send_again, false).await,
+            Err(error) => Err(Failed { error, left: Left::Unsent(request) }),
+        }
+    }
+
+    /// An unused connection; a request that asks for another protocol has one of its own.
+    fn kept_for(&self, request: &Request<Upload>) -> Option<Box<Link>> {
+        if request.headers().contains_key(header::UPGRADE) { None } else { self.pool.take(self.endpoint) }
     }
 
     async fn connect(&self) -> Result<Box<Link>, SendError> {
         let Some(peer) = self.endpoint.peer() else {
             return Err(SendError::Unreachable("has an address that cannot be read"));
         };
-        Link::open(peer, self.service.config().connect_timeout).await.map_err(|e| {
-            self.failed();
-            match e.kind() {
-                std::io::ErrorKind::TimedOut => SendError::Timeout("to accept a connection"),
-                _ => SendError::Unreachable("refused the connection"),
+        let config = self.service.config();
+        match Link::open(peer, config).await {
+            Ok(link) => {
+                self.endpoint.connected(config, self.pool.clock().now());
+                Ok(link)
             }
-        })
-    }
-
-    async fn over_kept(&self, mut link: Box<Link>, request: Request<Upload>) -> Outcome {
-        let spare = spare(&request);
-        let (request, progress) = track(request);
-        match self.exchange(&mut link, request, &progress).await {
-            Ok(head) => Outcome::Done(self.receive(link, head, progress).await),
-            Err(NoHead::Broken { unsent, silent }) => {
-                let again = unsent.and_then(|r| untrack(*r)).or_else(|| spare.filter(|_| silent));
-                again.map_or_else(|| Outcome::Done(Err(broken(silent, &progress))), Outcome::Again)
-            }
-            Err(NoHead::Timeout) => Outcome::Done(Err(SendError::Timeout("to answer"))),
+            Err(why) => Err(self.no_connection(why)),
         }
     }
 
-    async fn over_new(
+    fn no_connection(&self, why: DialError) -> SendError {
+        self.service.books().count(Trouble::of(why));
+        let now = self.pool.clock().now();
+        self.endpoint.failed(self.service.config(), now, Blow::Connect, why.reason());
+        match why {
+            DialError::Timeout => SendError::Timeout("to accept a connection"),
+            _ => SendError::Unreachable(why.reason()),
+        }
+    }
+
+    /// Over the one connection that all requests to this address share.
+    async fn over_http2(&self, request: Request<Upload>, may_send_again: bool) -> Result<Heard, Failed> {
+        let spare = if may_send_again { spare(&request) } else { None };
+        let began = self.pool.clock().now();
+        let sent = http2::send(self.pool, self.service, self.endpoint, request, self.limits).await;
+        let http2::Failed { why, unsent, kept } = match sent {
+            Ok(response) => {
+                self.praise(response.status(), began);
+                return Ok(Heard { status: response.status(), answer: Answer::Http2(response), spare });
+            }
+            Err(failed) => failed,
+        };
+        let silent = matches!(why, Why::NoHead(NoHttp2Head::Closed));
+        let left = unsent.map(Left::Unsent).or_else(|| spare.filter(|_| silent).map(Left::Safe));
+        Err(Failed { error: self.told_over_http2(why, kept), left: left.unwrap_or(Left::Nothing) })
+    }
+
+    fn told_over_http2(&self, why: Why, kept: bool) -> SendError {
+        let (trouble, reason) = match why {
+            Why::NoConnection(why) => return self.no_connection(why),
+            Why::Upload(error) => return SendError::Upload(error),
+            Why::Target => return SendError::Unreachable("cannot be asked for this target"),
+            Why::NoHead(NoHttp2Head::Timeout) => {
+                self.blame(Trouble::Timeout, "took too long to answer");
+                return SendError::Timeout("to answer");
+            }
+            Why::NoHead(NoHttp2Head::Unsent | NoHttp2Head::Refused) => (Trouble::Reset, "refused the request"),
+            Why::NoHead(NoHttp2Head::Closed) => {
+                (Trouble::Reset, "closed the connection without an answer")
+            }
+            Why::NoHead(NoHttp2Head::Broken) => (Trouble::Unreadable, "sent what is no response"),
+        };
+        // A kept connection that was closed in the meantime says nothing about the upstream.
+        if !(kept && reason.starts_with("closed")) {
+            self.blame(trouble, reason);
+        }
+        SendError::Unreachable(reason)
+    }
+
+    async fn over(
         &self,
         mut link: Box<Link>,
         request: Request<Upload>,
-    ) -> Result<Response<Http1Body>, SendError> {
+        may_send_again: bool,
+        kept: bool,
+    ) -> Result<Heard, Failed> {
+        let spare = if may_send_again { spare(&request) } else { None };
         let (request, progress) = track(request);
-        match self.exchange(&mut link, request, &progress).await {
-            Ok(head) => self.receive(link, head, progress).await,
-            Err(NoHead::Broken { silent, .. }) => {
-                let error = broken(silent, &progress);
-                if matches!(error, SendError::Unreachable(_)) {
-                    self.failed();
-                }
-                Err(error)
+        let began = self.pool.clock().now();
+        match link.exchange(request, &progress, self.limits.head_max).await {
+            Ok(response) if is_switch(&response) => {
+                self.blame(Trouble::Unreadable, Fault::Switch.sentence());
+                let error = SendError::Unreachable(Fault::Switch.sentence());
+                Err(Failed { error, left: Left::Nothing })
             }
-            Err(NoHead::Timeout) => Err(SendError::Timeout("to answer")),
+            Ok(response) => {
+                self.praise(response.status(), began);
+                let status = response.status();
+                Ok(Heard { status, answer: Answer::Http1 { link, response, progress }, spare })
+            }
+            Err(NoHead::Broken { unsent, silent, fault }) => {
+                let error = self.broken(silent, fault, &progress);
+                // A kept connection that was closed in the meantime says nothing about the upstream.
+                if let SendError::Unreachable(reason) = error
+                    && !(kept && silent)
+                {
+                    self.blame(if silent { Trouble::Reset } else { Trouble::Unreadable }, reason);
+                }
+                let unsent = unsent.and_then(|r| untrack(*r)).map(Left::Unsent);
+                let left = unsent.or_else(|| spare.filter(|_| silent).map(Left::Safe));
+                Err(Failed { error, left: left.unwrap_or(Left::Nothing) })
+            }
+            Err(NoHead::Timeout) => {
+                self.blame(Trouble::Timeout, "took too long to answer");
+                Err(Failed { error: SendError::Timeout("to answer"), left: Left::Nothing })
+            }
         }
     }
 
-    async fn exchange(
-        &self,
-        link: &mut Link,
-        request: Request<Tracked>,
-        progress: &Rc<Progress>,
-    ) -> Result<Response<Incoming>, NoHead> {
-        link.exchange(request, progress, self.limits.head_max).await
+    /// No answer came, and the upstream is to blame.
+    fn blame(&self, trouble: Trouble, reason: &str) {
+        let config = self.service.config();
+        self.service.books().count(trouble);
+        // A rule may have asked for more haste than the operator did.
+        if trouble != Trouble::Timeout || self.limits.head_max >= config.response_timeout {
+            self.endpoint.failed(config, self.pool.clock().now(), Blow::Answer, reason);
+        }
     }
 
-    async fn receive(
-        &self,
-        link: Box<Link>,
-        response: Response<Incoming>,
-        progress: Rc<Progress>,
-    ) -> Result<Response<Http1Body>, SendError> {
-        self.endpoint.answered(self.service.config());
-        check_head(response.status(), response.headers())?;
+    /// An answer came; one that the operator does not count, or that came too late, is as bad as none.
+    fn praise(&self, status: StatusCode, began: Instant) {
+        let (config, now) = (self.service.config(), self.pool.clock().now());
+        let slow = config.breaker.slow;
+        if config.retry.statuses.contains(&status.as_u16()) {
+            self.blame(Trouble::Status, "answers with a status that counts as none");
+        } else if !slow.is_zero() && now.saturating_duration_since(began) >= slow {
+            self.blame(Trouble::Slow, "answers slowly");
+        } else {
+            self.endpoint.answered(config, now);
+        }
+    }
+
+    fn broken(&self, silent: bool, fault: Option<Fault>, progress: &Progress) -> SendError {
+        match (progress.take_error(), fault) {
+            (Some(error), _) => SendError::Upload(error),
+            (None, Some(fault)) => {
+                fault.tell(self.service.name());
+                SendError::Unreachable(fault.sentence())
+            }
+            (None, None) if silent => SendError::Unreachable("closed the connection without an answer"),
+            (None, None) => SendError::Unreachable("broke off inside its answer"),
+        }
+    }
+
+    fn is_unwelcome(&self, heard: &Heard) -> bool {
+        self.service.config().retry.statuses.contains(&heard.status.as_u16())
+    }
+
+    async fn receive(&self, heard: Heard, held: Held) -> Response<UpstreamBody> {
+        let (link, response, progress) = match heard.answer {
+            Answer::Http1 { link, response, progress } => (link, response, progress),
+            Answer::Http2(response) => {
+                let silence_max = self.silence_max(response.headers());
+                return response.map(|body| UpstreamBody::http2(body.begin(held, silence_max)));
+            }
+        };
         let (mut head, incoming) = response.into_parts();
         head.version = Version::HTTP_11;
         // An upstream's reason phrase and any other note of the parser are not passed on.
@@ -187,47 +309,31 @@ impl Attempt<'_> {
             pool: self.pool.clone(),
             service: Arc::clone(self.service),
             endpoint: Arc::clone(self.endpoint),
+            _held: held,
         };
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Response::from_parts(head, UpstreamBody::Http1(Http1Body::switched(incoming, flow)));
+        }
+        let silence_max = self.silence_max(&head.headers);
         let mut parts = Some((incoming, flow));
         let body = std::future::poll_fn(|cx| {
             let (incoming, flow) = parts.take().expect("a future that was ready is not polled again");
-            std::task::Poll::Ready(Http1Body::new(incoming, flow, self.limits.silence_max, cx))
+            std::task::Poll::Ready(Http1Body::new(incoming, flow, silence_max, cx))
         });
-        Ok(Response::from_parts(head, body.await))
+        Response::from_parts(head, UpstreamBody::Http1(body.await))
     }
 
-    fn failed(&self) {
-        self.endpoint.failed(self.service.config(), self.pool.clock().now(), PAUSE);
+    /// A stream without end is quiet when there is nothing to tell.
+    fn silence_max(&self, headers: &HeaderMap) -> Duration {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let usual = self.limits.silence_max;
+        if is_endless(kind) { usual.max(self.service.config().stream_idle_timeout) } else { usual }
     }
 }
 
-fn broken(silent: bool, progress: &Progress) -> SendError {
-    match progress.take_error() {
-        Some(error) => SendError::Upload(error),
-        None if silent => SendError::Unreachable("closed the connection without an answer"),
-        None => SendError::Unreachable("sent what is no response"),
-    }
-}
-
-/// Refuses a response head whose body could be read in two ways, or which changes the protocol without being asked.
-///
-/// # Source
-/// RFC 9112 section 6.3; THREATS UP-07, SM-29.
-pub(super) fn check_head(status: StatusCode, headers: &HeaderMap) -> Result<(), SendError> {
-    if status.is_informational() {
-        return Err(SendError::Unreachable("changed the protocol unasked"));
-    }
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
-    let (coding, length) = (codings.next(), lengths.next());
-    let doubled =
-        codings.next().is_some() || lengths.next().is_some() || (coding.is_some() && length.is_some());
-    let foreign = coding.is_some_and(|c| !c.as_bytes().eq_ignore_ascii_case(b"chunked"));
-    let odd = length.is_some_and(|l| l.is_empty() || !l.as_bytes().iter().all(u8::is_ascii_digit));
-    if doubled || foreign || odd {
-        return Err(SendError::Unreachable("framed its answer ambiguously"));
-    }
-    Ok(())
+/// Whether the protocol was changed unasked; the guard lets no 101 through that nobody asked for.
+fn is_switch(response: &Response<Incoming>) -> bool {
+    response.status().is_informational() && response.status() != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Sets the framing of the request from its body: nothing that a client wrote about it goes on unchecked.
@@ -255,25 +361,6 @@ fn declared_length(headers: &HeaderMap) -> Option<u64> {
     let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
     let length = lengths.next()?.to_str().ok()?.parse().ok()?;
     lengths.next().is_none().then_some(length)
-}
-
-/// Whether nothing happens if it is sent twice: its method is safe and it has no body.
-pub(super) fn is_harmless(request: &Request<Upload>) -> bool {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    safe && request.body().is_none()
-}
-
-/// A copy of a request that may be sent twice.
-fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
-    if !is_harmless(request) {
-        return None;
-    }
-    let mut copy = Request::new(Upload::none());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    *copy.version_mut() = request.version();
-    Some(copy)
 }
 
 fn track(request: Request<Upload>) -> (Request<Tracked>, Rc<Progress>) {

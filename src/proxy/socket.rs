@@ -1,14 +1,16 @@
-//! The socket under an upstream connection: hyper reads and writes it, the pool looks at it.
+//! The socket under an upstream connection: hyper reads and writes it, the pool looks at it, and a guard stands in
+//! between.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::answer::{Asked, Fault, Guard};
 use super::stream::Stream;
 
 /// A stream that two owners share. Both live in one task, so nobody ever waits for the lock; hyper asks for a stream
@@ -17,26 +19,53 @@ use super::stream::Stream;
 pub struct Socket(Arc<Shared>);
 
 struct Shared {
-    stream: Mutex<Stream>,
-    bytes_read: AtomicU64,
+    guarded: Mutex<Guarded>,
     write_failed: AtomicBool,
+}
+
+struct Guarded {
+    stream: Stream,
+    guard: Guard,
+}
+
+impl Guarded {
+    /// The stream, when bytes of a request are about to be written to it.
+    fn to_write(&mut self) -> Pin<&mut Stream> {
+        self.guard.writes();
+        Pin::new(&mut self.stream)
+    }
 }
 
 impl Socket {
     /// Takes over a connected stream.
     pub fn new(stream: Stream) -> Self {
-        let stream = Mutex::new(stream);
-        Self(Arc::new(Shared { stream, bytes_read: AtomicU64::new(0), write_failed: AtomicBool::new(false) }))
+        let guarded = Mutex::new(Guarded { stream, guard: Guard::default() });
+        Self(Arc::new(Shared { guarded, write_failed: AtomicBool::new(false) }))
+    }
+
+    /// A request is about to be written; see [`Guard::begin`].
+    pub fn begin(&self, asked: Asked, taken: Arc<AtomicBool>) {
+        self.0.guarded.lock().guard.begin(asked, taken);
+    }
+
+    /// Whether what came so far leaves the connection fit for another request.
+    pub fn is_clean(&self) -> bool {
+        self.0.guarded.lock().guard.is_clean()
+    }
+
+    /// What was wrong with what came.
+    pub fn fault(&self) -> Option<Fault> {
+        self.0.guarded.lock().guard.fault()
     }
 
     /// Whether an unused connection is as it was left: open, and with nothing unasked in it.
     pub fn is_quiet(&self) -> bool {
-        self.0.stream.lock().is_quiet()
+        self.0.guarded.lock().stream.is_quiet()
     }
 
     /// Bytes that have come in so far.
     pub fn bytes_read(&self) -> u64 {
-        self.0.bytes_read.load(Ordering::Relaxed)
+        self.0.guarded.lock().guard.bytes_read()
     }
 
     /// Whether the peer stopped taking bytes.
@@ -64,11 +93,8 @@ fn is_closed_by_peer(e: &io::Error) -> bool {
 
 impl AsyncRead for Socket {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let outcome = Pin::new(&mut *self.0.stream.lock()).poll_read(cx, buf);
-        let came = (buf.filled().len() - before) as u64;
-        self.0.bytes_read.fetch_add(came, Ordering::Relaxed);
-        outcome
+        let Guarded { stream, guard } = &mut *self.0.guarded.lock();
+        guard.poll_read(stream, cx, buf)
     }
 }
 
@@ -77,7 +103,7 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(buf.len()));
         }
-        let outcome = Pin::new(&mut *self.0.stream.lock()).poll_write(cx, buf);
+        let outcome = self.0.guarded.lock().to_write().poll_write(cx, buf);
         self.written(outcome, buf.len())
     }
 
@@ -90,7 +116,7 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(wanted));
         }
-        let outcome = Pin::new(&mut *self.0.stream.lock()).poll_write_vectored(cx, bufs);
+        let outcome = self.0.guarded.lock().to_write().poll_write_vectored(cx, bufs);
         self.written(outcome, wanted)
     }
 
@@ -102,12 +128,16 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(()));
         }
-        let outcome = Pin::new(&mut *self.0.stream.lock()).poll_flush(cx);
+        let Guarded { stream, guard } = &mut *self.0.guarded.lock();
+        let outcome = Pin::new(stream).poll_flush(cx);
+        if outcome.is_ready() {
+            guard.flushed();
+        }
         // TLS writes here what it has buffered.
         self.written(outcome.map_ok(|()| 0), 0).map_ok(|_| ())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut *self.0.stream.lock()).poll_shutdown(cx)
+        Pin::new(&mut self.0.guarded.lock().stream).poll_shutdown(cx)
     }
 }

@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -97,6 +99,7 @@ impl fmt::Debug for Upload {
 pub struct Progress {
     frames: Cell<u64>,
     waits_for_client: Cell<bool>,
+    taken: Arc<AtomicBool>,
     error: RefCell<Option<BoxError>>,
 }
 
@@ -111,6 +114,11 @@ impl Progress {
         self.waits_for_client.get()
     }
 
+    /// Becomes true when whoever sends the upload has taken the whole of it, or has given it up.
+    pub fn taken(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.taken)
+    }
+
     /// The body's own error, once.
     pub fn take_error(&self) -> Option<BoxError> {
         self.error.borrow_mut().take()
@@ -121,6 +129,16 @@ impl Progress {
 pub struct Tracked {
     upload: Upload,
     progress: Rc<Progress>,
+    _taken: Taken,
+}
+
+/// Tells when the upload is dropped: hyper does so with its last frame.
+struct Taken(Arc<AtomicBool>);
+
+impl Drop for Taken {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// Told to hyper in the place of a body's own error, which waits in [`Progress`].
@@ -132,7 +150,8 @@ impl Tracked {
     /// Begins to watch an upload.
     pub fn new(upload: Upload) -> (Self, Rc<Progress>) {
         let progress = Rc::new(Progress::default());
-        (Self { upload, progress: Rc::clone(&progress) }, progress)
+        let taken = Taken(progress.taken());
+        (Self { upload, progress: Rc::clone(&progress), _taken: taken }, progress)
     }
 
     /// The upload again, if nothing of it was taken.
@@ -149,7 +168,7 @@ impl Body for Tracked {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadFailed>>> {
-        let Self { upload, progress } = &mut *self;
+        let Self { upload, progress, .. } = &mut *self;
         let outcome = loop {
             match &mut upload.0 {
                 Kind::None => break Poll::Ready(None),

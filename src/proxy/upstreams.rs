@@ -2,31 +2,23 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
+use rustls::ClientConfig;
+use rustls::pki_types::ServerName;
 use tokio::sync::watch;
 
 use super::address::Address;
+use super::books::Books;
 use super::dial::Peer;
+use super::endpoint::{Endpoint, State};
+use super::report::Report;
+use super::resolve::Resolver;
+use super::service::Service;
+use super::trust::client_config;
 use crate::base::clock::Clock;
 use crate::config;
-use crate::outbound::Trust;
-
-/// How long an address is left alone after a request could not reach it, where another can be asked.
-pub(super) const PAUSE: Duration = Duration::from_secs(1);
-
-/// Whether an upstream answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    /// Nobody has asked yet.
-    Unknown,
-    /// It answered last time.
-    Up,
-    /// It did not.
-    Down,
-}
 
 /// A service's name and state; no addresses, so that it can be shown to anybody.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,11 +29,16 @@ pub struct Status {
     pub state: State,
     /// Whether the gateway is not ready without it.
     pub required: bool,
+    /// How many addresses it has.
+    pub addresses: usize,
+    /// How many of them are up.
+    pub addresses_up: usize,
 }
 
 /// Every service by name.
 pub struct Upstreams {
     clock: Clock,
+    resolver: Resolver,
     services: ArcSwap<Services>,
     /// Those of the configuration before: a request that began under it still finds a service that is gone by now.
     before: ArcSwap<Services>,
@@ -51,28 +48,11 @@ pub struct Upstreams {
 
 type Services = HashMap<String, Arc<Service>>;
 
-/// A service as one snapshot knows it.
-pub struct Service {
-    config: config::Service,
-    endpoints: Vec<Arc<Endpoint>>,
-    turn: AtomicUsize,
-}
-
-/// One address of a service. It stays the same over reloads as long as its service names it.
-pub struct Endpoint {
-    id: u64,
-    url: String,
-    peer: Option<Peer>,
-    began: Instant,
-    state: AtomicU8,
-    /// Milliseconds after `began` until which it is left alone.
-    paused_until_ms: AtomicU64,
-}
-
 impl Upstreams {
     /// No services yet.
     pub fn new(clock: Clock) -> Self {
         Self {
+            resolver: Resolver::system(clock.clone()),
             clock,
             services: ArcSwap::default(),
             before: ArcSwap::default(),
@@ -85,7 +65,9 @@ impl Upstreams {
     /// a reload is one at a time.
     pub fn apply(&self, services: &[config::Service]) {
         let old = self.services.load_full();
-        let new = services.iter().map(|s| (s.name.clone(), self.service(old.get(&s.name), s))).collect();
+        let new: Services =
+            services.iter().map(|s| (s.name.clone(), self.service(old.get(&s.name), s))).collect();
+        retire_the_missing(&old, &new);
         self.before.store(old);
         self.services.store(Arc::new(new));
         self.changes.send_modify(|n| *n += 1);
@@ -101,6 +83,14 @@ impl Upstreams {
     pub fn status(&self) -> Vec<Status> {
         let services = self.services.load();
         let mut all: Vec<Status> = services.values().map(|s| s.status()).collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Everything that is known, addresses too, by name: for the operator alone.
+    pub fn reports(&self) -> Vec<Report> {
+        let services = self.services.load();
+        let mut all: Vec<Report> = services.values().map(|s| Report::of(s, &self.clock)).collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
@@ -121,145 +111,56 @@ impl Upstreams {
         if let Some(same) = old.filter(|o| o.config == *config) {
             return Arc::clone(same);
         }
-        let kept = |url: &String| old.and_then(|o| o.endpoints.iter().find(|e| e.url == *url)).cloned();
-        let endpoints =
-            config.urls.iter().map(|url| kept(url).unwrap_or_else(|| self.endpoint(url))).collect();
-        Arc::new(Service { config: config.clone(), endpoints, turn: AtomicUsize::new(0) })
-    }
-
-    fn endpoint(&self, url: &str) -> Arc<Endpoint> {
-        Arc::new(Endpoint {
-            id: self.next_id.fetch_add(1, Ordering::Relaxed),
-            url: url.to_owned(),
-            peer: peer(url),
-            began: self.clock.now(),
-            state: AtomicU8::new(State::Unknown as u8),
-            paused_until_ms: AtomicU64::new(0),
+        let now = self.clock.now();
+        let tls = config.urls.iter().any(|url| url.starts_with("https:")).then(|| client_config(&config.tls));
+        let endpoint = |url: &String| {
+            let Some(old) = old else { return self.endpoint(url, config, tls.clone()) };
+            if let Some(kept) = old.endpoints.iter().find(|e| e.is(url, &config.tls)) {
+                if config.health.path.is_none() {
+                    kept.forget_checks();
+                }
+                return Arc::clone(kept);
+            }
+            let new = self.endpoint(url, config, tls.clone());
+            new.begin_slowly(now);
+            new
+        };
+        Arc::new(Service {
+            config: config.clone(),
+            endpoints: config.urls.iter().map(endpoint).collect(),
+            turn: AtomicUsize::new(0),
+            books: old.map_or_else(|| Arc::new(Books::new(now)), |o| Arc::clone(&o.books)),
         })
     }
-}
 
-impl Service {
-    /// What the configuration says about it.
-    pub fn config(&self) -> &config::Service {
-        &self.config
+    fn endpoint(&self, url: &str, config: &config::Service, tls: Option<Arc<ClientConfig>>) -> Arc<Endpoint> {
+        let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+        let peer = self.peer(url, config, tls);
+        Arc::new(Endpoint::new(id, url, config.tls.clone(), peer, self.clock.now()))
     }
 
-    /// The name that routes use.
-    pub fn name(&self) -> &str {
-        &self.config.name
-    }
-
-    /// Name and state.
-    pub fn status(&self) -> Status {
-        let states = || self.endpoints.iter().map(|e| e.state());
-        let state = if states().any(|s| s == State::Up) {
-            State::Up
-        } else if states().any(|s| s == State::Unknown) {
-            State::Unknown
-        } else {
-            State::Down
-        };
-        Status { name: self.config.name.clone(), state, required: self.config.required }
-    }
-
-    pub(super) fn endpoints(&self) -> &[Arc<Endpoint>] {
-        &self.endpoints
-    }
-
-    /// The endpoints in the order to try: in turn, those that are left alone last. An only one is always tried, so that
-    /// a service is back as soon as it answers.
-    pub(super) fn in_turn(&self, now: Instant) -> Vec<&Arc<Endpoint>> {
-        let n = self.endpoints.len();
-        let first = if n > 1 { self.turn.fetch_add(1, Ordering::Relaxed) % n } else { 0 };
-        let mut order: Vec<_> = self.endpoints[first..].iter().chain(&self.endpoints[..first]).collect();
-        if n > 1 {
-            order.sort_by_key(|e| e.is_paused(now));
+    fn peer(&self, url: &str, config: &config::Service, tls: Option<Arc<ClientConfig>>) -> Option<Peer> {
+        let mut address = Address::parse(url).ok()?;
+        if let (Some(_), Some(name)) = (&address.certified, &config.tls.name) {
+            address.certified = Some(ServerName::try_from(name.clone()).ok()?);
         }
-        order
+        Some(Peer { address, tls, resolver: self.resolver.clone(), turn: Arc::default() })
     }
 }
 
-impl Endpoint {
-    pub(super) fn id(&self) -> u64 {
-        self.id
+/// Unused connections to addresses that nobody names any more are let go.
+fn retire_the_missing(old: &Services, new: &Services) {
+    let stays =
+        |endpoint: &Arc<Endpoint>| new.values().any(|s| s.endpoints.iter().any(|e| Arc::ptr_eq(e, endpoint)));
+    for gone in old.values().flat_map(|s| &s.endpoints).filter(|e| !stays(e)) {
+        gone.retire();
     }
-
-    pub(super) fn peer(&self) -> Option<&Peer> {
-        self.peer.as_ref()
-    }
-
-    /// Its host and port, as a request names them; none for a socket in the file system.
-    pub(super) fn authority(&self) -> Option<http::uri::Authority> {
-        let (_, rest) = self.url.split_once("://")?;
-        rest.trim_end_matches('/').parse().ok()
-    }
-
-    pub(super) fn url(&self) -> &str {
-        &self.url
-    }
-
-    pub(super) fn state(&self) -> State {
-        match self.state.load(Ordering::Relaxed) {
-            s if s == State::Up as u8 => State::Up,
-            s if s == State::Down as u8 => State::Down,
-            _ => State::Unknown,
-        }
-    }
-
-    /// It answered.
-    pub(super) fn answered(&self, service: &config::Service) {
-        if self.state.load(Ordering::Relaxed) == State::Up as u8 {
-            return;
-        }
-        self.paused_until_ms.store(0, Ordering::Relaxed);
-        if self.state.swap(State::Up as u8, Ordering::Relaxed) == State::Down as u8 {
-            tracing::info!(service = service.name, "upstream answers again");
-        }
-    }
-
-    /// It could not be reached; it is left alone for `pause`.
-    pub(super) fn failed(&self, service: &config::Service, now: Instant, pause: Duration) {
-        self.paused_until_ms.store(self.ms(now + pause), Ordering::Relaxed);
-        if self.state.swap(State::Down as u8, Ordering::Relaxed) != State::Down as u8 {
-            tracing::warn!(service = service.name, "upstream cannot be reached");
-        }
-    }
-
-    fn is_paused(&self, now: Instant) -> bool {
-        self.state() == State::Down && self.ms(now) < self.paused_until_ms.load(Ordering::Relaxed)
-    }
-
-    fn ms(&self, at: Instant) -> u64 {
-        u64::try_from(at.saturating_duration_since(self.began).as_millis()).unwrap_or(u64::MAX)
-    }
-}
-
-fn peer(url: &str) -> Option<Peer> {
-    let address = Address::parse(url).ok()?;
-    let tls = address.certified.as_ref().map(|_| Trust::built_in().config());
-    Some(Peer { address, tls })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::circuit::Blow;
     use super::*;
-
-    fn service(name: &str, urls: &[&str]) -> config::Service {
-        config::Service {
-            name: name.to_owned(),
-            urls: urls.iter().map(|u| (*u).to_owned()).collect(),
-            health: None,
-            health_interval: Duration::from_secs(5),
-            connect_timeout: Duration::from_secs(1),
-            response_timeout: Duration::from_secs(1),
-            idle_timeout: Duration::from_secs(60),
-            idle_max: 8,
-            required: false,
-            assertion: false,
-            protocol: config::Protocol::default(),
-        }
-    }
 
     const A: &str = "http://127.0.0.1:1";
     const B: &str = "http://127.0.0.1:2";
@@ -268,47 +169,42 @@ mod tests {
     fn a_reload_keeps_the_health_of_what_stays_and_forgets_what_goes() {
         let clock = Clock::manual(0);
         let upstreams = Upstreams::new(clock.clone());
-        upstreams.apply(&[service("app", &[A]), service("old", &[A])]);
+        upstreams.apply(&[config::Service::of("app", &[A]), config::Service::of("old", &[A])]);
         let before = upstreams.get("app").unwrap();
-        before.endpoints()[0].failed(before.config(), clock.now(), PAUSE);
-        upstreams.apply(&[service("app", &[B, A])]);
+        before.endpoints()[0].failed(before.config(), clock.now(), Blow::Connect, "test");
+        upstreams.apply(&[config::Service::of("app", &[B, A])]);
         let after = upstreams.get("app").unwrap();
         assert!(Arc::ptr_eq(&after.endpoints()[1], &before.endpoints()[0]));
         assert_eq!(after.endpoints()[1].state(), State::Down);
         assert_eq!(after.status().state, State::Unknown);
         assert_eq!(upstreams.status().len(), 1);
         assert!(upstreams.get("old").is_some(), "a request that began before the reload still goes there");
-        upstreams.apply(&[service("app", &[B, A])]);
+        upstreams.apply(&[config::Service::of("app", &[B, A])]);
         assert!(upstreams.get("old").is_none());
         assert!(Arc::ptr_eq(&upstreams.get("app").unwrap(), &after));
     }
 
     #[test]
-    fn endpoints_take_turns_and_a_paused_one_comes_last_until_its_pause_ends() {
-        let clock = Clock::manual(0);
-        let upstreams = Upstreams::new(clock.clone());
-        upstreams.apply(&[service("app", &[A, B])]);
-        let app = upstreams.get("app").unwrap();
-        let first = || app.in_turn(clock.now())[0].url().to_owned();
-        assert_eq!([first(), first(), first()], [A, B, A]);
-        app.endpoints()[0].failed(app.config(), clock.now(), PAUSE);
-        assert_eq!([first(), first(), first()], [B, B, B]);
-        clock.advance(PAUSE);
-        assert!([first(), first()].contains(&A.to_owned()));
-        app.endpoints()[0].answered(app.config());
-        app.endpoints()[1].failed(app.config(), clock.now(), PAUSE);
-        assert_eq!([first(), first()], [A, A]);
-        assert_eq!(
-            app.in_turn(clock.now()).len(),
-            2,
-            "one that is paused is still tried when nothing else is left"
-        );
+    fn an_address_that_is_recognised_in_another_way_is_another_one() {
+        let upstreams = Upstreams::new(Clock::manual(0));
+        let with = |name: Option<&str>| {
+            let mut config = config::Service::of("app", &["https://app", A]);
+            config.tls.name = name.map(str::to_owned);
+            upstreams.apply(&[config]);
+            upstreams.get("app").unwrap()
+        };
+        let (first, second) = (with(None), with(Some("other")));
+        assert!(!Arc::ptr_eq(&first.endpoints()[0], &second.endpoints()[0]));
+        assert!(Arc::ptr_eq(&first.endpoints()[1], &second.endpoints()[1]));
+        assert!(first.endpoints()[0].is_retired() && !first.endpoints()[1].is_retired());
+        let peer = second.endpoints()[0].peer().unwrap();
+        assert_eq!(peer.address.certified, Some("other".try_into().unwrap()));
     }
 
     #[test]
     fn a_status_names_no_address() {
         let upstreams = Upstreams::new(Clock::manual(0));
-        upstreams.apply(&[service("b", &[A]), service("a", &[B])]);
+        upstreams.apply(&[config::Service::of("b", &[A]), config::Service::of("a", &[B])]);
         let shown = format!("{:?}", upstreams.status());
         assert!(shown.find("\"a\"") < shown.find("\"b\"") && !shown.contains("127.0.0.1"));
     }

@@ -1,20 +1,22 @@
 //! One HTTP/1.1 connection: its limits, its requests one after another, and how it ends.
 
 use std::error::Error;
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::Poll;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
+use hyper::rt::Write as _;
 use hyper::server::conn::http1::Builder;
-use hyper::service::Service;
-use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioTimer;
+use hyper::service::{Service, service_fn};
+use hyper::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::guard::{Limits, Link, Over, Patience, Standing, call};
 use super::phase::{Phase, Shutdown};
-use super::wire::{Unread, Wire};
+use super::wire::Wire;
 use crate::config::Server;
 
 /// Headers that hyper takes without an allocation of its own; the configuration's default is the same.
@@ -27,118 +29,128 @@ const BUFFER_BYTES_MIN: usize = 64 * 1024;
 #[derive(Clone, Debug)]
 pub struct Http {
     builder: Builder,
+    limits: Limits,
+    header_timeout: Duration,
+    idle_timeout: Duration,
     write_timeout: Duration,
 }
 
-/// How a connection ended, for the access line of what never became a request.
+/// How a connection ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
     /// Both sides were done, or nothing had come in time.
     Closed,
-    /// Part of a request head had come, the rest did not come in time; answered with what `late` gave.
-    HeadTimeout,
-    /// hyper refused the head with this status while it parsed.
-    Unparsed(StatusCode),
     /// The client went away, or did not read, while something was in flight.
     Broken,
     /// The drain's time was over.
     Cut,
+    /// The answer was 101: whoever gave it has the stream.
+    Tunnelled,
 }
 
 impl Http {
     /// The limits of `[server]`. A write stalls as long as a body may be silent.
     pub fn new(config: &Server) -> Self {
-        let header_max =
-            usize::try_from(config.header_max.saturating_add(config.target_max)).unwrap_or(usize::MAX);
+        let limits = Limits::of(config);
         let mut builder = Builder::new();
+        // The guard has refused what is larger, and has timers of its own: hyper's limits only have to be wider.
         builder
-            .timer(TokioTimer::new())
-            .header_read_timeout(config.header_timeout)
-            .max_header_size(header_max)
-            .max_buf_size(header_max.max(BUFFER_BYTES_MIN))
+            .header_read_timeout(None)
+            .max_header_size(limits.head())
+            .max_buf_size(limits.head().max(BUFFER_BYTES_MIN))
             .half_close(false)
             .keep_alive(true);
         if config.headers_max != HEADERS_ON_STACK {
             builder.max_headers(config.headers_max);
         }
-        Self { builder, write_timeout: config.body_timeout }
+        Self {
+            builder,
+            limits,
+            header_timeout: config.header_timeout,
+            idle_timeout: config.idle_timeout,
+            write_timeout: config.body_timeout,
+        }
     }
 
-    /// Serves one connection to its end. The header timeout runs from the accept and between requests: an idle connection closes
-    /// silently, one with half a head is answered with the bytes of `late`. In the drain, the request in flight is finished and
-    /// its answer says `Connection: close`. An error of the service closes the connection without an answer.
-    pub async fn serve<I, S, B>(
-        &self,
-        stream: I,
-        shutdown: &Shutdown,
-        service: S,
-        late: impl FnOnce() -> Vec<u8>,
-    ) -> Ending
+    /// Serves one connection to its end. What the guard refuses is given to the service as a request with an
+    /// [`Unparsed`](crate::pipeline::unparsed::Unparsed) among its extensions, which it answers and closes; half a head
+    /// that is late is such a refusal, and an idle connection closes silently. In the drain, the request in flight is
+    /// finished and its answer says `Connection: close`. An error of the service closes the connection without an answer.
+    ///
+    /// A request that asks for an upgrade has hyper's promise of the stream ([`hyper::upgrade::on`]). Until its answer is
+    /// there, nothing that the client sends behind it is judged; then it is a tunnel's if the answer was 101, and the next
+    /// request's if it was another. A tunnel outlives this call.
+    pub async fn serve<I, S, B>(&self, stream: I, shutdown: &Shutdown, service: S) -> Ending
     where
-        I: AsyncRead + AsyncWrite + Unpin + 'static,
-        S: Service<Request<Incoming>, Response = Response<B>> + Unpin,
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = Response<B>>,
         S::Error: Into<Box<dyn Error + Send + Sync>>,
-        B: Body + 'static,
+        B: Body + Unpin + 'static,
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
-        let unread = Unread::default();
-        let wire = Wire::new(stream, self.write_timeout, unread.clone());
-        let mut connection = self.builder.serve_connection(wire, Watched { service, unread });
+        let link = Arc::new(Link::default());
+        let wire = Wire::new(stream, self.write_timeout, self.limits, Arc::clone(&link));
+        let service = {
+            let link = Arc::clone(&link);
+            service_fn(move |request| call(&link, &service, request))
+        };
+        let mut connection = self.builder.serve_connection(wire, service).with_upgrades();
+        let mut patience = Patience::new(self.header_timeout, self.idle_timeout);
         let mut draining = false;
         let result = poll_fn(|cx| {
-            match shutdown.phase() {
-                Phase::Ended => return Poll::Ready(None),
-                Phase::Draining if !draining => {
+            shutdown.register(cx);
+            loop {
+                // A client that is in the middle of a head has begun a request.
+                if shutdown.phase() == Phase::Ended {
+                    return Poll::Ready(None);
+                }
+                if shutdown.phase() == Phase::Draining && !draining && link.standing().0 != Standing::InHead {
                     draining = true;
                     Pin::new(&mut connection).graceful_shutdown();
                 }
-                Phase::Draining | Phase::Serving => {}
+                if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+                    return Poll::Ready(Some(result));
+                }
+                if !again(&link, &mut patience, cx, || Pin::new(&mut connection).graceful_shutdown()) {
+                    return Poll::Pending;
+                }
             }
-            shutdown.register(cx);
-            Pin::new(&mut connection).poll(cx).map(Some)
         })
         .await;
+        drop(connection);
         match result {
             None => Ending::Cut,
-            Some(Ok(())) => Ending::Closed,
-            Some(Err(error)) if error.is_timeout() => {
-                let parts = connection.into_parts();
-                if parts.read_buf.iter().all(u8::is_ascii_whitespace) {
-                    return Ending::Closed;
-                }
-                // An error says that the client is gone: there is nobody to tell.
-                parts.io.finish(&late()).await.ok();
-                Ending::HeadTimeout
+            Some(_) if link.is_tunnel() => Ending::Tunnelled,
+            Some(Ok(())) => {
+                close_promised(&link).await;
+                Ending::Closed
             }
-            Some(Err(error)) => ending(&error),
+            Some(Err(_)) => Ending::Broken,
         }
     }
 }
 
-fn ending(error: &hyper::Error) -> Ending {
-    if error.is_parse_too_large() {
-        Ending::Unparsed(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
-    } else if error.is_parse() {
-        Ending::Unparsed(StatusCode::BAD_REQUEST)
-    } else {
-        Ending::Broken
+/// Whether the connection has something to do that it has not been woken for.
+fn again(link: &Link, patience: &mut Patience, cx: &mut Context<'_>, close: impl FnOnce()) -> bool {
+    match patience.poll(link, cx) {
+        Poll::Ready(Over::Idle) => {
+            close();
+            true
+        }
+        Poll::Ready(Over::Head) => {
+            link.set_late();
+            true
+        }
+        Poll::Pending => link.take_decided(),
     }
 }
 
-/// The service, noting whether the request under way has a body that may be left unread.
-struct Watched<S> {
-    service: S,
-    unread: Unread,
-}
-
-impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for Watched<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn call(&self, request: Request<Incoming>) -> Self::Future {
-        self.unread.set(!request.body().is_end_stream());
-        self.service.call(request)
+/// hyper leaves the close of a connection on which an upgrade was once asked for to whoever it promised the stream to.
+async fn close_promised(link: &Link) {
+    let Some(promise) = link.take_promise() else { return };
+    // An error says that the stream was closed as any other.
+    if let Ok(mut stream) = promise.await {
+        poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await.ok();
     }
 }
 

@@ -20,8 +20,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::connection::Ending;
 use super::http2_idle::{Clock, Due};
 use super::http2_streams::{Executor, Flowing, Streams};
+use super::http2_wire::Http2Wire;
 use super::phase::{Phase, Shutdown};
-use super::wire::{Unread, Wire};
 use crate::config::Server;
 
 /// What ALPN calls HTTP/2.
@@ -73,7 +73,7 @@ impl Http2 {
             streams_max: config.http2_streams_max,
             header_list_max: header_list_max(config),
             header_timeout: config.header_timeout,
-            idle_timeout: config.header_timeout,
+            idle_timeout: config.idle_timeout,
             write_timeout: config.body_timeout,
             ping_interval: PING_INTERVAL,
             ping_timeout: PING_TIMEOUT,
@@ -81,8 +81,8 @@ impl Http2 {
     }
 
     /// Serves one connection to its end. The first request must come within the header timeout. A connection without a
-    /// request is told to go away after the idle timeout, one that does not go is cut. In the drain no new request is
-    /// taken and those under way are finished. An error of the service resets its request alone.
+    /// request is told to go away after the idle timeout, one that does not go is cut. In the drain, and where others have
+    /// taken over, no new request is taken and those under way are finished. An error of the service resets its request alone.
     pub async fn serve<I, S, B>(&self, stream: I, shutdown: &Shutdown, service: S) -> Ending
     where
         I: AsyncRead + AsyncWrite + Unpin + 'static,
@@ -93,21 +93,20 @@ impl Http2 {
         B::Error: Into<Box<dyn Error + Send + Sync>>,
     {
         let streams = Streams::new(self.write_timeout);
-        let wire = Wire::new(stream, self.write_timeout, Unread::default());
+        let wire = Http2Wire::new(stream, self.write_timeout);
         let service = Flowing::new(service, streams.executor());
         let mut connection = self.builder(streams.executor()).serve_connection(wire, service);
         let mut clock = Clock::new(self.header_timeout, self.idle_timeout, self.write_timeout);
-        let mut draining = false;
+        let mut leaving = false;
         let result = poll_fn(|cx| {
-            match shutdown.phase() {
-                Phase::Ended => return Poll::Ready(None),
-                Phase::Draining if !draining => {
-                    draining = true;
-                    Pin::new(&mut connection).graceful_shutdown();
-                }
-                Phase::Draining | Phase::Serving => {}
-            }
             shutdown.register(cx);
+            if shutdown.phase() == Phase::Ended {
+                return Poll::Ready(None);
+            }
+            if !leaving && (shutdown.phase() == Phase::Draining || shutdown.is_retiring()) {
+                leaving = true;
+                Pin::new(&mut connection).graceful_shutdown();
+            }
             loop {
                 if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
                     return Poll::Ready(Some(Ok(result)));

@@ -1,17 +1,26 @@
 //! Floor 6: sockets, workers, connections, draining; the admin listener.
 
+pub mod activation;
 pub mod admin;
 pub mod connection;
+pub mod door;
 pub mod drain;
 pub mod explain;
+pub mod front;
+pub mod guard;
+pub mod hot;
 pub mod http2;
 mod http2_idle;
 mod http2_streams;
+mod http2_wire;
+pub mod limits;
 pub mod listen;
+pub mod listener;
+pub mod memory;
 pub mod notify;
 pub mod phase;
 mod preface;
-pub mod raw;
+pub mod proxy_protocol;
 pub mod reload;
 pub mod remember;
 pub mod schedules;
@@ -19,5 +28,6 @@ pub mod serve;
 pub mod signals;
 pub mod start;
 pub mod tls;
+pub mod upstream_numbers;
 pub mod wire;
 pub mod workers;

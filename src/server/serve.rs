@@ -5,23 +5,33 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
+use hyper::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::connection::{Ending, Http};
-use super::http2::Http2;
-use super::phase::Shutdown;
+use super::http2::{self, Http2};
+use super::limits::Limits;
+use super::phase::{Phase, Shutdown};
 use super::tls::{self, Accepted};
-use super::wire::{Unread, Wire};
-use super::{preface, raw};
+use super::{front, preface};
 use crate::live::tls::Tls;
 use crate::pipeline::gateway::Worker;
-use crate::pipeline::transport::Transport;
-use crate::pipeline::{handle, unparsed};
+use crate::pipeline::handle;
+use crate::pipeline::transport::{Purpose, Transport};
 
 /// Serves one connection.
-pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
+pub async fn serve(
+    worker: Rc<Worker>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    shutdown: Shutdown,
+    limits: Arc<Limits>,
+) {
+    let known = front::receive(&mut stream, peer, &worker.gateway, &limits, &shutdown).await;
+    let Some((transport, _seat)) = known else { return };
     // Answers are small and whole; Nagle's wait would only delay them. Where it cannot be set they are only slower.
     stream.set_nodelay(true).ok();
     let (tls, h2c) = {
@@ -29,76 +39,104 @@ pub async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shut
         (snapshot.tls.clone(), snapshot.config.server.h2c)
     };
     match tls {
-        None if h2c => Box::pin(plain(worker, stream, peer, shutdown)).await,
-        None => http1(worker, stream, Transport::plain(peer), shutdown).await,
+        None if h2c => Box::pin(look(worker, stream, transport, &shutdown)).await,
+        None => speak(worker, stream, transport, &shutdown).await,
         // What a handshake needs would make every connection's task larger.
-        Some(tls) => Box::pin(encrypt(worker, tls, stream, peer, shutdown)).await,
+        Some(tls) => Box::pin(encrypt(worker, tls, stream, transport, &shutdown)).await,
     }
 }
 
 /// Serves one connection of the listener that only sends on to https.
-pub async fn redirect(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
+pub async fn redirect(
+    worker: Rc<Worker>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    shutdown: Shutdown,
+    limits: Arc<Limits>,
+) {
+    let known = front::receive(&mut stream, peer, &worker.gateway, &limits, &shutdown).await;
+    let Some((transport, _seat)) = known else { return };
     stream.set_nodelay(true).ok();
-    http1(worker, stream, Transport::redirecting(peer), shutdown).await;
+    speak(worker, stream, Transport { purpose: Purpose::SendToHttps, ..transport }, &shutdown).await;
 }
 
-/// Waits to see which HTTP a client on a plain connection begins with.
-async fn plain(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
+/// Waits to see which HTTP a client on a plain connection begins with, and then serves the connection.
+async fn look(worker: Rc<Worker>, stream: TcpStream, transport: Transport, shutdown: &Shutdown) {
     let wait = worker.gateway.live.current().config.server.header_timeout;
-    match preface::look(stream, wait, &shutdown).await {
-        Some((true, stream)) => http2(worker, stream, Transport::plain(peer), shutdown).await,
-        Some((false, stream)) => http1(worker, stream, Transport::plain(peer), shutdown).await,
+    match preface::look(stream, wait, shutdown).await {
+        Some((true, stream)) => speak_http2(worker, stream, transport, shutdown).await,
+        Some((false, stream)) => speak(worker, stream, transport, shutdown).await,
         None => {}
     }
 }
 
-async fn encrypt(worker: Rc<Worker>, tls: Arc<Tls>, stream: TcpStream, peer: SocketAddr, shutdown: Shutdown) {
+/// Shakes hands, and then serves the connection.
+async fn encrypt(
+    worker: Rc<Worker>,
+    tls: Arc<Tls>,
+    stream: TcpStream,
+    transport: Transport,
+    shutdown: &Shutdown,
+) {
     let gateway = Arc::clone(&worker.gateway);
-    let (handshake, write) = {
+    let limit = {
         let server = &gateway.live.current().config.server;
-        (server.tls.as_ref().map_or(server.header_timeout, |tls| tls.handshake_timeout), server.body_timeout)
+        server.tls.as_ref().map_or(server.header_timeout, |tls| tls.handshake_timeout)
     };
-    match tls::accept(&tls, stream, handshake, &shutdown, &gateway.metrics).await {
+    let accepted = tls::accept(&tls, stream, limit, shutdown, &gateway.metrics).await;
+    // The connection keeps what it was made with; what others are spoken to with may be another from now on.
+    drop((tls, gateway));
+    match accepted {
         Accepted::Tls(stream, said) => {
-            // The connection keeps what it was made with; the snapshot's may be another from now on.
-            drop(tls);
-            let transport = Transport::over_tls(peer, said);
-            if stream.get_ref().1.alpn_protocol() == Some(super::http2::ALPN) {
-                http2(worker, stream, transport, shutdown).await;
+            let transport = Transport { tls: Some(Arc::new(said)), ..transport };
+            if stream.get_ref().1.alpn_protocol() == Some(http2::ALPN) {
+                speak_http2(worker, stream, transport, shutdown).await;
             } else {
-                http1(worker, stream, transport, shutdown).await;
+                speak(worker, stream, transport, shutdown).await;
             }
         }
         Accepted::Plain(stream) => {
-            let answer = raw::bytes(unparsed::plain_http(&gateway, peer));
-            // An error says that the client is gone: there is nobody to tell.
-            Wire::new(stream, write, Unread::default()).finish(&answer).await.ok();
+            speak(worker, stream, Transport { purpose: Purpose::AskForTls, ..transport }, shutdown).await;
         }
         Accepted::Failed => {}
     }
 }
 
-/// Speaks HTTP/1.1 on a connection of which everything is known.
-async fn http1<I>(worker: Rc<Worker>, stream: I, transport: Transport, shutdown: Shutdown)
+/// Serves the requests of a connection of which everything is known.
+async fn speak<I>(worker: Rc<Worker>, stream: I, transport: Transport, shutdown: &Shutdown)
 where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let gateway = Arc::clone(&worker.gateway);
-    let peer = transport.peer;
-    let http = Http::new(&gateway.live.current().config.server);
-    let service = service_fn(move |request| handle(Rc::clone(&worker), request, transport.clone()));
-    let ending = http.serve(stream, &shutdown, service, || raw::bytes(unparsed::late(&gateway, peer))).await;
-    if let Ending::Unparsed(status) = ending {
-        unparsed::record(&gateway, peer, status);
+    let http = Http::new(&worker.gateway.live.current().config.server);
+    let handoff = transport.handoff.clone();
+    let retiring = shutdown.clone();
+    let service = service_fn(move |request| {
+        let answer = handle(Rc::clone(&worker), request, transport.clone());
+        let retiring = retiring.clone();
+        async move { answer.await.map(|answer| closing_if(retiring.is_retiring(), answer)) }
+    });
+    if http.serve(stream, shutdown, service).await == Ending::Tunnelled
+        && let Some(tunnel) = handoff.take()
+    {
+        tunnel.run(shutdown.reaches(Phase::Ended)).await;
     }
 }
 
-/// Speaks HTTP/2 on a connection of which everything is known.
-async fn http2<I>(worker: Rc<Worker>, stream: I, transport: Transport, shutdown: Shutdown)
+/// Serves the requests of a connection on which HTTP/2 was chosen.
+async fn speak_http2<I>(worker: Rc<Worker>, stream: I, transport: Transport, shutdown: &Shutdown)
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
 {
     let http = Http2::new(&worker.gateway.live.current().config.server);
     let service = service_fn(move |request| handle(Rc::clone(&worker), request, transport.clone()));
-    http.serve(stream, &shutdown, service).await;
+    http.serve(stream, shutdown, service).await;
+}
+
+/// The answer, with which the connection closes where others have taken over from its workers; an upgraded one is no
+/// longer ours to close.
+pub fn closing_if<B>(is_retiring: bool, mut answer: Response<B>) -> Response<B> {
+    if is_retiring && answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }

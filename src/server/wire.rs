@@ -1,10 +1,11 @@
-//! One client's socket: closes so that the last answer can be read, and gives up on a client that does not read.
+//! One client's socket: hands on only what the guard has judged, closes so that the last answer can be read, and gives up
+//! on a client that does not read.
 
-use std::future::{Future, poll_fn};
+use std::cell::RefCell;
+use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -13,11 +14,21 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
+use super::guard::{Guard, Limits, Link, Wants};
+
 /// Most bytes of an unread request that are thrown away before the close.
 pub const LINGER_BYTES_MAX: usize = 256 * 1024;
 
 /// Longest time that unread bytes are thrown away before the close.
 pub const LINGER_MAX: Duration = Duration::from_secs(2);
+
+/// Most bytes that are read at once.
+const READ_BYTES_MAX: usize = 32 * 1024;
+
+thread_local! {
+    /// Where bytes are read to before they are judged: one for all connections of a thread.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES_MAX].into_boxed_slice());
+}
 
 /// A socket as hyper wants it. Its shutdown lingers: it says that no more is sent, then reads and throws away what the client
 /// still sends, for a socket closed with unread bytes is reset, and the reset overtakes the answer.
@@ -26,25 +37,11 @@ pub const LINGER_MAX: Duration = Duration::from_secs(2);
 /// RFC 9112 section 9.6.
 pub struct Wire<I> {
     io: TokioIo<I>,
+    guard: Guard,
+    link: Arc<Link>,
     write_timeout: Duration,
     stalled: Option<Pin<Box<Sleep>>>,
     linger: Option<Linger>,
-    unread: Unread,
-}
-
-/// Whether the last request may have bytes that nobody has read: told by the service, asked at the close.
-#[derive(Clone, Debug, Default)]
-pub struct Unread(Arc<AtomicBool>);
-
-impl Unread {
-    /// Says whether bytes of the request may still come.
-    pub fn set(&self, may_come: bool) {
-        self.0.store(may_come, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }
 
 /// A close under way.
@@ -57,33 +54,37 @@ struct Linger {
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
     /// Wraps a socket; `write_timeout` is how long a client may take no byte of an answer (SL-05).
-    pub fn new(stream: I, write_timeout: Duration, unread: Unread) -> Self {
-        Self { io: TokioIo::new(stream), write_timeout, stalled: None, linger: None, unread }
+    pub fn new(stream: I, write_timeout: Duration, limits: Limits, link: Arc<Link>) -> Self {
+        let guard = Guard::new(limits, Arc::clone(&link));
+        Self { io: TokioIo::new(stream), guard, link, write_timeout, stalled: None, linger: None }
     }
 
-    /// Writes the last bytes of a connection and closes it, lingering.
-    ///
-    /// # Errors
-    /// The socket is gone, or the client does not read.
-    pub async fn finish(mut self, last: &[u8]) -> io::Result<()> {
-        let mut left = last;
-        while !left.is_empty() {
-            let n = poll_fn(|cx| Pin::new(&mut self).poll_write(cx, left)).await?;
-            if n == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
+    /// Reads once and has the guard judge it; whether something was put into the buffer, or the client has closed.
+    fn poll_judge(&mut self, cx: &mut Context<'_>, buffer: &mut ReadBufCursor<'_>) -> Poll<io::Result<bool>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let room = buffer.remaining().clamp(1, READ_BYTES_MAX);
+            let mut read = ReadBuf::new(&mut scratch[..room]);
+            ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut read))?;
+            let bytes = read.filled();
+            if self.guard.is_empty() {
+                let passes = self.guard.pass(bytes, buffer.remaining());
+                buffer.put_slice(&bytes[..passes]);
+                return Poll::Ready(Ok(passes > 0 || bytes.is_empty()));
             }
-            left = &left[n..];
-        }
-        self.unread.set(true);
-        poll_fn(|cx| Pin::new(&mut self).poll_shutdown(cx)).await
+            self.guard.take(bytes);
+            Poll::Ready(Ok(bytes.is_empty()))
+        })
     }
 
     /// Turns a pending write into an error once nothing has been taken for too long.
     fn stall<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if poll.is_ready() {
-            self.stalled = None;
+            if self.stalled.take().is_some() {
+                self.link.set_writing(false);
+            }
             return poll;
         }
+        self.link.set_writing(true);
         let limit = self.write_timeout;
         let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
         ready!(timer.as_mut().poll(cx));
@@ -116,9 +117,25 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Read for Wire<I> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buffer: ReadBufCursor<'_>,
+        mut buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_read(cx, buffer)
+        let this = &mut *self;
+        loop {
+            let ready = this.guard.ready();
+            let length = ready.len().min(buffer.remaining());
+            if length > 0 {
+                buffer.put_slice(&ready[..length]);
+                this.guard.handed_on(length);
+                return Poll::Ready(Ok(()));
+            }
+            match this.guard.wants() {
+                Wants::Bytes if ready!(this.poll_judge(cx, &mut buffer))? => return Poll::Ready(Ok(())),
+                Wants::Bytes => {}
+                Wants::All => return Pin::new(&mut this.io).poll_read(cx, buffer),
+                Wants::Nothing => return Poll::Pending,
+                Wants::Fault => return Poll::Ready(Err(io::ErrorKind::InvalidData.into())),
+            }
+        }
     }
 }
 
@@ -149,7 +166,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Write for Wire<I> {
         if self.linger.is_none() {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
             let until = Box::pin(sleep(LINGER_MAX));
-            self.linger = Some(Linger { left: LINGER_BYTES_MAX, until, expects: self.unread.get() });
+            self.linger = Some(Linger { left: LINGER_BYTES_MAX, until, expects: self.guard.may_come() });
         }
         let this = &mut *self;
         match &mut this.linger {

@@ -103,7 +103,11 @@ impl Look<'_> {
         let read = self.read(file)?;
         if read.readable_by_all {
             let problem = file.problem("can be read by every account of the machine").hint("chmod o-r");
-            self.problems.push(if self.strict { problem } else { problem.warning() });
+            if self.strict {
+                self.problems.push(problem);
+                return None;
+            }
+            self.problems.push(problem.warning());
         }
         match PrivateKeyDer::from_pem_slice(read.text.as_bytes()) {
             Ok(key) => Some(key),

@@ -11,7 +11,7 @@ use h2::RecvStream;
 use http_body::{Body, Frame, SizeHint};
 use tokio::time::{Sleep, sleep};
 
-use super::super::download::UpstreamBodyError;
+use super::super::download::{Held, UpstreamBodyError};
 use super::super::hops::clean_trailers;
 use super::super::upload::Progress;
 use super::exchange::{Exchange, UploadFailed};
@@ -27,6 +27,8 @@ pub struct Http2Body {
     alarm_is_stale: bool,
     /// It came to its end; one that broke off never does.
     ended: bool,
+    /// Counted as in flight as long as this is here.
+    held: Option<Held>,
 }
 
 impl Http2Body {
@@ -37,9 +39,16 @@ impl Http2Body {
         silence_max: Duration,
     ) -> Self {
         let exchange = Some(exchange);
-        let mut body = Self { incoming, exchange, progress, silence_max, alarm: None, alarm_is_stale: false, ended: false };
+        let mut body = Self { incoming, exchange, progress, silence_max, alarm: None, alarm_is_stale: false, ended: false, held: None };
         body.finish_if_ended();
         body
+    }
+
+    /// The same, counted as in flight until its end, and silent for no longer than this.
+    pub fn begin(mut self, held: Held, silence_max: Duration) -> Self {
+        self.held = (!self.ended).then_some(held);
+        self.silence_max = silence_max;
+        self
     }
 
     fn finish_if_ended(&mut self) {
@@ -56,6 +65,7 @@ impl Http2Body {
     /// What is left of the upload is broken off.
     fn let_go(&mut self) {
         self.exchange = None;
+        self.held = None;
         self.alarm = None;
     }
 

@@ -15,9 +15,12 @@ use tokio::sync::watch;
 use tokio::task::coop::unconstrained;
 use tokio::time::sleep;
 
-use super::super::dial::{Peer, dial};
+use super::super::dial::{DialError, Peer, dial};
+use super::super::endpoint::Endpoint;
+use super::super::service::Service;
 use super::super::stream::Stream;
-use super::super::upstreams::{Endpoint, Service};
+use crate::base::clock::Clock;
+use crate::config;
 
 /// Bytes of one response body that an upstream may send before they are read.
 const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
@@ -47,7 +50,7 @@ pub struct Sessions(Rc<RefCell<HashMap<u64, Slot>>>);
 
 enum Slot {
     /// Somebody connects; the others wait for what comes of it.
-    Opening(watch::Receiver<Option<OpenError>>),
+    Opening(watch::Receiver<Option<DialError>>),
     Open(Rc<Session>),
 }
 
@@ -56,6 +59,7 @@ pub struct Session {
     sender: SendRequest<Bytes>,
     state: Rc<State>,
     tls: bool,
+    endpoint: Arc<Endpoint>,
 }
 
 /// What the connection and its requests know of each other.
@@ -66,19 +70,6 @@ struct State {
     users: Cell<usize>,
     /// Counts the requests that have begun.
     begun: Cell<u64>,
-}
-
-/// Why there is no connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OpenError {
-    /// Not in time.
-    Timeout,
-    /// The socket's or the handshake's failure.
-    Refused,
-    /// Over TLS, the other end did not agree to speak HTTP/2.
-    NotHttp2,
-    /// The address cannot be read.
-    NoAddress,
 }
 
 /// A request's hold on its connection: idle time is counted while there is none.
@@ -120,12 +111,13 @@ impl Sessions {
     /// one connects wait for that one, and share its failure.
     ///
     /// # Errors
-    /// [`OpenError`]
+    /// [`DialError`]
     pub async fn get(
         &self,
         service: &Arc<Service>,
         endpoint: &Arc<Endpoint>,
-    ) -> Result<(Rc<Session>, bool), OpenError> {
+        clock: &Clock,
+    ) -> Result<(Rc<Session>, bool), DialError> {
         loop {
             let opening = match self.0.borrow().get(&endpoint.id()) {
                 Some(Slot::Open(session)) if !session.state.ended.get() => {
@@ -134,7 +126,7 @@ impl Sessions {
                 Some(Slot::Opening(opening)) => Some(opening.clone()),
                 Some(Slot::Open(_)) | None => None,
             };
-            let Some(mut opening) = opening else { return self.open(service, endpoint).await };
+            let Some(mut opening) = opening else { return self.open(service, endpoint, clock).await };
             // An end without a word: it is open, or whoever connected was cancelled.
             if opening.changed().await.is_ok()
                 && let Some(error) = *opening.borrow()
@@ -148,14 +140,15 @@ impl Sessions {
         &self,
         service: &Arc<Service>,
         endpoint: &Arc<Endpoint>,
-    ) -> Result<(Rc<Session>, bool), OpenError> {
+        clock: &Clock,
+    ) -> Result<(Rc<Session>, bool), DialError> {
         let (tell, hear) = watch::channel(None);
         let mut opening = Opening { sessions: self, id: endpoint.id(), open: None, tell };
         self.0.borrow_mut().insert(endpoint.id(), Slot::Opening(hear));
         let config = service.config();
-        let connecting = tokio::time::timeout(config.connect_timeout, connect(endpoint, config.idle_timeout));
-        match connecting.await.unwrap_or(Err(OpenError::Timeout)) {
+        match connect(endpoint, config).await {
             Ok(session) => {
+                endpoint.connected(config, clock.now());
                 opening.open = Some(Rc::clone(&session));
                 Ok((session, false))
             }
@@ -166,11 +159,12 @@ impl Sessions {
         }
     }
 
-    /// Lets connections go that have ended. One that nobody uses closes by itself.
+    /// Lets connections go that have ended, or that lead to an address which nobody names any more. One that nobody uses
+    /// closes by itself, and requests that are under way keep theirs.
     pub fn sweep(&self) {
         self.0.borrow_mut().retain(|_, slot| match slot {
             Slot::Opening(_) => true,
-            Slot::Open(session) => !session.state.ended.get(),
+            Slot::Open(session) => !session.state.ended.get() && !session.endpoint.is_retired(),
         });
     }
 
@@ -187,7 +181,7 @@ struct Opening<'a> {
     sessions: &'a Sessions,
     id: u64,
     open: Option<Rc<Session>>,
-    tell: watch::Sender<Option<OpenError>>,
+    tell: watch::Sender<Option<DialError>>,
 }
 
 impl Drop for Opening<'_> {
@@ -200,12 +194,13 @@ impl Drop for Opening<'_> {
     }
 }
 
-async fn connect(endpoint: &Endpoint, idle_timeout: Duration) -> Result<Rc<Session>, OpenError> {
-    let peer = endpoint.peer().ok_or(OpenError::NoAddress)?;
-    let stream = dial(&speaking_http2(peer)).await.map_err(|_| OpenError::Refused)?;
+async fn connect(endpoint: &Arc<Endpoint>, config: &config::Service) -> Result<Rc<Session>, DialError> {
+    // The configuration was refused if the address cannot be read.
+    let peer = endpoint.peer().ok_or(DialError::Refused)?;
+    let stream = dial(&speaking_http2(peer), config).await?;
     let tls = matches!(stream, Stream::Tls(_));
     if tls && stream.protocol() != Some(ALPN) {
-        return Err(OpenError::NotHttp2);
+        return Err(DialError::Protocol);
     }
     let (sender, connection) = Builder::new()
         .enable_push(false)
@@ -215,10 +210,10 @@ async fn connect(endpoint: &Endpoint, idle_timeout: Duration) -> Result<Rc<Sessi
         .max_send_buffer_size(SEND_BUFFER_BYTES)
         .handshake::<_, Bytes>(stream)
         .await
-        .map_err(|_| OpenError::Refused)?;
+        .map_err(|_| DialError::Refused)?;
     let state = Rc::new(State::default());
-    tokio::task::spawn_local(drive(connection, Rc::clone(&state), idle_timeout));
-    Ok(Rc::new(Session { sender, state, tls }))
+    tokio::task::spawn_local(drive(connection, Rc::clone(&state), config.idle_timeout));
+    Ok(Rc::new(Session { sender, state, tls, endpoint: Arc::clone(endpoint) }))
 }
 
 /// The same peer, offered HTTP/2 and nothing else.
@@ -228,7 +223,7 @@ fn speaking_http2(peer: &Peer) -> Peer {
         config.alpn_protocols = vec![ALPN.to_vec()];
         Arc::new(config)
     });
-    Peer { address: peer.address.clone(), tls }
+    Peer { tls, ..peer.clone() }
 }
 
 /// Drives a connection until it ends, or until nobody has used it for `idle_timeout`. While requests are under way, an

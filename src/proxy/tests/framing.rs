@@ -132,11 +132,21 @@ fn up_07_a_bad_chunk_is_an_error_of_the_body_and_never_its_end() {
             "-1\r\n",
             "2\r\nok\r\n\r\n",
             "1_0\r\n",
+            "2 \r\nok\r\n0\r\n\r\n",
+            "2;a\0\r\nok\r\n0\r\n\r\n",
+            "2\r\nok\r\n0\r\nX: a\nY: b\r\n\r\n",
+            "2\r\nok\r\n0\r\nX : a\r\n\r\n",
         ] {
             let bench = Bench::new().await;
-            let raw = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{chunks}");
-            let (answer, mut socket) = bench.get(raw.as_bytes()).await;
+            let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            let (answer, mut socket) = bench.get(head.as_bytes()).await;
+            socket.write_all(chunks.as_bytes()).await.unwrap();
             assert_eq!(text(answer.unwrap()).await, Err(UpstreamBodyError::Broken), "{chunks:?}");
+            assert!(is_closed(&mut socket).await && bench.pool.unused() == 0);
+            // What is broken before anything of it went on is no answer at all.
+            let raw = format!("{head}{chunks}");
+            let (answer, mut socket) = bench.get(raw.as_bytes()).await;
+            assert!(matches!(answer, Err(SendError::Unreachable(_))), "{chunks:?}: {answer:?}");
             assert!(is_closed(&mut socket).await && bench.pool.unused() == 0);
         }
     });

@@ -7,8 +7,9 @@ use crate::proxy::{State, watch};
 fn a_health_check_finds_out_and_follows_changes() {
     run(async {
         let bench = Bench::with(|c| {
-            c.health = Some("/health".to_owned());
-            c.health_interval = Duration::from_millis(100);
+            c.health.path = Some("/health".to_owned());
+            c.health.interval = Duration::from_millis(100);
+            c.health.unhealthy_after = 1;
         })
         .await;
         let state = || bench.upstreams.status()[0].state;
@@ -24,7 +25,7 @@ fn a_health_check_finds_out_and_follows_changes() {
             assert_eq!(state(), expected, "{status}");
         }
         let mut without = bench.config.clone();
-        without.health = None;
+        without.health.path = None;
         bench.upstreams.apply(&[without]);
         let last = tokio::time::timeout(Duration::from_millis(400), bench.accept()).await;
         assert!(last.is_err(), "a service without a health path is not asked");

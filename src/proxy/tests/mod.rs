@@ -1,5 +1,7 @@
 //! The proxy against upstreams that the tests play by hand, byte for byte.
 
+mod addresses;
+mod encrypted;
 mod faults;
 mod framing;
 mod health;
@@ -7,6 +9,7 @@ mod http2;
 mod pooling;
 mod server;
 mod streams;
+mod unix;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -58,19 +61,11 @@ impl Bench {
     async fn with(change: impl FnOnce(&mut config::Service)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let clock = Clock::manual(0);
-        let mut config = config::Service {
-            name: "app".to_owned(),
-            urls: vec![format!("http://{}", listener.local_addr().unwrap())],
-            health: None,
-            health_interval: LONG,
-            connect_timeout: LONG,
-            response_timeout: LONG,
-            idle_timeout: Duration::from_secs(60),
-            idle_max: 8,
-            required: false,
-            assertion: false,
-            protocol: config::Protocol::default(),
-        };
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut config = config::Service::of("app", &[&url]);
+        config.connect_timeout = LONG;
+        config.response_timeout = LONG;
+        config.idle_max = 8;
         change(&mut config);
         let upstreams = Arc::new(Upstreams::new(clock.clone()));
         upstreams.apply(std::slice::from_ref(&config));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde::Serialize;
 
@@ -13,6 +13,7 @@ use crate::live::hardening::{Author, Hardening};
 use crate::pipeline::answer::Body;
 use crate::pipeline::arrival::X_REQUEST_ID;
 use crate::pipeline::envelope;
+use crate::pipeline::unparsed::Unparsed;
 use crate::telemetry::metrics::CONTENT_TYPE as METRICS_TYPE;
 
 /// Longest wait for the whole body of an admin request.
@@ -61,20 +62,9 @@ pub(super) fn finish(
     answer
 }
 
-/// The bytes of a 408, for a connection on which half a request came.
-pub(super) fn late(hardening: &Hardening) -> Vec<u8> {
-    let answer = finish(Err(Refusal::RequestTimeout), &CorrelationId::generate(), hardening);
-    let (parts, body) = answer.into_parts();
-    let body = body.whole();
-    let head =
-        format!("HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: {}\r\n", body.len());
-    let mut out = head.into_bytes();
-    for (name, value) in &parts.headers {
-        for part in [name.as_str().as_bytes(), b": ", value.as_bytes(), b"\r\n"] {
-            out.extend_from_slice(part);
-        }
-    }
-    out.extend_from_slice(b"\r\n");
-    out.extend_from_slice(&body);
-    out
+/// The refusal of a head that never became a request, after which the connection closes.
+pub(super) fn last(unparsed: Unparsed, hardening: &Hardening) -> Response<Body> {
+    let mut answer = finish(Err(unparsed.refusal), &unparsed.id, hardening);
+    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    answer
 }

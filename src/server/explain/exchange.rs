@@ -3,7 +3,6 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -14,11 +13,10 @@ use tokio::time::timeout;
 
 use crate::base::text::cut;
 use crate::pipeline::gateway::Worker;
+use crate::pipeline::handle;
 use crate::pipeline::transport::Transport;
-use crate::pipeline::{handle, unparsed};
 use crate::server::connection::Http;
 use crate::server::phase::{Phase, Shutdown};
-use crate::server::raw;
 
 /// Most bytes of an answer that are kept.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -45,11 +43,10 @@ pub(super) async fn exchange(
     peer: SocketAddr,
 ) -> io::Result<Option<Answer>> {
     let (ours, theirs) = pair().await?;
-    let gateway = Arc::clone(&worker.gateway);
     let shutdown = Shutdown::default();
-    let http = Http::new(&gateway.live.current().config.server);
+    let http = Http::new(&worker.gateway.live.current().config.server);
     let service = service_fn(move |request| handle(Rc::clone(&worker), request, Transport::plain(peer)));
-    let serving = http.serve(theirs, &shutdown, service, || raw::bytes(unparsed::late(&gateway, peer)));
+    let serving = http.serve(theirs, &shutdown, service);
     let both = async { tokio::join!(serving, ask(ours, request, &shutdown)).1 };
     let bytes = timeout(PLAY_MAX, both).await.map_err(|_| io::ErrorKind::TimedOut)??;
     Ok(read(&bytes))

@@ -1,0 +1,72 @@
+//! How long a connection may say nothing, and how long a head may take. One timer each, and it is only moved when a
+//! deadline comes nearer: a connection that is kept busy touches it once a minute, not with each request.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::{Link, Standing};
+
+/// The time that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Over {
+    /// The one for a first byte, or between two requests: nobody is told.
+    Idle,
+    /// The one for a head of which a part has come.
+    Head,
+}
+
+/// The timers of one connection.
+pub struct Patience {
+    head: Duration,
+    idle: Duration,
+    /// Since when the connection stands as it does.
+    since: Instant,
+    stands: (Standing, u32),
+    timer: Pin<Box<Sleep>>,
+    is_over: bool,
+}
+
+impl Patience {
+    /// From the accept on.
+    pub fn new(head: Duration, idle: Duration) -> Self {
+        let since = Instant::now();
+        let timer = Box::pin(sleep_until(since + head));
+        Self { head, idle, since, stands: (Standing::Between, 0), timer, is_over: false }
+    }
+
+    /// Whose time is over. It is said once; the connection ends then.
+    pub fn poll(&mut self, link: &Link, cx: &mut Context<'_>) -> Poll<Over> {
+        let stands = link.standing();
+        if self.is_over || stands.0 == Standing::Busy {
+            self.stands = stands;
+            return Poll::Pending;
+        }
+        if stands != self.stands {
+            // The first head has the time from the accept on.
+            if stands.1 > 0 {
+                self.since = Instant::now();
+            }
+            self.stands = stands;
+        }
+        let (limit, over) = match stands {
+            (Standing::InHead, _) => (self.head, Over::Head),
+            (_, 0) => (self.head, Over::Idle),
+            _ => (self.idle, Over::Idle),
+        };
+        let deadline = self.since + limit;
+        if self.timer.deadline() > deadline {
+            self.timer.as_mut().reset(deadline);
+        }
+        loop {
+            ready!(self.timer.as_mut().poll(cx));
+            if self.timer.deadline() >= deadline {
+                self.is_over = true;
+                return Poll::Ready(over);
+            }
+            self.timer.as_mut().reset(deadline);
+        }
+    }
+}
