@@ -217,7 +217,7 @@ fn h2_07_answers_that_nobody_takes_are_given_up_and_so_is_their_connection() {
     )
     .leak();
     let upstream = Upstream::answering(large);
-    let gateway = gateway(&upstream, "body_timeout = \"1s\"\nheader_timeout = \"2s\"");
+    let gateway = gateway(&upstream, "body_timeout = \"1s\"\nidle_timeout = \"1s\"");
     gateway.get("/live");
     let before = memory(&gateway);
     // The window of each answer: none, so that hyper waits; one byte, so that h2 holds the rest.
@@ -246,7 +246,7 @@ fn h2_07_answers_that_nobody_takes_are_given_up_and_so_is_their_connection() {
 #[test]
 fn a_connection_without_a_request_is_let_go() {
     let upstream = Upstream::hello();
-    let gateway = gateway(&upstream, "header_timeout = \"300ms\"\nbody_timeout = \"300ms\"");
+    let gateway = gateway(&upstream, "header_timeout = \"300ms\"\nbody_timeout = \"300ms\"\nidle_timeout = \"300ms\"");
     let mut silent = Frames::open(gateway.public);
     assert_eq!(silent.goes_away(), None, "nothing was asked");
     let mut half = Frames::open(gateway.public);

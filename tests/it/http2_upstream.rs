@@ -153,6 +153,28 @@ fn a_client_of_http_1_1_hears_the_trailers_that_it_asks_for_and_any_other_a_clea
     assert_eq!(connection.read().unwrap().text(), "again");
 }
 
+#[test]
+fn a_call_that_is_quiet_in_both_directions_is_not_given_up() {
+    let upstream = echo();
+    let config = format!("[server]\nh2c = true\nbody_timeout = \"200ms\"\n{}", upstream.config());
+    let gateway = Setup::new(&config).start();
+    run(async {
+        let client = connect(gateway.public).await;
+        let (response, mut sink) = begin(&client, call("/up/Echo/Chat")).await;
+        let mut incoming = response.await.unwrap().into_body();
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        sink.send_data("after a while".into(), true).unwrap();
+        assert_eq!(incoming.data().await.unwrap().unwrap(), "after a while");
+        // Any other upload that stops is.
+        let (response, mut sink) = begin(&client, post("/up/a")).await;
+        sink.send_data("half".into(), false).unwrap();
+        let mut incoming = response.await.unwrap().into_body();
+        while let Some(Ok(_)) = incoming.data().await {}
+        let reason = std::future::poll_fn(|cx| sink.poll_reset(cx)).await.unwrap();
+        assert_eq!(reason, Reason::INTERNAL_ERROR);
+    });
+}
+
 /// An upstream that begins an answer, and says how the request ended.
 fn endless() -> (Http2Upstream, Receiver<Option<Reason>>) {
     let (tell, hear) = channel();
