@@ -21,6 +21,7 @@ pub mod notify;
 pub mod phase;
 mod preface;
 pub mod proxy_protocol;
+pub mod redirect;
 pub mod reload;
 pub mod remember;
 pub mod schedules;
