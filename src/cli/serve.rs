@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, LocalSet};
 
 use super::exit::Exit;
@@ -28,7 +29,7 @@ use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
 use crate::server::workers::Workers;
-use crate::server::{activation, memory, notify, remember};
+use crate::server::{activation, descriptors, memory, notify, remember};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::panics;
@@ -108,6 +109,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     // Before anybody can know that the gateway runs: a SIGHUP that comes early must not end it.
     let mut signals = runtime.block_on(async { Signals::install() })?;
     let gateway = start::gateway(snapshot, problems, logs.clone(), &metrics, clock)?;
+    descriptors::raise(&gateway.live.current().config.server);
     let given = activation::sockets()?;
     let limits = Limits::of(&gateway.live.current().config.server);
     let (public, listening) = start::public(&gateway, &limits, given.public).map_err(StartError::from)?;
@@ -117,7 +119,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     let data_folder = data_folder(&gateway.live.current().config.storage.path);
     let addresses = (public.address(), admin.address());
     let hot = Hot { gateway: Arc::clone(&gateway), public, limits, admin, token, data_folder };
-    hot.record_address();
+    hot.record_address(hot.admin.address());
     let limits = Arc::clone(&hot.limits);
     let watcher = watch(options, hot, roots, read_ms)?;
     reloader.get_or_init(|| watcher.reloader());
@@ -130,20 +132,22 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(remember::save_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(memory::watch_for_ever(Arc::clone(&gateway), limits));
-        let stop = Rc::new(tokio::sync::Notify::new());
+        let (stop, admin_stop) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
         let serving = accept(listening, &stop);
-        let admin_serving = accept(admin_listening, &stop);
+        let admin_serving = accept(admin_listening, &admin_stop);
         notify::ready();
         let reloader = watcher.reloader();
         signals.until_stop(|| reloader.poke()).await;
         notify::stopping();
         gateway.draining.begin();
         tracing::info!("draining");
-        stop.notify_waiters();
+        stop.notify_one();
         let drain_timeout = gateway.live.current().config.server.drain_timeout;
         let workers = serving.await.unwrap_or_default();
         let drained = drain(workers, drain_timeout, signals.until_stop(|| ())).await;
         tracing::info!(outcome = ?drained, "drained");
+        // It says until the end that the rest drains.
+        admin_stop.notify_one();
         let workers = admin_serving.await.unwrap_or_default();
         drain(workers, Duration::from_millis(200), std::future::pending()).await;
         Ok::<(), anyhow::Error>(())
@@ -155,7 +159,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
 }
 
 /// Accepts until it is told to stop; gives the workers that are still to be drained.
-fn accept(listening: Listening, stop: &Rc<tokio::sync::Notify>) -> JoinHandle<Vec<Workers>> {
+fn accept(listening: Listening, stop: &Rc<Notify>) -> JoinHandle<Vec<Workers>> {
     let stop = Rc::clone(stop);
     tokio::task::spawn_local(async move {
         listening.run(stop.notified()).await.unwrap_or_else(|error| {

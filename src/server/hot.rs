@@ -1,6 +1,7 @@
 //! What an edit changes beside the snapshot: sockets, workers, the admin token, and queues. Everything that can fail is
 //! made ready first, on the watcher's thread, while the old goes on; what is put into force afterwards cannot fail.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -91,15 +92,16 @@ impl Hot {
             tracing::info!(port = self.public.address().port(), "the public listener was renewed");
         }
         if let Some(change) = admin {
+            // The new socket takes connections already, and the old one does not for long.
+            self.record_address(change.address());
             self.admin.commit(change);
             tracing::info!(port = self.admin.address().port(), "the admin listener was renewed");
-            self.record_address();
         }
     }
 
     /// Writes down where the admin listener is, for the command line.
-    pub fn record_address(&self) {
-        if let Err(error) = address::record(&self.data_folder, self.admin.address()) {
+    pub fn record_address(&self, admin: SocketAddr) {
+        if let Err(error) = address::record(&self.data_folder, admin) {
             tracing::warn!(%error, "the address of the admin listener cannot be written down");
         }
     }

@@ -5,9 +5,11 @@ pub mod gateway;
 pub mod provider;
 pub mod token;
 pub mod upstream;
+pub mod witness;
 
 pub use client::{Answer, Connection, request};
 pub use gateway::{Gateway, Setup, free_port};
 pub use provider::Provider;
 pub use token::Token;
 pub use upstream::Upstream;
+pub use witness::Witness;
