@@ -28,6 +28,7 @@ use crate::server::reload::{Attempts, Report, Started};
 use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
+use crate::server::tls::expiry;
 use crate::server::workers::Workers;
 use crate::server::{activation, descriptors, memory, notify, remember};
 use crate::telemetry::logs::Logs;
@@ -131,6 +132,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tokio::task::spawn_local(proxy::watch(Arc::clone(&gateway.upstreams)));
         tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(remember::save_for_ever(Arc::clone(&gateway)));
+        tokio::task::spawn_local(expiry::warn_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(memory::watch_for_ever(Arc::clone(&gateway), limits));
         let (stop, admin_stop) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
         let serving = accept(listening, &stop);

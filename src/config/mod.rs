@@ -15,6 +15,7 @@ mod json;
 mod load;
 mod log;
 mod methods;
+mod named_file;
 mod network;
 mod origin;
 mod plugins;
@@ -32,9 +33,11 @@ mod shown;
 mod storage;
 mod switch;
 mod thresholds;
+mod tls;
 mod token;
 mod upstream_url;
 mod weak_secret;
+mod websocket;
 
 #[cfg(test)]
 mod check;
@@ -49,6 +52,7 @@ pub use geo::{Geo, GeoFile};
 pub use headers::Headers;
 pub use load::{EMBEDDED, Inputs, Loaded, load};
 pub use log::{Format, Level, Log};
+pub use named_file::NamedFile;
 pub use plugins::{Mode, PluginOverride, Plugins, RouteFilter, SettingValue};
 pub use providers::Provider;
 pub use rate_limit::RateLimit;
@@ -67,7 +71,9 @@ pub use shown::{ShownKey, shown, shown_keys};
 pub use storage::Storage;
 pub use switch::{SwitchError, Switched, replace_text, switch_mode};
 pub use thresholds::Thresholds;
+pub use tls::{CertificateFiles, ClientAuth, ServerTls, TlsVersion};
 pub use weak_secret::{PLACEHOLDERS as SECRET_PLACEHOLDERS, SECRET_BYTES_MIN, Weakness, weakness};
+pub use websocket::WebSocket;
 
 use std::path::PathBuf;
 

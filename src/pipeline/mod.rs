@@ -20,6 +20,7 @@ pub mod finish;
 pub mod forward;
 pub mod forwarded;
 pub mod gateway;
+pub mod https;
 pub mod identity;
 pub mod on_body;
 pub mod on_deny;
@@ -43,6 +44,8 @@ pub mod thresholds;
 pub mod trail;
 pub mod transport;
 pub mod unparsed;
+pub mod vigil;
+pub mod websocket;
 
 use std::rc::Rc;
 
@@ -50,6 +53,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 
 use answer::Body;
 use closing::Closing;
@@ -62,6 +66,7 @@ use step::{Step, Stop};
 use trail::Trail;
 use transport::Transport;
 use unparsed::Unparsed;
+use websocket::Switch;
 
 use crate::base::address::canonical;
 use crate::base::refusal::Refusal;
@@ -96,6 +101,8 @@ pub fn handle(
     trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    trail.switch = upgrade.map(|upgrade| Switch::new(upgrade, transport.handoff.clone()));
     trail.enter(Stage::Connection);
     if let Some(unparsed) = &unparsed {
         unparsed.describe(&mut trail, transport.is_tls());
@@ -136,6 +143,7 @@ async fn decide(
     trail.enter(Stage::Client);
     let arrival = forwarded::adopt(arrival, config, trail)?;
     let located = client::locate(arrival, &config.server.trusted_proxies, trail)?;
+    https::check(&located, snapshot, trail)?;
     client::require_https(&located, config)?;
     trail.enter(Stage::Bans);
     let admitted = admission::admit(located, config, gateway, now, trail)?;

@@ -19,6 +19,7 @@ use super::endpoint::{Endpoint, InFlight};
 use super::link::Link;
 use super::pool::Pool;
 use super::service::Service;
+use super::socket::Socket;
 use super::upload::Progress;
 
 /// Why a response body did not come to its end. The client's connection must be cut then, never ended cleanly.
@@ -42,6 +43,17 @@ pub struct UpstreamBody {
     silence_max: Duration,
     alarm: Option<Pin<Box<Sleep>>>,
     alarm_is_stale: bool,
+    switched: bool,
+}
+
+/// A connection to an upstream that does not speak HTTP any more.
+pub struct Tunnel {
+    /// The connection.
+    pub socket: Socket,
+    /// What came behind the 101.
+    pub early: Bytes,
+    /// Counted as in flight as long as it is open.
+    _held: Held,
 }
 
 /// A connection in use, and where it goes afterwards.
@@ -63,21 +75,44 @@ impl Flow {
     /// response has ended is broken off.
     fn finish(mut self, cx: &mut Context<'_>) {
         self.link.drive(cx);
+        self.tell();
         if self.link.is_reusable() {
             self.pool.put(&self.endpoint, self.link, self.service.config());
+        }
+    }
+
+    /// Tells the operator what was wrong with what came.
+    fn tell(&self) {
+        if let Some(fault) = self.link.fault() {
+            fault.tell(self.service.name());
         }
     }
 }
 
 impl UpstreamBody {
     pub(super) fn new(incoming: Incoming, flow: Flow, silence_max: Duration, cx: &mut Context<'_>) -> Self {
-        let mut body = Self { incoming, flow: Some(flow), silence_max, alarm: None, alarm_is_stale: false };
+        let flow = Some(flow);
+        let mut body =
+            Self { incoming, flow, silence_max, alarm: None, alarm_is_stale: false, switched: false };
         body.finish_if_ended(cx);
         body
     }
 
+    /// What follows a 101: no body, but the connection itself.
+    pub(super) fn switched(incoming: Incoming, flow: Flow) -> Self {
+        let (flow, silence_max) = (Some(flow), Duration::MAX);
+        Self { incoming, flow, silence_max, alarm: None, alarm_is_stale: false, switched: true }
+    }
+
+    /// The connection, where a 101 has made it one that speaks another protocol.
+    pub fn into_tunnel(mut self) -> Option<Tunnel> {
+        let Flow { link, _held, .. } = self.flow.take().filter(|_| self.switched)?;
+        let (socket, early) = link.release();
+        Some(Tunnel { socket, early, _held })
+    }
+
     fn finish_if_ended(&mut self, cx: &mut Context<'_>) {
-        if self.incoming.is_end_stream() {
+        if self.incoming.is_end_stream() && !self.switched {
             self.finish(cx);
         }
     }
@@ -101,7 +136,11 @@ impl UpstreamBody {
     }
 
     fn fail(&mut self) -> UpstreamBodyError {
-        let upload_failed = self.flow.take().is_some_and(|flow| flow.progress.take_error().is_some());
+        let flow = self.flow.take();
+        if let Some(flow) = &flow {
+            flow.tell();
+        }
+        let upload_failed = flow.is_some_and(|flow| flow.progress.take_error().is_some());
         if upload_failed { UpstreamBodyError::Upload } else { UpstreamBodyError::Broken }
     }
 

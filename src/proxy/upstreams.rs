@@ -29,6 +29,10 @@ pub struct Status {
     pub state: State,
     /// Whether the gateway is not ready without it.
     pub required: bool,
+    /// How many addresses it has.
+    pub addresses: usize,
+    /// How many of them are up.
+    pub addresses_up: usize,
 }
 
 /// Every service by name.

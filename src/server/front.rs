@@ -43,7 +43,7 @@ pub async fn receive(
         Ok(Ok(Told::Client { address, tls })) => match limits.enter_address(address.ip()) {
             Ok(seat) => {
                 let tls = tls.then(|| Arc::new(Tls::default()));
-                return Some((Transport { peer: address, tls }, seat));
+                return Some((Transport { tls, ..Transport::plain(address) }, seat));
             }
             Err(refused) => refused,
         },

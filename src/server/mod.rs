@@ -23,5 +23,7 @@ pub mod schedules;
 pub mod serve;
 pub mod signals;
 pub mod start;
+pub mod tls;
+pub mod upstream_numbers;
 pub mod wire;
 pub mod workers;

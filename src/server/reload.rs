@@ -8,11 +8,12 @@ use super::hot::{Hot, Prepared};
 use super::notify;
 use super::start::wants_assertions;
 use crate::base::problems::{Problem, Problems, Severity};
-use crate::config::{Config, Inputs};
+use crate::config::{Config, Inputs, ServerTls};
 use crate::live::policy::Policy;
 use crate::live::providers::providers_of;
 use crate::live::reloader::{Built, Trigger};
 use crate::live::snapshot::{self, Built as Snapshots, Snapshot};
+use crate::live::tls::Tls;
 use crate::pipeline::gateway::Gateway;
 use crate::store::ReloadRow;
 use crate::telemetry::metrics::ReloadOutcome;
@@ -73,7 +74,7 @@ impl Attempts {
         let (snapshot, mut problems, mut roots, plugin_files) = match (self.gather)() {
             Ok(inputs) => {
                 let Snapshots { snapshot, mut problems, watched, plugin_files } =
-                    snapshot::build_after(&inputs, current.generation + 1, &current.geo);
+                    snapshot::build_after(&inputs, current.generation + 1, current.before());
                 let snapshot = snapshot.filter(|next| self.can_sign(next, &mut problems));
                 (snapshot, problems, watched, plugin_files)
             }
@@ -112,7 +113,8 @@ impl Attempts {
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
     }
 
-    /// Whether the files hold what is in force; secrets, schemas and geo databases are not part of the hash.
+    /// Whether the files hold what is in force; secrets, schemas, authorities of services, geo databases and TLS
+    /// files are not part of the hash.
     fn is_in_force(&self, next: &Snapshot, current: &Snapshot) -> bool {
         let schemas = |snapshot: &Snapshot| -> Vec<_> {
             let schemas = snapshot.config.routes.iter().filter_map(|route| route.body_schema.as_ref());
@@ -121,7 +123,10 @@ impl Attempts {
         next.hash == current.hash
             && next.keyring.fingerprint() == current.keyring.fingerprint()
             && schemas(next) == schemas(current)
+            // With what the files of authorities hold.
+            && next.config.services == current.config.services
             && next.geo.is_same(&current.geo)
+            && is_same_tls(next.tls.as_deref(), current.tls.as_deref())
             && !self.gateway.policy.read().is_stale()
     }
 
@@ -222,9 +227,18 @@ impl Attempts {
     }
 }
 
+fn is_same_tls(next: Option<&Tls>, current: Option<&Tls>) -> bool {
+    match (next, current) {
+        (Some(next), Some(current)) => next.is_same(current),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 fn watched_of(config: &Config) -> Vec<PathBuf> {
     let mut roots = vec![config.plugins.path.clone(), config.plugins.scripts.clone()];
     roots.extend(config.session.secret_file.clone());
     roots.extend(config.geo.country.iter().chain(&config.geo.asn).map(|file| file.path.clone()));
+    roots.extend(config.server.tls.iter().flat_map(ServerTls::files).map(|file| file.path.clone()));
     roots
 }

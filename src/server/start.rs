@@ -11,6 +11,8 @@ use super::limits::Limits;
 use super::listener::{Listener, Listening, Unavailable};
 use super::remember;
 use super::serve::serve;
+use super::tls::expiry;
+use super::upstream_numbers;
 use super::workers::Workers;
 use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
@@ -30,7 +32,7 @@ use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of}
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::pressure::Pressure;
-use crate::proxy::{Pool, State, Upstreams};
+use crate::proxy::{Pool, Upstreams};
 use crate::script::Board;
 use crate::store::{self, OpenError, Store};
 use crate::telemetry::logs::Logs;
@@ -115,6 +117,7 @@ pub fn gateway(
         state,
         standing,
         upstreams,
+        seats: Arc::default(),
         alerts: crate::alert::Alerts::default(),
         clock,
         metrics: Arc::clone(metrics),
@@ -176,9 +179,8 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         for plugin in gateway.live.current().rules.plugins() {
             metrics.plugin_state(&plugin.name, plugin.state());
         }
-        for service in gateway.upstreams.status() {
-            metrics.upstream_up(&service.name, service.state != State::Down);
-        }
+        expiry::refresh(metrics, &gateway);
+        upstream_numbers::set(metrics, &gateway.upstreams.reports());
     });
 }
 

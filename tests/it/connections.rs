@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::harness::client::compose;
-use crate::harness::{Connection, Gateway, Setup, Upstream, Witness};
+use crate::harness::{Bystander, Connection, Gateway, Setup, Upstream};
 
 /// Longest time in which what is limited to half a second must have ended, on a machine that does other things as well.
 const SOON: Duration = Duration::from_secs(15);
@@ -32,7 +32,7 @@ fn refused(gateway: &Gateway, reason: &str) -> f64 {
     gateway.metric(&format!("pluginmind_connections_refused_total{{reason=\"{reason}\"}}"))
 }
 
-fn nobody_noticed(witness: Witness) {
+fn nobody_noticed(witness: Bystander) {
     let seen = witness.end();
     assert_eq!(seen.odd, [0_u16; 0]);
     assert!(seen.p99() < WITNESS_P99_MAX, "{:?} of {}", seen.p99(), seen.waits.len());
@@ -46,7 +46,7 @@ fn descriptors(gateway: &Gateway) -> usize {
 fn sl_01_heads_that_come_a_byte_at_a_time_end_at_the_header_timeout() {
     let gateway = gateway("header_timeout = \"1s\"");
     let before = descriptors(&gateway);
-    let witness = Witness::begin(gateway.public, "/ok");
+    let witness = Bystander::begin(gateway.public, "/ok");
     let began = Instant::now();
     let mut crowd = crowd(&gateway, CROWD);
     // What a gateway that counts silence only would never give up on.
@@ -68,7 +68,7 @@ fn sl_01_heads_that_come_a_byte_at_a_time_end_at_the_header_timeout() {
 #[test]
 fn sl_02_connections_that_say_nothing_are_closed_without_a_word() {
     let gateway = gateway("header_timeout = \"500ms\"");
-    let witness = Witness::begin(gateway.public, "/ok");
+    let witness = Bystander::begin(gateway.public, "/ok");
     let began = Instant::now();
     let mut crowd = crowd(&gateway, CROWD);
     assert!(crowd.iter_mut().all(|connection| connection.read_rest().is_empty()));
@@ -79,7 +79,7 @@ fn sl_02_connections_that_say_nothing_are_closed_without_a_word() {
 #[test]
 fn sl_03_connections_that_are_idle_after_a_request_are_closed_without_a_word() {
     let gateway = gateway("idle_timeout = \"500ms\"");
-    let witness = Witness::begin(gateway.public, "/ok");
+    let witness = Bystander::begin(gateway.public, "/ok");
     let mut crowd = crowd(&gateway, CROWD);
     for connection in &mut crowd {
         connection.send(compose("GET /ok", &[], b"")).unwrap();
@@ -114,7 +114,7 @@ fn sl_05_a_client_that_does_not_read_is_given_up_and_so_is_the_upstream() {
     });
     let gateway =
         Setup::new(&format!("[server]\nbody_timeout = \"500ms\"\n{OPEN}{}", upstream.config())).start();
-    let witness = Witness::begin(gateway.public, "/ok");
+    let witness = Bystander::begin(gateway.public, "/ok");
     let mut slow = Connection::open(gateway.public);
     slow.send(compose("GET /up/big", &[], b"")).unwrap();
     let (finished, sent) = told.recv_timeout(SOON).expect("the upstream is told in time");
@@ -149,7 +149,7 @@ fn sl_09_heads_that_are_too_large_are_refused_readably() {
 #[test]
 fn sl_10_too_many_connections_are_closed_at_once_and_the_admin_listener_answers() {
     let gateway = gateway("connections_max = 20\nheader_timeout = \"60s\"");
-    let witness = Witness::begin(gateway.public, "/ok");
+    let witness = Bystander::begin(gateway.public, "/ok");
     let began = Instant::now();
     let mut crowd = crowd(&gateway, CROWD);
     gateway.until("the rest is refused", |g| refused(g, "too_many") >= 280.0);

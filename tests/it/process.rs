@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::client::{compose, request};
 use crate::harness::gateway::verb;
-use crate::harness::{Connection, Gateway, Setup, Upstream, Witness};
+use crate::harness::{Bystander, Connection, Gateway, Setup, Upstream};
 
 const OPEN: &str = "[rate_limit]\nip_per_minute = 1_000_000\nip_burst = 1_000_000\n[[routes]]\npath = \"/ok\"\nrespond = { text = \"ok\" }\nauth = \"none\"\n";
 
@@ -161,7 +161,7 @@ fn pr_06_probes_are_answered_while_passwords_keep_every_thread_busy() {
         Setup::new(&format!("{OPEN}[auth.local]\nlockout_failures = 0\nlockout_network_failures = 0\n"))
             .user("ann", "a long password", &[])
             .start();
-    let witness = Witness::begin(gateway.public, "/live");
+    let witness = Bystander::begin(gateway.public, "/live");
     let address = gateway.public;
     let guessing: Vec<_> = (0..16)
         .map(|n| {

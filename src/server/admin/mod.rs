@@ -13,6 +13,7 @@ mod guard;
 pub mod keys;
 mod lockout;
 pub mod plugins;
+pub mod service_detail;
 pub mod sessions;
 pub mod status;
 pub mod token;

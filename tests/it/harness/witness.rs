@@ -1,4 +1,5 @@
-//! Somebody who only wants an answer, again and again, while others misbehave (THREATS section 0.1).
+//! The one oracle of the tests on the wire: a second person, signed in on a connection of their own, asks again and again
+//! while a test attacks, and must notice nothing.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,63 +7,135 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::client::{Connection, compose};
+use super::client::compose;
+use super::{Connection, Gateway, Recorder};
 
-/// A client that asks for `path` on one connection until it is told to stop.
+/// Longest wait for the gateway to let go of what a test opened.
+const SETTLED_WITHIN: Duration = Duration::from_secs(2);
+
+/// Descriptors that a gateway may hold more than before: of the log, of a timer, of a pooled connection under way.
+const DESCRIPTORS_MORE: usize = 4;
+
+/// What the gateway's memory may grow by, in kilobytes.
+const MEMORY_MORE_KB: usize = 32 * 1024;
+
+/// Pause between two questions, so that the attack has the machine.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// The second person and what the gateway looked like before the attack.
 pub struct Witness {
-    over: Arc<AtomicBool>,
-    asking: JoinHandle<Seen>,
-}
-
-/// What the witness saw.
-#[derive(Debug, Default)]
-pub struct Seen {
-    /// How long each answer took, in ascending order.
-    pub waits: Vec<Duration>,
-    /// Statuses that were not 200; 0 is a connection that was closed.
-    pub odd: Vec<u16>,
-}
-
-impl Seen {
-    /// The wait that 99 of 100 did not exceed.
-    pub fn p99(&self) -> Duration {
-        self.waits.get(self.waits.len() * 99 / 100).copied().unwrap_or(Duration::MAX)
-    }
+    user: String,
+    stop: Arc<AtomicBool>,
+    asking: JoinHandle<Vec<String>>,
+    descriptors: usize,
+    memory_kb: usize,
+    panics: f64,
+    lines: usize,
 }
 
 impl Witness {
-    /// Begins to ask; the connection is there when this returns.
-    pub fn begin(address: SocketAddr, path: &str) -> Self {
-        let over = Arc::new(AtomicBool::new(false));
-        let (ends, request) = (Arc::clone(&over), compose(&format!("GET {path}"), &[], b""));
-        let mut connection = Connection::open(address);
-        let asking = std::thread::spawn(move || {
-            let mut seen = Seen::default();
-            while !ends.load(Ordering::Relaxed) {
-                let began = Instant::now();
-                let answer = connection.send(&request).ok().and_then(|()| connection.read());
-                seen.waits.push(began.elapsed());
-                match answer {
-                    Some(answer) if answer.status == 200 => {}
-                    Some(answer) => seen.odd.push(answer.status),
-                    None => {
-                        seen.odd.push(0);
-                        connection = Connection::open(address);
-                    }
-                }
-                std::thread::park_timeout(Duration::from_millis(5));
-            }
-            seen.waits.sort_unstable();
-            seen
-        });
-        Self { over, asking }
+    /// Signs in and begins to ask for `/witness`, which the config must send to the [`Recorder`].
+    pub fn start(gateway: &Gateway, name: &str, password: &str) -> Self {
+        let cookie = gateway.sign_in(name, password);
+        let mut connection = Connection::open(gateway.public);
+        let user = ask(&mut connection, &cookie).expect("a first answer");
+        let (stop, address) = (Arc::new(AtomicBool::new(false)), gateway.public);
+        let (flag, expected) = (Arc::clone(&stop), user.clone());
+        Self {
+            user,
+            stop,
+            descriptors: descriptors(gateway),
+            memory_kb: memory_kb(gateway),
+            panics: gateway.metric("pluginmind_panics_total"),
+            lines: gateway.log().len(),
+            asking: std::thread::spawn(move || watch(connection, address, &cookie, &expected, &flag)),
+        }
     }
 
-    /// Stops and tells; there must have been at least one answer.
-    pub fn end(self) -> Seen {
-        self.over.store(true, Ordering::Relaxed);
-        let seen = self.asking.join().expect("the witness does not panic");
-        assert!(!seen.waits.is_empty(), "the witness never had an answer");
-        seen
+    /// Ends the asking and gives everything that was not as it must be; `secrets` must stand in no line of the log.
+    pub fn finish(self, gateway: &Gateway, recorder: &Recorder, secrets: &[&str]) -> Vec<String> {
+        self.stop.store(true, Ordering::SeqCst);
+        let mut faults = self.asking.join().expect("the witness asks to the end");
+        if gateway.metric("pluginmind_panics_total") > self.panics {
+            faults.push("a panic was counted".to_owned());
+        }
+        let begun = Instant::now();
+        let held = || descriptors(gateway).saturating_sub(recorder.open());
+        while held() > self.descriptors + DESCRIPTORS_MORE && begun.elapsed() < SETTLED_WITHIN {
+            std::thread::yield_now();
+        }
+        if held() > self.descriptors + DESCRIPTORS_MORE {
+            faults.push(format!("{} descriptors, {} before", held(), self.descriptors));
+        }
+        let grown = memory_kb(gateway).saturating_sub(self.memory_kb);
+        if grown > MEMORY_MORE_KB {
+            faults.push(format!("{grown} kB of memory more than before"));
+        }
+        let log = gateway.log();
+        faults.extend(log[self.lines..].iter().filter_map(|line| odd_line(line, secrets)));
+        let foreign = |user: &str| user != self.user && user != "nobody";
+        let users = recorder.requests().into_iter().filter_map(|m| m.header("x-auth-request-user"));
+        faults.extend(
+            users.filter(|user| foreign(user)).map(|user| format!("the upstream was told of {user}")),
+        );
+        faults
     }
+}
+
+/// Asks until told to stop. A connection that the gateway closes is a fault only when no answer came on it.
+fn watch(
+    mut connection: Connection,
+    address: SocketAddr,
+    cookie: &str,
+    expected: &str,
+    stop: &AtomicBool,
+) -> Vec<String> {
+    let mut faults = Vec::new();
+    while !stop.load(Ordering::SeqCst) && faults.len() < 3 {
+        match ask(&mut connection, cookie) {
+            Ok(user) if user == expected => {}
+            Ok(user) => faults.push(format!("the witness is {expected} and was answered as {user}")),
+            Err(fault) => {
+                faults.push(fault);
+                connection = Connection::open(address);
+            }
+        }
+        std::thread::sleep(PAUSE);
+    }
+    faults
+}
+
+/// Who the upstream says is asking.
+fn ask(connection: &mut Connection, cookie: &str) -> Result<String, String> {
+    connection
+        .send(compose("GET /witness", &[("Cookie", cookie)], b""))
+        .map_err(|e| format!("the witness: {e}"))?;
+    let answer = connection.read().ok_or("the witness was hung up on")?;
+    let text = answer.text();
+    let mark = text.strip_prefix("mark ").and_then(|m| m.split(' ').nth(1));
+    mark.map(str::to_owned).ok_or(format!("the witness got {} {text}", answer.status))
+}
+
+/// Open file descriptors of the gateway.
+pub fn descriptors(gateway: &Gateway) -> usize {
+    std::fs::read_dir(format!("/proc/{}/fd", gateway.pid())).expect("the gateway runs").count()
+}
+
+/// Memory of the gateway that is resident now.
+fn memory_kb(gateway: &Gateway) -> usize {
+    let status =
+        std::fs::read_to_string(format!("/proc/{}/status", gateway.pid())).expect("the gateway runs");
+    let line = status.lines().find_map(|l| l.strip_prefix("VmRSS:")).unwrap_or_default();
+    line.split_whitespace().next().and_then(|kb| kb.parse().ok()).unwrap_or(0)
+}
+
+/// A line that is no JSON object, an access line without an id, or one that holds a secret.
+fn odd_line(line: &str, secrets: &[&str]) -> Option<String> {
+    let Ok(serde_json::Value::Object(members)) = serde_json::from_str(line) else {
+        return Some(format!("a line that is no JSON object: {line}"));
+    };
+    if members.contains_key("http.response.status_code") && !members.contains_key("correlation.id") {
+        return Some(format!("a line without an id: {line}"));
+    }
+    secrets.iter().find(|secret| line.contains(*secret)).map(|secret| format!("{secret} in {line}"))
 }
