@@ -114,12 +114,13 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     let given = activation::sockets()?;
     let limits = Limits::of(&gateway.live.current().config.server);
     let (public, listening) = start::public(&gateway, &limits, given.public).map_err(StartError::from)?;
+    let (redirect, redirecting) = start::redirect(&gateway, &limits).map_err(StartError::from)?;
     roots.extend(options.config_file());
     let reloader = Arc::new(OnceLock::new());
     let (token, admin, admin_listening) = admin(&gateway, &reloader, given.admin)?;
     let data_folder = data_folder(&gateway.live.current().config.storage.path);
     let addresses = (public.address(), admin.address());
-    let hot = Hot { gateway: Arc::clone(&gateway), public, limits, admin, token, data_folder };
+    let hot = Hot { gateway: Arc::clone(&gateway), public, redirect, limits, admin, token, data_folder };
     hot.record_address(hot.admin.address());
     let limits = Arc::clone(&hot.limits);
     let watcher = watch(options, hot, roots, read_ms)?;
@@ -134,8 +135,10 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tokio::task::spawn_local(remember::save_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(expiry::warn_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(memory::watch_for_ever(Arc::clone(&gateway), limits));
-        let (stop, admin_stop) = (Rc::new(Notify::new()), Rc::new(Notify::new()));
+        // One each: a word that comes before it is waited for is kept, but for one alone.
+        let [stop, redirect_stop, admin_stop] = std::array::from_fn(|_| Rc::new(Notify::new()));
         let serving = accept(listening, &stop);
+        let redirecting = tokio::task::spawn_local(redirecting.run(stopped(&redirect_stop)));
         let admin_serving = accept(admin_listening, &admin_stop);
         notify::ready();
         let reloader = watcher.reloader();
@@ -144,11 +147,14 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         gateway.draining.begin();
         tracing::info!("draining");
         stop.notify_one();
+        redirect_stop.notify_one();
         let drain_timeout = gateway.live.current().config.server.drain_timeout;
         let workers = serving.await.unwrap_or_default();
         let drained = drain(workers, drain_timeout, signals.until_stop(|| ())).await;
         tracing::info!(outcome = ?drained, "drained");
-        // It says until the end that the rest drains.
+        // An error says that it has failed, and that was told.
+        redirecting.await.ok();
+        // The admin listener says until the end that the rest drains.
         admin_stop.notify_one();
         let workers = admin_serving.await.unwrap_or_default();
         drain(workers, Duration::from_millis(200), std::future::pending()).await;
@@ -158,6 +164,12 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     drop(watcher);
     finish(&gateway, &logs);
     result
+}
+
+/// Ready once the stop is told.
+fn stopped(stop: &Rc<Notify>) -> impl Future<Output = ()> + 'static {
+    let stop = Rc::clone(stop);
+    async move { stop.notified().await }
 }
 
 /// Accepts until it is told to stop; gives the workers that are still to be drained.
