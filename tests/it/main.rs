@@ -11,6 +11,7 @@ mod cors;
 mod definitions;
 mod drain;
 mod envelope;
+mod events;
 mod explain;
 mod forget;
 mod forward;
