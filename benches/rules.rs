@@ -105,6 +105,7 @@ fn facts(method: Method, path: &str, route: &str) -> Arc<RequestFacts> {
         http_version: "1.1",
         client_ip: IpAddr::from([192, 0, 2, 1]),
         client_port: 50_000,
+        tls: None,
         client_hash: "35df6877071473787ec69d19b4cf9119".into(),
         headers,
         session_cookie: "pm_session".into(),

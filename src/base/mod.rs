@@ -15,6 +15,7 @@ pub mod return_to;
 pub mod secret;
 pub mod target;
 pub mod text;
+pub mod tls;
 pub mod units;
 pub mod upgrade;
 pub mod withheld;

@@ -68,10 +68,11 @@ fn services(status: &Value) -> String {
         .map(|service| {
             let required = service.get("required").and_then(Value::as_bool).unwrap_or(false);
             let need = if required { "required" } else { "" };
-            [text(service, "name").to_owned(), text(service, "status").to_owned(), need.to_owned()]
+            let up = format!("{} of {}", number(service, "addresses_up"), number(service, "addresses"));
+            [text(service, "name").to_owned(), text(service, "status").to_owned(), up, need.to_owned()]
         })
         .collect();
-    render::table(["SERVICE", "STATUS", ""], &rows, "no services")
+    render::table(["SERVICE", "STATUS", "ADDRESSES UP", ""], &rows, "no services")
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
@@ -114,7 +115,7 @@ mod tests {
                 "width": 5, "excerpt": "brust = 2", "hint": "did you mean `burst`?"
             }],
             "plugins": [{ "name": "honeypot", "mode": "enforce", "hooks": ["on_request"] }],
-            "services": [{ "name": "app", "status": "down", "required": true }],
+            "services": [{ "name": "app", "status": "down", "required": true, "addresses": 2, "addresses_up": 0 }],
         });
         insta::assert_snapshot!(words(&status), @r"
         PluginMind 1.2.3, up 1h 2m
@@ -136,8 +137,8 @@ mod tests {
         PLUGIN    MODE     HOOKS
         honeypot  enforce  on_request
 
-        SERVICE  STATUS
-        app      down    required
+        SERVICE  STATUS  ADDRESSES UP
+        app      down    0 of 2        required
         ");
     }
 

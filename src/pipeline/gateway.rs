@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::pressure::Pressure;
 use super::rehearsal::Rehearsal;
 use super::websocket::Seats;
 use crate::alert::Alerts;
@@ -62,6 +63,8 @@ pub struct Gateway {
     pub pseudonyms: Pseudonymiser,
     /// Whether the process is about to end; `/ready` says so.
     pub draining: Draining,
+    /// How short memory is.
+    pub pressure: Pressure,
 }
 
 impl Gateway {

@@ -75,6 +75,7 @@ fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &Trail)
         upgrade: if asks_websocket(routed.headers()) { "websocket" } else { "" },
         client_ip: routed.address(),
         client_port: if routed.via_proxy() { 0 } else { routed.peer().port() },
+        tls: routed.transport().tls.clone(),
         client_hash: gateway.pseudonyms.address(routed.address()).to_string().into(),
         headers: routed.headers().clone(),
         session_cookie: Arc::clone(&snapshot.session_cookie),

@@ -152,7 +152,9 @@ fn distrusted(error: &io::Error) -> DialError {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "has a certificate for another name"
             }
-            CertificateError::UnknownIssuer => "has a certificate of an unknown authority",
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "has a certificate of an unknown authority"
+            }
             _ => "has a certificate that is not valid",
         }),
         Some(rustls::Error::NoCertificatesPresented) => DialError::Certificate("has no certificate"),
@@ -188,5 +190,39 @@ mod tests {
         assert_eq!(stream.peer_addr().unwrap(), good);
         assert_eq!(first_of(vec![bad, bad]).await.unwrap_err(), DialError::Refused);
         assert_eq!(first_of(Vec::new()).await.unwrap_err(), DialError::Refused);
+    }
+
+    #[tokio::test]
+    async fn a_name_with_two_families_is_reached_whichever_of_them_is_listened_on() {
+        for host in ["127.0.0.1", "[::1]"] {
+            // A machine without IPv6 has nothing to show.
+            let Ok(listener) = tokio::net::TcpListener::bind(format!("{host}:0")).await else { continue };
+            let good = listener.local_addr().unwrap();
+            let both: Vec<_> =
+                addresses(&[&format!("[::1]:{}", good.port()), &format!("127.0.0.1:{}", good.port())]);
+            for turn in 0..2 {
+                let stream = first_of(in_turn(&both, turn)).await.unwrap();
+                assert_eq!(stream.peer_addr().unwrap(), good);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn up_02_an_address_that_says_nothing_does_not_keep_the_next_one_waiting_for_long() {
+        // Nobody accepts, so when the kernel's queue is full it answers no one.
+        let crowded = tokio::net::TcpSocket::new_v4().unwrap();
+        crowded.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let crowded = crowded.listen(1).unwrap();
+        let silent = crowded.local_addr().unwrap();
+        let mut waiting = Vec::new();
+        while let Ok(socket) = tokio::time::timeout(NEXT_AFTER, TcpStream::connect(silent)).await {
+            waiting.push(socket.unwrap());
+        }
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let began = std::time::Instant::now();
+        let stream = first_of(vec![silent, good]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), good);
+        assert!(began.elapsed() >= NEXT_AFTER, "it was waited for");
     }
 }

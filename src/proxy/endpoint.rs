@@ -23,6 +23,17 @@ pub enum State {
     Down,
 }
 
+impl State {
+    /// As probes and status pages say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// One address of a service. It stays the same over reloads as long as its service names it and recognises it alike.
 pub struct Endpoint {
     id: u64,

@@ -48,7 +48,13 @@ impl Service {
         } else {
             State::Down
         };
-        Status { name: self.config.name.clone(), state, required: self.config.required }
+        Status {
+            name: self.config.name.clone(),
+            state,
+            required: self.config.required,
+            addresses: self.endpoints.len(),
+            addresses_up: states().filter(|s| *s == State::Up).count(),
+        }
     }
 
     pub(super) fn endpoints(&self) -> &[Arc<Endpoint>] {

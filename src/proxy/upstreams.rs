@@ -29,6 +29,10 @@ pub struct Status {
     pub state: State,
     /// Whether the gateway is not ready without it.
     pub required: bool,
+    /// How many addresses it has.
+    pub addresses: usize,
+    /// How many of them are up.
+    pub addresses_up: usize,
 }
 
 /// Every service by name.
@@ -146,9 +150,8 @@ impl Upstreams {
 
 /// Unused connections to addresses that nobody names any more are let go.
 fn retire_the_missing(old: &Services, new: &Services) {
-    let stays = |endpoint: &Arc<Endpoint>| {
-        new.values().any(|s| s.endpoints.iter().any(|e| Arc::ptr_eq(e, endpoint)))
-    };
+    let stays =
+        |endpoint: &Arc<Endpoint>| new.values().any(|s| s.endpoints.iter().any(|e| Arc::ptr_eq(e, endpoint)));
     for gone in old.values().flat_map(|s| &s.endpoints).filter(|e| !stays(e)) {
         gone.retire();
     }

@@ -32,6 +32,7 @@ pub(in crate::server) fn limits() -> Server {
         body_rate_min: 0,
         drain_timeout: LONG,
         connections_max: 100,
+        connections: crate::config::Connections::default(),
         workers: 1,
         json_depth_max: 64,
         require_schema: false,
@@ -42,6 +43,7 @@ pub(in crate::server) fn limits() -> Server {
             lifetime_max: Duration::ZERO,
             per_user_max: 100,
         },
+        tls: None,
     }
 }
 
@@ -132,7 +134,7 @@ impl Bench {
                         None => std::future::pending().await,
                     }
                 };
-                tell.send(drain(workers, within, force).await).ok();
+                tell.send(drain(vec![workers], within, force).await).ok();
             });
         });
         Self { address, endings, begun, stop: std::cell::Cell::new(Some(stop)), drained }

@@ -78,14 +78,25 @@ list! {
     RELOADS = Counter "config_reloads_total" ["outcome"] "Edits seen: applied, rejected (the last good policy stays) or unchanged.";
     GENERATION = Gauge "config_generation" [] "Generation of the policy in force.";
     RELOAD_SUCCESS = Gauge "config_last_reload_success_timestamp_seconds" [] "When the policy in force was loaded, in seconds since 1970.";
-    UPSTREAM_UP = Gauge "upstream_up" ["service"] "1 when the service answers, 0 when it does not.";
+    UPSTREAM_UP = Gauge "upstream_up" ["service"] "1 when the service answers, 0 when it does not; absent while nobody has asked.";
     UPSTREAM_DURATION = RequestSeconds "upstream_duration_seconds" ["service"] "From sending the request's head to the upstream's response head.";
+    UPSTREAM_ENDPOINT_UP = Gauge "upstream_endpoint_up" ["service", "endpoint"] "The same of one address of a service.";
+    UPSTREAM_CIRCUIT = Gauge "upstream_circuit" ["service", "endpoint"] "The circuit breaker of an address: 0 closed, 1 half open, 2 open.";
+    UPSTREAM_IN_FLIGHT = Gauge "upstream_requests_in_flight" ["service", "endpoint"] "Requests that an address is answering.";
+    UPSTREAM_UNUSED = Gauge "upstream_connections_unused" ["service", "endpoint"] "Connections to an address that are kept for the next request.";
+    UPSTREAM_EJECTIONS = Counter "upstream_ejections_total" ["service", "endpoint"] "Times that the circuit breaker of an address was opened.";
+    UPSTREAM_ERRORS = Counter "upstream_errors_total" ["service", "kind"] "Tries that gave no answer: refused, connect_timeout, name, certificate, handshake, reset, unreadable, timeout, status, slow, busy.";
+    UPSTREAM_RETRIES = Counter "upstream_retries_total" ["service", "outcome"] "Requests that were sent again (answered, failed) or were not (over_budget).";
     USAGE_DROPPED = Counter "usage_rows_dropped_total" [] "Usage rows that fell off the queue.";
     BUILD_INFO = Gauge "build_info" ["version"] "Always 1; the label is the version.";
     LOG_DROPPED = Counter "log_lines_dropped_total" [] "Log lines that fell off the queue or could not be written.";
     PANICS = Counter "panics_total" [] "Panics caught. Each is a defect.";
     CONNECTIONS = Gauge "connections" [] "Open client connections.";
-    CONNECTIONS_REFUSED = Counter "connections_refused_total" [] "Connections closed at once, because there were too many.";
+    CONNECTIONS_REFUSED = Counter "connections_refused_total" ["reason"] "Connections closed at once: too many in all, too many of one address (`address`), all workers busy, memory short, or no readable PROXY header.";
+    MEMORY_PRESSURE = Gauge "memory_pressure" [] "How short memory is: 0 not, 1 requests are shed, 2 connections are refused too.";
+    TLS_HANDSHAKES = Counter "tls_handshakes_total" ["kind"] "TLS handshakes finished: full, or resumed from an earlier session.";
+    TLS_FAILURES = Counter "tls_handshake_failures_total" ["reason"] "TLS handshakes that failed: timeout, plain_http, closed, version, incompatible, client_certificate, alert or malformed.";
+    TLS_EXPIRY = Gauge "tls_certificate_expiry_timestamp_seconds" ["name"] "When a certificate ends, in seconds since 1970; the name is its first one.";
     WATCH_LOST = Counter "reload_watch_lost_total" [] "Times that the watch on a folder was lost; polling carries on.";
     WEBSOCKETS_OPEN = Gauge "websockets_open" [] "Open WebSockets.";
     WEBSOCKETS_CLOSED = Counter "websockets_closed_total" ["reason"] "WebSockets closed: by client or upstream, idle, lifetime, session, message_too_big, malformed, drain.";
@@ -134,12 +145,23 @@ mod tests {
         pluginmind_config_last_reload_success_timestamp_seconds{}
         pluginmind_upstream_up{service}
         pluginmind_upstream_duration_seconds{service}
+        pluginmind_upstream_endpoint_up{service,endpoint}
+        pluginmind_upstream_circuit{service,endpoint}
+        pluginmind_upstream_requests_in_flight{service,endpoint}
+        pluginmind_upstream_connections_unused{service,endpoint}
+        pluginmind_upstream_ejections_total{service,endpoint}
+        pluginmind_upstream_errors_total{service,kind}
+        pluginmind_upstream_retries_total{service,outcome}
         pluginmind_usage_rows_dropped_total{}
         pluginmind_build_info{version}
         pluginmind_log_lines_dropped_total{}
         pluginmind_panics_total{}
         pluginmind_connections{}
-        pluginmind_connections_refused_total{}
+        pluginmind_connections_refused_total{reason}
+        pluginmind_memory_pressure{}
+        pluginmind_tls_handshakes_total{kind}
+        pluginmind_tls_handshake_failures_total{reason}
+        pluginmind_tls_certificate_expiry_timestamp_seconds{name}
         pluginmind_reload_watch_lost_total{}
         pluginmind_websockets_open{}
         pluginmind_websockets_closed_total{reason}

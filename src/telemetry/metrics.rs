@@ -10,6 +10,7 @@ use prometheus::{
 use super::access::known_method;
 use super::metric_list as list;
 use super::metric_list::Described;
+use super::upstream_metrics::UpstreamMetrics;
 
 /// The content type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -37,6 +38,9 @@ pub enum ReloadOutcome {
 /// Something that brings numbers up to date just before they are read.
 type Refresh = Box<dyn Fn(&Metrics) + Send + Sync>;
 
+/// Why connections are closed at once.
+const REFUSED: [&str; 5] = ["too_many", "address", "busy", "memory", "proxy_header"];
+
 /// All metrics. Shared by all threads; handles of hot ones are kept by those who count.
 pub struct Metrics {
     registry: Registry,
@@ -54,7 +58,6 @@ pub struct Metrics {
     state_evicted: IntCounterVec,
     state_lost: IntCounterVec,
     reloads: [IntCounter; 3],
-    upstream_up: IntGaugeVec,
     upstream_seconds: HistogramVec,
     usage_dropped: IntCounter,
     log_dropped: IntCounter,
@@ -70,12 +73,17 @@ pub struct Metrics {
     pub panics: IntCounter,
     /// Open client connections.
     pub connections: IntGauge,
-    /// Connections closed at once, because there were too many.
-    pub connections_refused: IntCounter,
+    connections_refused: IntCounterVec,
+    /// How short memory is: 0 not, 1 requests are shed, 2 connections too.
+    pub memory_pressure: IntGauge,
     /// Open WebSockets.
     pub websockets: super::websocket_metrics::WebSocketMetrics,
     /// Numbers of rules' own.
     pub rules: super::rule_metrics::RuleMetrics,
+    /// Handshakes and certificates.
+    pub tls: super::tls_metrics::TlsMetrics,
+    /// Numbers of services.
+    pub upstreams: UpstreamMetrics,
     /// Times that the watch on a folder was lost.
     pub watch_lost: IntCounter,
 }
@@ -87,6 +95,10 @@ impl Metrics {
         let r = &registry;
         let limits = counters(r, list::RATE_LIMIT);
         let reloads = counters(r, list::RELOADS);
+        let connections_refused = counters(r, list::CONNECTIONS_REFUSED);
+        for reason in REFUSED {
+            connections_refused.with_label_values(&[reason]);
+        }
         gauges(r, list::BUILD_INFO).with_label_values(&[version]).set(1);
         Self {
             refresh: Mutex::default(),
@@ -104,7 +116,16 @@ impl Metrics {
             state_evicted: counters(r, list::STATE_EVICTED),
             state_lost: counters(r, list::STATE_LOST),
             reloads: ["applied", "rejected", "unchanged"].map(|o| reloads.with_label_values(&[o])),
-            upstream_up: gauges(r, list::UPSTREAM_UP),
+            upstreams: UpstreamMetrics {
+                up: gauges(r, list::UPSTREAM_UP),
+                endpoint_up: gauges(r, list::UPSTREAM_ENDPOINT_UP),
+                circuit: gauges(r, list::UPSTREAM_CIRCUIT),
+                in_flight: gauges(r, list::UPSTREAM_IN_FLIGHT),
+                unused: gauges(r, list::UPSTREAM_UNUSED),
+                ejections: counters(r, list::UPSTREAM_EJECTIONS),
+                errors: counters(r, list::UPSTREAM_ERRORS),
+                retries: counters(r, list::UPSTREAM_RETRIES),
+            },
             upstream_seconds: histograms(r, list::UPSTREAM_DURATION),
             usage_dropped: counter(r, list::USAGE_DROPPED),
             log_dropped: counter(r, list::LOG_DROPPED),
@@ -114,7 +135,9 @@ impl Metrics {
             reload_success: gauge(r, list::RELOAD_SUCCESS),
             panics: counter(r, list::PANICS),
             connections: gauge(r, list::CONNECTIONS),
-            connections_refused: counter(r, list::CONNECTIONS_REFUSED),
+            connections_refused,
+            memory_pressure: gauge(r, list::MEMORY_PRESSURE),
+            tls: super::tls_metrics::TlsMetrics::new(r),
             watch_lost: counter(r, list::WATCH_LOST),
             websockets: super::websocket_metrics::WebSocketMetrics::new(
                 gauge(r, list::WEBSOCKETS_OPEN),
@@ -136,6 +159,16 @@ impl Metrics {
     /// The histogram of one route, to be kept: `observe` takes seconds.
     pub fn request_seconds(&self, route: &str) -> Histogram {
         self.request_seconds.with_label_values(&[route])
+    }
+
+    /// Counts a connection that was closed at once, by the reason.
+    pub fn connection_refused(&self, reason: &'static str) {
+        self.connections_refused.with_label_values(&[reason]).inc();
+    }
+
+    /// Connections closed at once so far, for that reason.
+    pub fn connections_refused(&self, reason: &'static str) -> u64 {
+        self.connections_refused.with_label_values(&[reason]).get()
     }
 
     /// Counts a refusal by the stage that made it.
@@ -179,15 +212,9 @@ impl Metrics {
         self.reloads[outcome as usize].inc();
     }
 
-    /// Says whether a service answers.
-    pub fn upstream_up(&self, service: &str, up: bool) {
-        self.upstream_up.with_label_values(&[service]).set(i64::from(up));
-    }
-
     /// Takes a service that is no longer configured out of the exposition.
     pub fn forget_service(&self, service: &str) {
         // An error says that it was not there.
-        self.upstream_up.remove_label_values(&[service]).ok();
         self.upstream_seconds.remove_label_values(&[service]).ok();
     }
 
@@ -270,11 +297,11 @@ fn gauge(registry: &Registry, d: Described) -> IntGauge {
     register(registry, IntGauge::with_opts(opts(d)).expect(VALID))
 }
 
-fn counters(registry: &Registry, d: Described) -> IntCounterVec {
+pub(super) fn counters(registry: &Registry, d: Described) -> IntCounterVec {
     register(registry, IntCounterVec::new(opts(d), d.labels).expect(VALID))
 }
 
-fn gauges(registry: &Registry, d: Described) -> IntGaugeVec {
+pub(super) fn gauges(registry: &Registry, d: Described) -> IntGaugeVec {
     register(registry, IntGaugeVec::new(opts(d), d.labels).expect(VALID))
 }
 
@@ -285,6 +312,7 @@ fn histograms(registry: &Registry, d: Described) -> HistogramVec {
 
 #[cfg(test)]
 mod tests {
+    use super::super::upstream_metrics::{EndpointNumbers, ServiceNumbers};
     use super::*;
 
     fn series(text: &str) -> usize {
@@ -305,9 +333,9 @@ mod tests {
         m.reload(ReloadOutcome::Rejected);
         m.plugin_decision("honeypot", "honeypot.touched", "deny", "enforce");
         m.refusal("bans", "BANNED");
-        m.upstream_up("app", true);
-        m.upstream_up("gone", true);
-        m.forget_service("gone");
+        let up = |name, up| ServiceNumbers { name, up, errors: &[], retries: &[], endpoints: Vec::new() };
+        m.upstreams.set(&[up("gone", Some(true))]);
+        m.upstreams.set(&[up("app", Some(true)), up("unasked", None)]);
         let text = m.render();
         let is =
             |series: &str, expect: f64| assert_eq!(value(&text, series), Some(expect), "{series} in\n{text}");
@@ -323,7 +351,7 @@ mod tests {
         is(r#"pluginmind_config_reloads_total{outcome="rejected"}"#, 1.0);
         is(r#"pluginmind_build_info{version="1.2.3"}"#, 1.0);
         is(r#"pluginmind_upstream_up{service="app"}"#, 1.0);
-        assert!(!text.contains("gone"));
+        assert!(!text.contains("gone") && !text.contains("unasked"));
     }
 
     #[test]
@@ -332,10 +360,20 @@ mod tests {
         m.request("GET", "r", 200, "");
         m.refusal("s", "c");
         m.plugin_decision("p", "r", "deny", "enforce");
-        m.upstream_up("s", true);
+        let endpoint =
+            EndpointNumbers { url: "e", up: Some(true), circuit: 0, in_flight: 0, unused: 0, ejections: 0 };
+        m.upstreams.set(&[ServiceNumbers {
+            name: "s",
+            up: Some(true),
+            errors: &[("refused", 1)],
+            retries: &[("answered", 1)],
+            endpoints: vec![endpoint],
+        }]);
         m.plugin_state("p", 2);
         m.state("p", 1, 2, 0, 0);
         m.alert("p", "high");
+        m.tls.failed("timeout");
+        m.tls.expiries([("app.example".to_owned(), 1)]);
         for histogram in [m.request_seconds("r"), m.plugin_seconds("p"), m.upstream_seconds("s")] {
             histogram.observe(0.0);
         }

@@ -11,4 +11,6 @@ pub mod redact;
 pub mod rule_metrics;
 pub mod sink;
 pub mod timestamp;
+pub mod tls_metrics;
+pub mod upstream_metrics;
 pub mod websocket_metrics;

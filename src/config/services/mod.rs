@@ -143,8 +143,45 @@ impl Service {
                 "Whether it is told who is asking in `X-PluginMind-Assertion`, signed.",
             ),
         };
+        service.warn(&table);
         table.finish();
         service
+    }
+
+    /// What can be meant in no way that would make sense.
+    fn warn(&self, table: &Table<'_>) {
+        let warn = |key: &'static str, message: &str| {
+            let message = format!("`services[].{key}`: {message}");
+            table.report(table.problem(key, message).warning());
+        };
+        if self.urls.len() == 1 {
+            for key in ["balance", "slow_start", "retries", "retry_budget", "retry_statuses"] {
+                if table.has(key) {
+                    warn(key, "there is only one address");
+                }
+            }
+        }
+        if !self.urls.iter().any(|url| url.starts_with("https:")) {
+            for key in ["ca", "tls_name"] {
+                if table.has(key) {
+                    warn(key, "no address begins with https://");
+                }
+            }
+        }
+        if self.health.path.is_none() {
+            for key in ["health_interval", "health_timeout", "healthy_after", "unhealthy_after"] {
+                if table.has(key) {
+                    warn(key, "there is no `health` path");
+                }
+            }
+        }
+        if self.breaker.pause_max < self.breaker.pause {
+            warn("breaker_pause_max", "is shorter than `breaker_pause`, which is what counts then");
+        }
+        let twice = self.urls.iter().enumerate().find(|(n, url)| self.urls[..*n].contains(url));
+        if twice.is_some() {
+            warn("urls", "an address stands there twice and gets twice the share");
+        }
     }
 
     /// One with every default.
@@ -217,5 +254,27 @@ mod tests {
     fn a_health_check_is_a_path() {
         let text = "[[services]]\nname = \"a\"\nurls = [\"http://a\"]\nhealth = \"health\"\n";
         finds(&dev(text), "`health` is not a path");
+    }
+
+    #[test]
+    fn what_has_no_effect_is_a_warning() {
+        let service = |keys: &str| dev(&format!("[[services]]\nname = \"a\"\n{keys}\n"));
+        for (keys, what) in [
+            ("urls = [\"http://a\"]\nbalance = \"round_robin\"", "only one address"),
+            ("urls = [\"http://a\"]\nretries = 2", "only one address"),
+            ("urls = [\"http://a\"]\ntls_name = \"a\"", "no address begins with https://"),
+            ("urls = [\"http://a\"]\nunhealthy_after = 3", "there is no `health` path"),
+            ("urls = [\"http://a\"]\nbreaker_pause_max = \"500ms\"", "is shorter than `breaker_pause`"),
+            ("urls = [\"http://a\", \"http://a/\"]", "stands there twice"),
+        ] {
+            let report = service(keys);
+            finds(&report, what);
+            assert!(
+                report.lines().filter(|l| l.contains("services")).all(|l| l.starts_with("warning ")),
+                "{report}"
+            );
+        }
+        let fine = service("urls = [\"http://a\", \"https://b\"]\nbalance = \"round_robin\"\nhealth = \"/\"");
+        assert!(!fine.contains("services"), "{fine}");
     }
 }

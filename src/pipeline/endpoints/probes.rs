@@ -8,7 +8,6 @@ use crate::live::snapshot::Snapshot;
 use crate::pipeline::answer::Body;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::readiness::{Readiness, readiness};
-use crate::proxy::State;
 
 /// The process answers.
 pub fn live() -> Response<Body> {
@@ -46,18 +45,9 @@ pub fn services_health(gateway: &Gateway) -> Response<Body> {
     let states = gateway.upstreams.status();
     let services: Vec<_> = states
         .iter()
-        .map(|s| json!({ "name": s.name, "status": word(s.state), "required": s.required }))
+        .map(|s| json!({ "name": s.name, "status": s.state.word(), "required": s.required }))
         .collect();
     json(&json!({ "services": services }))
-}
-
-/// A service's state as probes say it.
-pub fn word(state: State) -> &'static str {
-    match state {
-        State::Up => "up",
-        State::Down => "down",
-        State::Unknown => "unknown",
-    }
 }
 
 fn with_status(reasons: &[String], mut answer: Response<Body>) -> Response<Body> {

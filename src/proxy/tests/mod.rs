@@ -1,11 +1,14 @@
 //! The proxy against upstreams that the tests play by hand, byte for byte.
 
+mod addresses;
+mod encrypted;
 mod faults;
 mod framing;
 mod health;
 mod pooling;
 mod server;
 mod streams;
+mod unix;
 
 use std::future::Future;
 use std::sync::Arc;

@@ -6,10 +6,11 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::service_detail::ServiceDetail;
 use crate::base::problems::Problems;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::readiness::{Readiness, readiness};
-use crate::proxy::{State, Status as ServiceStatus};
+use crate::proxy::Status as ServiceStatus;
 use crate::script::PluginInfo;
 use crate::server::reload::Report;
 use crate::telemetry::timestamp::push_rfc3339;
@@ -32,6 +33,9 @@ pub struct ServiceView {
     name: String,
     status: &'static str,
     required: bool,
+    addresses: usize,
+    /// Those that answer.
+    addresses_up: usize,
 }
 
 /// A plugin in force.
@@ -87,8 +91,10 @@ pub(super) fn health(gateway: &Gateway, uptime: Duration) -> Probe {
     probe(gateway, uptime, "ok", "unhealthy")
 }
 
+/// The services, each with its addresses: only the operator is told those.
 pub(super) fn services(gateway: &Gateway) -> Value {
-    json!({ "services": service_views(gateway) })
+    let services: Vec<_> = gateway.upstreams.reports().into_iter().map(ServiceDetail::of).collect();
+    json!({ "services": services })
 }
 
 /// The whole document.
@@ -142,12 +148,13 @@ fn service_views(gateway: &Gateway) -> Vec<ServiceView> {
 }
 
 fn service_view(service: ServiceStatus) -> ServiceView {
-    let status = match service.state {
-        State::Up => "up",
-        State::Down => "down",
-        State::Unknown => "unknown",
-    };
-    ServiceView { name: service.name, status, required: service.required }
+    ServiceView {
+        name: service.name,
+        status: service.state.word(),
+        required: service.required,
+        addresses: service.addresses,
+        addresses_up: service.addresses_up,
+    }
 }
 
 fn plugin_view(plugin: PluginInfo) -> PluginView {
