@@ -28,7 +28,11 @@ pub fn is_endless(content_type: &str) -> bool {
     let essence = essence(content_type);
     matches!(
         essence.as_str(),
-        "text/event-stream" | "application/x-ndjson" | "application/jsonl" | "application/json-seq" | "application/grpc"
+        "text/event-stream"
+            | "application/x-ndjson"
+            | "application/jsonl"
+            | "application/json-seq"
+            | "application/grpc"
     ) || essence == "multipart/x-mixed-replace"
         || essence.starts_with("application/grpc+")
 }

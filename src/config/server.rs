@@ -52,10 +52,10 @@ pub struct Server {
     pub require_schema: bool,
     /// In production, let plain http through that a trusted proxy forwards.
     pub allow_http: bool,
-    /// Limits of open WebSockets.
-    pub websocket: WebSocket,
     /// `[server.tls]`; without it plain HTTP is spoken.
     pub tls: Option<ServerTls>,
+    /// Limits of open WebSockets.
+    pub websocket: WebSocket,
 }
 
 /// Networks at least this wide are most of the internet.
@@ -137,8 +137,8 @@ impl Server {
                 false,
                 "In production, let plain http through that a trusted proxy forwards.",
             ),
-            websocket: WebSocket::read(&mut table),
             tls: None,
+            websocket: WebSocket::read(&mut table),
         };
         server.tls = ServerTls::read(table.table("tls"), server.listen, context);
         server.warn_of_plain_http(&table, context);

@@ -1,6 +1,8 @@
 //! The one form of every refusal: `{"error":{"message","code","correlation_id"}}`, `details` with 422 only.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_VERSION};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_VERSION,
+};
 use http::{Response, StatusCode};
 use serde::Serialize;
 

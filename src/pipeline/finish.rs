@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use http::{Response, StatusCode};
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
+use http::{Response, StatusCode};
 
 use super::answer::Body;
 use super::closing::Closing;

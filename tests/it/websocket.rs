@@ -50,7 +50,9 @@ fn a_socket_carries_messages_of_every_size_both_ways_and_its_head_says_what_was_
     assert_eq!(socket.next(), None);
     let head = seen.heads()[0].to_ascii_lowercase();
     assert!(head.starts_with("get /up/chat?a=1 http/1.1"), "{head}");
-    for line in ["connection: upgrade", "upgrade: websocket", "sec-websocket-version: 13", "x-forwarded-for: 127"] {
+    for line in
+        ["connection: upgrade", "upgrade: websocket", "sec-websocket-version: 13", "x-forwarded-for: 127"]
+    {
         assert_eq!(head.matches(line).count(), 1, "{line} in {head}");
     }
     assert!(!head.contains("forged"), "{head}");
@@ -109,9 +111,8 @@ fn ws_02_what_is_no_handshake_opens_nothing() {
 
 #[test]
 fn ws_03_and_sm_29_only_a_101_that_answers_this_handshake_opens_a_tunnel() {
-    let wrong = |from: &'static str, to: &'static str| {
-        move |head: &str| switching(head, "").replace(from, to)
-    };
+    let wrong =
+        |from: &'static str, to: &'static str| move |head: &str| switching(head, "").replace(from, to);
     let more = |line: &'static str| move |head: &str| switching(head, line);
     let answers: [Box<dyn Fn(&str) -> String + Send + Sync>; 7] = [
         Box::new(wrong("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: x")),
@@ -155,9 +156,13 @@ fn sm_29_a_101_that_nobody_asked_for_is_a_502_and_its_connection_is_closed() {
 
 #[test]
 fn ws_03_an_answer_that_is_no_101_is_an_answer_and_what_follows_is_a_request() {
-    for (status, line) in [(200, "200 OK"), (401, "401 Unauthorized"), (426, "426 Upgrade Required"), (404, "404 X")] {
+    for (status, line) in
+        [(200, "200 OK"), (401, "401 Unauthorized"), (426, "426 Upgrade Required"), (404, "404 X")]
+    {
         let (upstream, seen) = answering(move |_| {
-            format!("HTTP/1.1 {line}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nno")
+            format!(
+                "HTTP/1.1 {line}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nno"
+            )
         });
         let gateway = Setup::new(&upstream.config()).start();
         let mut connection = Connection::open(gateway.public);
@@ -182,7 +187,11 @@ fn sm_28_and_h2_16_another_upgrade_is_a_plain_request_and_what_follows_is_judged
     let gateway = Setup::new(&upstream.config()).start();
     for headers in [
         &[("Connection", "Upgrade"), ("Upgrade", "foo")][..],
-        &[("Connection", "Upgrade, HTTP2-Settings"), ("Upgrade", "h2c"), ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA")],
+        &[
+            ("Connection", "Upgrade, HTTP2-Settings"),
+            ("Upgrade", "h2c"),
+            ("HTTP2-Settings", "AAMAAABkAARAAAAAAAIAAAAA"),
+        ],
         &[("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
     ] {
         let before = upstream.seen().len();
@@ -204,7 +213,8 @@ fn sm_28_and_h2_16_another_upgrade_is_a_plain_request_and_what_follows_is_judged
 
 #[test]
 fn frames_that_come_right_behind_the_handshake_are_the_tunnels() {
-    let (upstream, _) = answering(|head| [switching(head, "").as_bytes(), &frame(0x81, b"hi", false)].concat());
+    let (upstream, _) =
+        answering(|head| [switching(head, "").as_bytes(), &frame(0x81, b"hi", false)].concat());
     let gateway = Setup::new(&upstream.config()).start();
     let mut connection = Connection::open(gateway.public);
     let mut bytes = compose("GET /up/a", &handshake(&[]), b"");
@@ -248,7 +258,9 @@ fn on_response(req, res) {
 }
 "#;
     let staff = upstream.config().split_once("[[routes]]").unwrap().1.replace("/up/*", "/staff/*");
-    let staff = staff.replace("name = \"up\"", "name = \"staff\"").replace("\"none\"", "\"required\"\nroles = [\"staff\"]");
+    let staff = staff
+        .replace("name = \"up\"", "name = \"staff\"")
+        .replace("\"none\"", "\"required\"\nroles = [\"staff\"]");
     let limited = "rate_limit = { ip_per_minute = 1, ip_burst = 1 }";
     let few = staff.replace("staff/*", "few/*").replace("\"staff\"\npath", "\"few\"\npath");
     let few = few.replace("auth = \"required\"\nroles = [\"staff\"]", &format!("auth = \"none\"\n{limited}"));
@@ -281,7 +293,8 @@ fn on_response(req, res) {
 #[test]
 fn ws_05_a_message_past_the_limit_and_what_is_no_frame_end_the_socket_with_their_code() {
     let (upstream, seen) = echo();
-    let gateway = Setup::new(&format!("[server]\nwebsocket_message_max = \"1 KiB\"\n{}", upstream.config())).start();
+    let gateway =
+        Setup::new(&format!("[server]\nwebsocket_message_max = \"1 KiB\"\n{}", upstream.config())).start();
     let mut ends = 0;
     for (bytes, code) in [
         (frame(0x82, &[0; 1_025], true), 1009),
@@ -328,7 +341,11 @@ fn ws_05_one_user_or_address_has_so_many_sockets_and_gets_a_place_back() {
 fn a_compressed_message_passes_where_both_sides_agreed_on_it() {
     let (upstream, _) = answering(|head| switching(head, "Sec-WebSocket-Extensions: permessage-deflate\r\n"));
     let gateway = Setup::new(&upstream.config()).start();
-    let mut socket = open(&gateway, "/up/a", &[("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")]);
+    let mut socket = open(
+        &gateway,
+        "/up/a",
+        &[("Sec-WebSocket-Extensions", "permessage-deflate; client_max_window_bits")],
+    );
     socket.frame(0xc1, b"squeezed").unwrap();
     assert_eq!(socket.next(), Some(Frame(0xc1, b"squeezed".to_vec())));
 }

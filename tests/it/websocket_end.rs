@@ -108,7 +108,9 @@ fn ws_04_a_socket_ends_with_the_key_that_opened_it_and_with_the_time_of_a_sessio
     quiet.frame(0x89, b"pings are no use of a session").unwrap();
     assert_eq!(quiet.next().unwrap().0, 0x8a);
     ends_with(&mut quiet, 1008);
-    assert!(began.elapsed() >= Duration::from_millis(1_900) && began.elapsed() < Duration::from_millis(3_000));
+    assert!(
+        began.elapsed() >= Duration::from_millis(1_900) && began.elapsed() < Duration::from_millis(3_000)
+    );
     let cookie = gateway.sign_in("ada", "password one");
     let began = Instant::now();
     let mut busy = open(&gateway, "/up/a", &[("Cookie", &cookie), SAME]);
@@ -121,14 +123,20 @@ fn ws_04_a_socket_ends_with_the_key_that_opened_it_and_with_the_time_of_a_sessio
         }
     };
     assert_eq!(code, 1008);
-    assert!(began.elapsed() >= Duration::from_millis(2_900), "{:?}: used to the end of its ttl", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_millis(2_900),
+        "{:?}: used to the end of its ttl",
+        began.elapsed()
+    );
 }
 
 #[test]
 fn ws_05_a_hundred_sockets_that_say_nothing_are_closed_in_time() {
     let (upstream, seen) = echo();
-    let config =
-        format!("[server]\nwebsocket_idle_timeout = \"1s\"\nwebsocket_per_user_max = 200\n[rate_limit]\nip_burst = 1000\nip_per_minute = 1000\n{}", upstream.config());
+    let config = format!(
+        "[server]\nwebsocket_idle_timeout = \"1s\"\nwebsocket_per_user_max = 200\n[rate_limit]\nip_burst = 1000\nip_per_minute = 1000\n{}",
+        upstream.config()
+    );
     let gateway = Setup::new(&config).start();
     let mut idle: Vec<_> = (0..100).map(|_| open(&gateway, "/up/a", &[])).collect();
     let mut talking = open(&gateway, "/up/a", &[]);
@@ -147,7 +155,8 @@ fn ws_05_a_hundred_sockets_that_say_nothing_are_closed_in_time() {
 #[test]
 fn a_socket_lives_no_longer_than_it_may_whatever_goes_through_it() {
     let (upstream, _) = echo();
-    let gateway = Setup::new(&format!("[server]\nwebsocket_lifetime_max = \"1s\"\n{}", upstream.config())).start();
+    let gateway =
+        Setup::new(&format!("[server]\nwebsocket_lifetime_max = \"1s\"\n{}", upstream.config())).start();
     let began = Instant::now();
     let mut socket = open(&gateway, "/up/a", &[]);
     let code = loop {
@@ -173,7 +182,9 @@ fn hr_an_edit_closes_no_socket_on_changed_and_unchanged_routes() {
     for n in 0..20 {
         let generation = gateway.generation();
         let tags = format!("auth = \"none\"\ntags = [\"t{n}\"]");
-        let own = format!("[[routes]]\npath = \"/n\"\nauth = \"none\"\nrespond = {{ status = 200, text = \"{n}\" }}\n");
+        let own = format!(
+            "[[routes]]\npath = \"/n\"\nauth = \"none\"\nrespond = {{ status = 200, text = \"{n}\" }}\n"
+        );
         gateway.save("config.toml", &format!("{}{own}", text.replace("auth = \"none\"", &tags)));
         while gateway.generation() == generation {
             known.echo("an echo goes on");
@@ -206,7 +217,8 @@ fn hr_an_edit_closes_no_socket_on_changed_and_unchanged_routes() {
 #[test]
 fn pr_01_a_drain_leaves_sockets_open_until_its_time_is_over_and_then_says_so() {
     let (upstream, seen) = echo();
-    let mut gateway = Setup::new(&format!("[server]\ndrain_timeout = \"1500ms\"\n{}", upstream.config())).start();
+    let mut gateway =
+        Setup::new(&format!("[server]\ndrain_timeout = \"1500ms\"\n{}", upstream.config())).start();
     let mut sockets: Vec<_> = (0..10).map(|_| open(&gateway, "/up/a", &[])).collect();
     gateway.signal("TERM");
     let began = Instant::now();
@@ -222,7 +234,8 @@ fn pr_01_a_drain_leaves_sockets_open_until_its_time_is_over_and_then_says_so() {
     assert_eq!(lines, 10, "each has its line");
     assert_eq!(seen.ends().len(), 10);
 
-    let mut gateway = Setup::new(&format!("[server]\ndrain_timeout = \"60s\"\n{}", upstream.config())).start();
+    let mut gateway =
+        Setup::new(&format!("[server]\ndrain_timeout = \"60s\"\n{}", upstream.config())).start();
     let socket = open(&gateway, "/up/a", &[]);
     gateway.signal("TERM");
     gateway.wait_for_log(|l| l.contains("\"draining\""));

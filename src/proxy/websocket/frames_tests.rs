@@ -29,7 +29,8 @@ fn frame(first: u8, length: usize) -> Vec<u8> {
 #[test]
 fn messages_fragments_and_control_frames_between_them_pass() {
     let mut frames = from_client();
-    let all = [frame(0x81, 5), frame(0x02, 300), frame(0x89, 125), frame(0x00, 0), frame(0x8a, 0), frame(0x80, 9)];
+    let all =
+        [frame(0x81, 5), frame(0x02, 300), frame(0x89, 125), frame(0x00, 0), frame(0x8a, 0), frame(0x80, 9)];
     for one in &all {
         frames.follow(one).unwrap();
         assert!(frames.is_between());
@@ -85,8 +86,10 @@ fn what_is_no_frame_is_malformed_at_its_second_byte() {
     assert_eq!(frames.follow(&[0x81, 0x81]), Err(Violation::Malformed), "a message inside a message");
     let mut server = Frames::new(Side::Server, 0, MAX);
     assert_eq!(server.follow(&[0x81, 0x81]), Err(Violation::Malformed), "a server masks nothing");
-    for long in [[0x81, 0xfe, 0, 125, 0, 0, 0, 0].to_vec(), [&[0x81, 0xff][..], &[0; 6], &[255, 255, 0, 0, 0, 0]].concat()]
-    {
+    for long in [
+        [0x81, 0xfe, 0, 125, 0, 0, 0, 0].to_vec(),
+        [&[0x81, 0xff][..], &[0; 6], &[255, 255, 0, 0, 0, 0]].concat(),
+    ] {
         assert_eq!(from_client().follow(&long), Err(Violation::Malformed), "a length longer than it need be");
     }
     let huge = [&[0x81, 0xff, 0x80][..], &[0; 11]].concat();

@@ -70,8 +70,10 @@ fn ws_02_what_is_no_handshake_is_told_from_one_of_another_version() {
 
 #[test]
 fn ws_03_and_sm_29_only_the_proof_of_this_key_and_what_was_offered_is_an_answer() {
-    let asked =
-        read(&[("sec-websocket-protocol", "chat, v2"), ("sec-websocket-extensions", "permessage-deflate; a=1")]);
+    let asked = read(&[
+        ("sec-websocket-protocol", "chat, v2"),
+        ("sec-websocket-extensions", "permessage-deflate; a=1"),
+    ]);
     let asked = asked.unwrap();
     let answer = |other: &[(&str, &str)]| asked.is_answered_by(&with(&ANSWERED, other));
     assert_eq!(answer(&[]), Some(Agreed::default()));

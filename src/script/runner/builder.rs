@@ -7,11 +7,11 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use rhai::{Array, Map, Module, export_module, exported_module};
 
-use crate::base::upgrade::asks_websocket;
 use crate::base::ids::CorrelationId;
 use crate::base::location::Location;
 use crate::base::target::CanonicalPath;
 use crate::base::tls::{ClientCertificate, Tls};
+use crate::base::upgrade::asks_websocket;
 use crate::script::api::Ip;
 use crate::script::body::BodyFacts;
 use crate::script::call::{Raised, error};

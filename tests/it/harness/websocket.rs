@@ -197,9 +197,7 @@ pub fn echo() -> (Upstream, Seen) {
 }
 
 /// An upstream that answers a head with these bytes, and where they are a 101 sends every message back.
-pub fn answering<A: AsRef<[u8]>>(
-    answer: impl Fn(&str) -> A + Send + Sync + 'static,
-) -> (Upstream, Seen) {
+pub fn answering<A: AsRef<[u8]>>(answer: impl Fn(&str) -> A + Send + Sync + 'static) -> (Upstream, Seen) {
     let seen = Seen::default();
     let record = seen.clone();
     let upstream = Upstream::raw(move |stream| {
