@@ -249,7 +249,7 @@ impl Attempt<'_> {
             pool: self.pool.clone(),
             service: Arc::clone(self.service),
             endpoint: Arc::clone(self.endpoint),
-            _held: held,
+            held,
         };
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Response::from_parts(head, UpstreamBody::switched(incoming, flow));
