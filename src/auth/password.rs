@@ -11,7 +11,8 @@ use argon2::password_hash::PasswordHasher as _;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 use aws_lc_rs::{constant_time, rand};
-use tokio::sync::Semaphore;
+use parking_lot::Mutex;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::base::secret::Secret;
 
@@ -137,13 +138,39 @@ fn affordable(phc: &PasswordHash) -> bool {
 #[derive(Clone, Debug)]
 pub struct Checks {
     places: Arc<Semaphore>,
+    size: Arc<Mutex<Size>>,
     waiting: Arc<AtomicUsize>,
+}
+
+/// How many places there are to be.
+#[derive(Debug)]
+struct Size {
+    places: usize,
+    /// Places that are taken and go when they are given back, because there are to be fewer.
+    owed: usize,
 }
 
 impl Checks {
     /// A gate with room for `checks_max` at a time; each takes 19 MiB.
     pub fn new(checks_max: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(checks_max.max(1))), waiting: Arc::default() }
+        let places = checks_max.max(1);
+        Self {
+            places: Arc::new(Semaphore::new(places)),
+            size: Arc::new(Mutex::new(Size { places, owed: 0 })),
+            waiting: Arc::default(),
+        }
+    }
+
+    /// Makes room for more or fewer at a time. Work that has begun goes on; its places are the first to go.
+    pub fn set_max(&self, checks_max: usize) {
+        let wanted = checks_max.max(1);
+        let mut size = self.size.lock();
+        let (more, fewer) = (wanted.saturating_sub(size.places), size.places.saturating_sub(wanted));
+        let forgiven = more.min(size.owed);
+        size.owed -= forgiven;
+        self.places.add_permits(more - forgiven);
+        size.owed += fewer - self.places.forget_permits(fewer);
+        size.places = wanted;
     }
 
     /// Hashes a password off the worker; see [`hash`].
@@ -169,12 +196,29 @@ impl Checks {
             Arc::clone(&self.places).acquire_owned().await.map_err(|_| Busy)?
         };
         // The place moves into the work: a client that hangs up does not make room for another 19 MiB.
+        let place = Place { place: Some(place), size: Arc::clone(&self.size) };
         let done = tokio::task::spawn_blocking(move || {
             let _place = place;
             step_back();
             work()
         });
         done.await.map_err(|_| Busy)
+    }
+}
+
+/// A place that is given back when the work ends, however it ends, unless there are to be fewer.
+struct Place {
+    place: Option<OwnedSemaphorePermit>,
+    size: Arc<Mutex<Size>>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut size = self.size.lock();
+        if let (Some(place), true) = (self.place.take(), size.owed > 0) {
+            size.owed -= 1;
+            place.forget();
+        }
     }
 }
 
@@ -288,5 +332,34 @@ mod tests {
         }
         assert_eq!(checks.waiting.load(Ordering::Relaxed), 0);
         assert_eq!(checks.run(|| 7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn places_become_more_at_once_and_fewer_as_they_are_given_back() {
+        let checks = Checks::new(3);
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = Arc::new(std::sync::Mutex::new(held));
+        let busy: Vec<_> = (0..3)
+            .map(|_| {
+                let (checks, held) = (checks.clone(), Arc::clone(&held));
+                tokio::spawn(async move { checks.run(move || held.lock().unwrap().recv().ok()).await })
+            })
+            .collect();
+        while checks.places.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        checks.set_max(1);
+        assert_eq!(checks.size.lock().owed, 2);
+        checks.set_max(2);
+        assert_eq!((checks.size.lock().owed, checks.places.available_permits()), (1, 0));
+        drop(release);
+        for work in busy {
+            work.await.unwrap().unwrap();
+        }
+        assert_eq!((checks.size.lock().owed, checks.places.available_permits()), (0, 2));
+        checks.set_max(5);
+        assert_eq!(checks.places.available_permits(), 5);
+        checks.set_max(1);
+        assert_eq!((checks.size.lock().owed, checks.places.available_permits()), (0, 1));
     }
 }

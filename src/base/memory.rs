@@ -2,6 +2,7 @@
 //!
 //! Rhai limits the size of each value, not of all values together: a closure over an array of long strings reaches
 //! hundreds of megabytes before the limit on its result is looked at. So the allocator itself counts.
+//! Here too is the one word that is said to the system's allocator: that it hand back what was freed.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -22,6 +23,22 @@ thread_local! {
 pub fn live_bytes() -> i64 {
     LIVE_BYTES.try_with(Cell::get).unwrap_or(0)
 }
+
+/// Hands memory that was freed back to the system: the allocator keeps it otherwise, and a limit on what the process takes
+/// would count it. Takes a while and holds up other threads' allocations: not for a worker, and not often.
+///
+/// # Source
+/// `malloc_trim(3)`.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+#[expect(unsafe_code, reason = "a call of the system's allocator, which has no safe interface for it")]
+pub fn give_back() {
+    // SAFETY: takes no pointer, and may be called by any thread at any time.
+    unsafe { libc::malloc_trim(0) };
+}
+
+/// Other systems' allocators hand freed memory back by themselves.
+#[cfg(not(all(target_os = "linux", target_env = "gnu")))]
+pub fn give_back() {}
 
 fn count(bytes: usize, sign: i64) {
     let change = sign * i64::try_from(bytes).unwrap_or(i64::MAX);

@@ -15,5 +15,6 @@ pub mod return_to;
 pub mod secret;
 pub mod target;
 pub mod text;
+pub mod tls;
 pub mod units;
 pub mod withheld;

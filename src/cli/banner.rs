@@ -1,22 +1,23 @@
 //! What the start shows on a terminal: the addresses, each plugin with its mode and hooks, and three lines to try.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
 use super::render;
 use crate::config::Environment;
 use crate::pipeline::gateway::Gateway;
 use crate::telemetry::logs::Form;
 
-/// Shows the banner on a terminal; elsewhere one log line says that the gateway is up.
-pub fn show(gateway: &Gateway, form: Form) {
+/// Shows the banner on a terminal; elsewhere one log line says that the gateway is up. The addresses are those of the public
+/// and of the admin listener.
+pub fn show(gateway: &Gateway, addresses: (SocketAddr, SocketAddr), form: Form) {
     let snapshot = gateway.live.current();
-    let ports = (snapshot.config.server.listen.port(), snapshot.config.admin.listen.port());
     match form {
-        Form::Text => render::print(&text(gateway)),
+        Form::Text => render::print(&text(gateway, addresses)),
         Form::Json => {
             tracing::info!(
-                port = ports.0,
-                admin_port = ports.1,
+                port = addresses.0.port(),
+                admin_port = addresses.1.port(),
                 generation = snapshot.generation,
                 "listening"
             );
@@ -24,10 +25,9 @@ pub fn show(gateway: &Gateway, form: Form) {
     }
 }
 
-fn text(gateway: &Gateway) -> String {
+fn text(gateway: &Gateway, (public, admin): (SocketAddr, SocketAddr)) -> String {
     let snapshot = gateway.live.current();
     let config = &snapshot.config;
-    let (public, admin) = (config.server.listen, config.admin.listen);
     let mode = match config.environment {
         Environment::Development => "development",
         Environment::Production => "production",

@@ -1,31 +1,35 @@
 //! `pluginmind serve`: everything put together, until a signal says otherwise.
 
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::task::LocalSet;
+use tokio::task::{JoinHandle, LocalSet};
 
 use super::exit::Exit;
 use super::{Options, banner, fatal, inputs};
 use crate::base::clock::Clock;
 use crate::base::problems::Problems;
 use crate::config::{self, Config, Environment};
+use crate::live::reloader::Reloader;
 use crate::live::snapshot::{self, Built, Snapshot};
 use crate::live::watch::Watcher;
 use crate::pipeline::gateway::Gateway;
 use crate::proxy;
-use crate::server::admin::{self, Admin};
+use crate::server::admin::{self, Admin, Token, address};
 use crate::server::drain::drain;
-use crate::server::listen::listen;
-use crate::server::notify;
+use crate::server::hot::Hot;
+use crate::server::limits::Limits;
+use crate::server::listener::{Listener, Listening};
 use crate::server::reload::{Attempts, Report, Started};
-use crate::server::remember;
 use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
-use crate::server::workers::{Options as WorkerOptions, Workers};
+use crate::server::tls::expiry;
+use crate::server::workers::Workers;
+use crate::server::{activation, memory, notify, remember};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::panics;
@@ -101,26 +105,36 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     for problem in problems.iter() {
         tracing::warn!(problem = problem.short(), "policy warning");
     }
-    let drain_timeout = snapshot.config.server.drain_timeout;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     // Before anybody can know that the gateway runs: a SIGHUP that comes early must not end it.
     let mut signals = runtime.block_on(async { Signals::install() })?;
     let gateway = start::gateway(snapshot, problems, logs.clone(), &metrics, clock)?;
-    let (listener, workers) = start::public(&gateway)?;
+    let given = activation::sockets()?;
+    let limits = Limits::of(&gateway.live.current().config.server);
+    let (public, listening) = start::public(&gateway, &limits, given.public).map_err(StartError::from)?;
     roots.extend(options.config_file());
-    let watcher = watch(options, &gateway, &workers, roots, read_ms)?;
-    let (admin_listener, admin_workers) = admin(&gateway, &watcher)?;
+    let reloader = Arc::new(OnceLock::new());
+    let (token, admin, admin_listening) = admin(&gateway, &reloader, given.admin)?;
+    let data_folder = data_folder(&gateway.live.current().config.storage.path);
+    let addresses = (public.address(), admin.address());
+    let hot = Hot { gateway: Arc::clone(&gateway), public, limits, admin, token, data_folder };
+    hot.record_address();
+    let limits = Arc::clone(&hot.limits);
+    let watcher = watch(options, hot, roots, read_ms)?;
+    reloader.get_or_init(|| watcher.reloader());
     let schedules = Schedules::start(&gateway)?;
-    banner::show(&gateway, logs.form());
+    banner::show(&gateway, addresses, logs.form());
 
     let local = LocalSet::new();
     let result = local.block_on(&runtime, async {
         tokio::task::spawn_local(proxy::watch(Arc::clone(&gateway.upstreams)));
         tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(remember::save_for_ever(Arc::clone(&gateway)));
+        tokio::task::spawn_local(expiry::warn_for_ever(Arc::clone(&gateway)));
+        tokio::task::spawn_local(memory::watch_for_ever(Arc::clone(&gateway), limits));
         let stop = Rc::new(tokio::sync::Notify::new());
-        accept(&workers, listener, &stop);
-        accept(&admin_workers, admin_listener, &stop);
+        let serving = accept(listening, &stop);
+        let admin_serving = accept(admin_listening, &stop);
         notify::ready();
         let reloader = watcher.reloader();
         signals.until_stop(|| reloader.poke()).await;
@@ -128,9 +142,12 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         gateway.draining.begin();
         tracing::info!("draining");
         stop.notify_waiters();
+        let drain_timeout = gateway.live.current().config.server.drain_timeout;
+        let workers = serving.await.unwrap_or_default();
         let drained = drain(workers, drain_timeout, signals.until_stop(|| ())).await;
         tracing::info!(outcome = ?drained, "drained");
-        drain(admin_workers, Duration::from_millis(200), std::future::pending()).await;
+        let workers = admin_serving.await.unwrap_or_default();
+        drain(workers, Duration::from_millis(200), std::future::pending()).await;
         Ok::<(), anyhow::Error>(())
     });
     drop(schedules);
@@ -139,57 +156,65 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     result
 }
 
-fn accept(workers: &Workers, listener: std::net::TcpListener, stop: &Rc<tokio::sync::Notify>) {
-    let gate = workers.gate();
+/// Accepts until it is told to stop; gives the workers that are still to be drained.
+fn accept(listening: Listening, stop: &Rc<tokio::sync::Notify>) -> JoinHandle<Vec<Workers>> {
     let stop = Rc::clone(stop);
     tokio::task::spawn_local(async move {
-        if let Err(error) = gate.accept(listener, stop.notified()).await {
+        listening.run(stop.notified()).await.unwrap_or_else(|error| {
             tracing::error!(%error, "the listener failed");
-        }
-    });
+            Vec::new()
+        })
+    })
 }
 
 fn watch(
     options: &Options,
-    gateway: &Arc<Gateway>,
-    workers: &Workers,
+    hot: Hot,
     roots: Vec<PathBuf>,
     read_ms: i64,
 ) -> Result<Watcher<Report>, StartError> {
     let again = options.clone();
+    let gateway = Arc::clone(&hot.gateway);
+    let metrics = Arc::clone(&gateway.metrics);
     let mut attempts = Attempts {
         gather: Box::new(move || inputs::gather(&again).map_err(Box::new)),
-        gateway: Arc::clone(gateway),
-        gate: workers.gate(),
         config_file: options.config_file(),
         started: Started::with(&gateway.live.current().config),
+        gateway,
+        hot,
     };
-    Watcher::start(roots, read_ms, Arc::clone(&gateway.metrics), move |trigger| attempts.attempt(trigger))
+    Watcher::start(roots, read_ms, metrics, move |trigger| attempts.attempt(trigger))
         .map_err(|source| StartError::Io { what: "cannot start watching the files", source })
 }
 
+/// The admin listener, and the token that opens it.
 fn admin(
     gateway: &Arc<Gateway>,
-    watcher: &Watcher<Report>,
-) -> Result<(std::net::TcpListener, Workers), StartError> {
+    reloader: &Arc<OnceLock<Reloader<Report>>>,
+    given: Option<TcpListener>,
+) -> Result<(Token, Listener, Listening), StartError> {
     let snapshot = gateway.live.current();
-    let listener = listen(snapshot.config.admin.listen)?;
     let token = admin::admin_token(&snapshot.config, &data_folder(&snapshot.config.storage.path))
         .map_err(|source| StartError::Io { what: "cannot read the admin token", source })?;
-    let options = WorkerOptions { name: "admin", workers: 1, connections_max: ADMIN_CONNECTIONS_MAX };
-    let (shared, reloader) = (Arc::clone(gateway), watcher.reloader());
-    let workers = Workers::start(
-        options,
-        Arc::clone(&gateway.metrics),
-        move |_| Rc::new(Admin::new(Arc::clone(&shared), reloader.clone(), token.clone())),
-        admin::serve,
-    )
-    .map_err(|source| StartError::Io { what: "cannot start the admin listener", source })?;
-    Ok((listener, workers))
+    let token = Token::new(token);
+    let (shared, reloader, asked) = (Arc::clone(gateway), Arc::clone(reloader), token.clone());
+    let (started, limits) = (gateway.clock.now(), Limits::new(ADMIN_CONNECTIONS_MAX));
+    let start = move |workers, address: SocketAddr| {
+        let (gateway, reloader, token) = (Arc::clone(&shared), Arc::clone(&reloader), asked.clone());
+        let state = move |_| {
+            let (gateway, reloader) = (Arc::clone(&gateway), Arc::clone(&reloader));
+            Rc::new(Admin::new(gateway, reloader, token.clone(), address.ip(), started))
+        };
+        let metrics = Arc::clone(&shared.metrics);
+        Workers::start_under(Arc::clone(&limits), "admin", workers, metrics, state, admin::serve)
+    };
+    let (listener, listening) = Listener::open(Hot::admin_wish(&snapshot.config), given, Box::new(start))?;
+    Ok((token, listener, listening))
 }
 
 fn finish(gateway: &Gateway, logs: &Logs) {
     remember::save_last(gateway);
+    address::forget(&data_folder(&gateway.live.current().config.storage.path));
     if gateway.store.close(CLOSE_MAX).is_err() {
         tracing::error!("the database was not closed in time");
     }

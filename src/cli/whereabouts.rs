@@ -2,8 +2,9 @@
 //! somebody asks a running gateway what is wrong.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Options;
 use super::failure::Failure;
@@ -11,7 +12,11 @@ use super::inputs;
 use crate::base::document::{Document, Overlay};
 use crate::base::problems::Problems;
 use crate::config::{self, Inputs};
+use crate::server::admin::address::{reachable, recorded};
 use crate::server::admin::token::token_path;
+
+/// Longest wait for a connection to where a gateway was.
+const KNOCK_MAX: Duration = Duration::from_secs(1);
 
 /// Where the running gateway is, and what opens it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,8 +32,9 @@ pub(super) fn find(options: &Options) -> Result<Whereabouts, Failure> {
     let inputs = inputs::gather(options).map_err(Failure::unread)?;
     let loaded = config::load(&inputs);
     if let Some(config) = loaded.config {
-        let token = token_path(config.admin.token_file.as_deref(), config.storage.data_folder());
-        return Ok(Whereabouts { admin: reachable(config.admin.listen), token });
+        let folder = config.storage.data_folder();
+        let token = token_path(config.admin.token_file.as_deref(), folder);
+        return Ok(Whereabouts { admin: address(config.admin.listen, folder), token });
     }
     salvage(&inputs).ok_or(Failure::Found(loaded.problems))
 }
@@ -43,8 +49,9 @@ fn salvage(inputs: &Inputs) -> Option<Whereabouts> {
     let listen = admin.text("listen", "127.0.0.1:8081", "").parse().ok()?;
     let token_file = admin.optional_text("token_file", "").map(|file| inputs.folder.join(file));
     let database = inputs.folder.join(root.table("storage").text("path", "data/pluginmind.db", ""));
-    let token = token_path(token_file.as_deref(), database.parent()?);
-    Some(Whereabouts { admin: reachable(listen), token })
+    let folder = database.parent()?;
+    let token = token_path(token_file.as_deref(), folder);
+    Some(Whereabouts { admin: address(listen, folder), token })
 }
 
 fn overlay(environment: &BTreeMap<String, String>) -> Overlay {
@@ -59,16 +66,13 @@ fn overlay(environment: &BTreeMap<String, String>) -> Overlay {
     laid.collect()
 }
 
-/// A listener on all addresses is reached on the machine's own.
-fn reachable(listen: SocketAddr) -> SocketAddr {
-    let mut address = listen;
-    if listen.ip().is_unspecified() {
-        address.set_ip(match listen {
-            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
-            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
-        });
-    }
-    address
+/// Where the admin listener is: where the running gateway wrote down that it is, if somebody is there; else where the
+/// configuration says. The two differ after an edit that was refused, and with port 0.
+fn address(configured: SocketAddr, data_folder: &Path) -> SocketAddr {
+    let configured = reachable(configured);
+    let recorded = recorded(data_folder).map(reachable).filter(|address| *address != configured);
+    let is_there = |address: &SocketAddr| TcpStream::connect_timeout(address, KNOCK_MAX).is_ok();
+    recorded.filter(is_there).unwrap_or(configured)
 }
 
 #[cfg(test)]

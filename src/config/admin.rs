@@ -22,7 +22,11 @@ pub struct Admin {
 
 impl Admin {
     /// Reads the table. A listener that others can reach needs a token of the operator's own.
-    pub(super) fn read(mut table: Table<'_>, context: &Context, public: SocketAddr) -> Self {
+    pub(super) fn read(
+        mut table: Table<'_>,
+        context: &Context,
+        others: &[(&'static str, SocketAddr)],
+    ) -> Self {
         let listen = table
             .parsed(
                 "listen",
@@ -53,9 +57,8 @@ impl Admin {
                 table.problem("listen", message).hint("set `admin.token_file`, or listen on 127.0.0.1");
             table.report(context.strict(problem));
         }
-        if collide(listen, public) {
-            table
-                .report(table.problem("listen", format!("`admin.listen`: {listen} is also `server.listen`")));
+        for (key, _) in others.iter().filter(|(_, other)| collide(listen, *other)) {
+            table.report(table.problem("listen", format!("`admin.listen`: {listen} is also `{key}`")));
         }
         table.finish();
         Self { listen, token_file, hosts }

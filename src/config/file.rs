@@ -15,6 +15,8 @@ pub struct TextFile {
     pub text: String,
     /// Whether every account of the machine may change the file.
     pub writable_by_all: bool,
+    /// Whether every account of the machine may read the file.
+    pub readable_by_all: bool,
 }
 
 /// Why a file could not be taken. The sentences hold nothing of its content.
@@ -59,7 +61,8 @@ pub fn read_file(path: &Path) -> Result<TextFile, FileError> {
         return Err(FileError::TooLarge);
     }
     let text = text_of(file)?;
-    Ok(TextFile { text, writable_by_all: metadata.mode() & 0o002 != 0 })
+    let by_all = |mask| metadata.mode() & mask != 0;
+    Ok(TextFile { text, writable_by_all: by_all(0o002), readable_by_all: by_all(0o004) })
 }
 
 /// The size may grow after it was looked at: the read itself has the limit.

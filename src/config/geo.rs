@@ -1,11 +1,12 @@
 //! `[geo]`: databases that say in which country and in whose network an address is.
 
-use std::path::PathBuf;
-
 use crate::base::document::Table;
-use crate::base::problems::Problem;
 
 use super::context::Context;
+use super::named_file::NamedFile;
+
+/// One database, and where the configuration names it.
+pub type GeoFile = NamedFile;
 
 /// The databases.
 #[derive(Clone, Debug, Default)]
@@ -16,25 +17,16 @@ pub struct Geo {
     pub asn: Option<GeoFile>,
 }
 
-/// One database, and where the configuration names it.
-#[derive(Clone, Debug)]
-pub struct GeoFile {
-    /// The file.
-    pub path: PathBuf,
-    shown: String,
-    blame: Problem,
-}
-
 impl Geo {
     /// Reads the table. Whether the files are databases is seen where they are opened.
     pub(super) fn read(mut table: Table<'_>, context: &mut Context) -> Self {
-        let country = file(
+        let country = GeoFile::read(
             &mut table,
             "country",
             "A database in MaxMind's format that knows countries, or cities: what rules read as `req.geo.country`.",
             context,
         );
-        let asn = file(
+        let asn = GeoFile::read(
             &mut table,
             "asn",
             "A database in MaxMind's format that knows autonomous systems: `req.geo.asn` and `req.geo.org`.",
@@ -42,25 +34,6 @@ impl Geo {
         );
         table.finish();
         Self { country, asn }
-    }
-}
-
-fn file(
-    table: &mut Table<'_>,
-    key: &'static str,
-    doc: &'static str,
-    context: &mut Context,
-) -> Option<GeoFile> {
-    let shown = table.optional_text(key, doc).filter(|path| !path.is_empty())?;
-    let path = context.resolve(&shown);
-    context.files.push(path.clone());
-    Some(GeoFile { path, blame: table.problem(key, format!("`geo.{key}`")), shown })
-}
-
-impl GeoFile {
-    /// A problem at the line that names the file.
-    pub fn problem(&self, why: &str) -> Problem {
-        Problem { message: format!("{}: {} {why}", self.blame.message, self.shown), ..self.blame.clone() }
     }
 }
 

@@ -96,8 +96,10 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     context.environment =
         root.choice("environment", &environments, "development", doc).unwrap_or(Environment::Development);
     let gateway = OwnPaths::read(root.table("gateway"));
-    let server = Server::read(root.table("server"));
-    let admin = Admin::read(root.table("admin"), context, server.listen);
+    let server = Server::read(root.table("server"), context);
+    let mut own = server.listeners();
+    let admin = Admin::read(root.table("admin"), context, &own);
+    own.push(("admin.listen", admin.listen));
     let storage = Storage::read(root.table("storage"), context);
     let session = session(root.table("session"), &storage, context);
     let cors = Cors::read(root.table("cors"), context);
@@ -105,7 +107,8 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     let rate_limit = RateLimit::read(root.table("rate_limit"));
     let log = Log::read(root.table("log"));
     let auth = Auth::read(root.table("auth"), context);
-    let services = Service::read_all(&mut root, &[server.listen, admin.listen], context);
+    let own: Vec<_> = own.into_iter().map(|(_, listen)| listen).collect();
+    let services = Service::read_all(&mut root, &own, context);
     let around = Surroundings { server: &server, services: &services, own: &gateway };
     let routes = Route::read_all(&mut root, &around, context);
     let mut plugins = Plugins::read(root.table("plugins"), context);

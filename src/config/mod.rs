@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod connections;
 mod context;
 mod cors;
 mod draft;
@@ -14,6 +15,7 @@ mod json;
 mod load;
 mod log;
 mod methods;
+mod named_file;
 mod network;
 mod origin;
 mod plugins;
@@ -31,6 +33,7 @@ mod shown;
 mod storage;
 mod switch;
 mod thresholds;
+mod tls;
 mod token;
 mod upstream_url;
 mod weak_secret;
@@ -40,6 +43,7 @@ mod check;
 
 pub use admin::Admin;
 pub use auth::Auth;
+pub use connections::{Connections, MemoryMax};
 pub use cors::Cors;
 pub use file::{CONFIG_BYTES_MAX, FileError, TextFile, read_file};
 pub use gateway::{OWN, OwnPaths};
@@ -47,6 +51,7 @@ pub use geo::{Geo, GeoFile};
 pub use headers::Headers;
 pub use load::{EMBEDDED, Inputs, Loaded, load};
 pub use log::{Format, Level, Log};
+pub use named_file::NamedFile;
 pub use plugins::{Mode, PluginOverride, Plugins, RouteFilter, SettingValue};
 pub use providers::Provider;
 pub use rate_limit::RateLimit;
@@ -65,6 +70,7 @@ pub use shown::{ShownKey, shown, shown_keys};
 pub use storage::Storage;
 pub use switch::{SwitchError, Switched, replace_text, switch_mode};
 pub use thresholds::Thresholds;
+pub use tls::{CertificateFiles, ClientAuth, ServerTls, TlsVersion};
 pub use weak_secret::{PLACEHOLDERS as SECRET_PLACEHOLDERS, SECRET_BYTES_MIN, Weakness, weakness};
 
 use std::path::PathBuf;

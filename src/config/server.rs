@@ -8,11 +8,14 @@ use ipnet::IpNet;
 use crate::base::document::Table;
 use crate::base::units::show_size;
 
+use super::connections::Connections;
+use super::context::Context;
 use super::count;
-use super::network::{parse_listen, parse_network};
+use super::network::{is_public, parse_listen, parse_network};
+use super::tls::ServerTls;
 
 /// The public listener and its limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Server {
     /// Address and port of the public listener.
     pub listen: SocketAddr,
@@ -38,6 +41,8 @@ pub struct Server {
     pub drain_timeout: Duration,
     /// Most connections at a time.
     pub connections_max: usize,
+    /// Who may connect, and how often.
+    pub connections: Connections,
     /// Worker threads; 0 is one a core.
     pub workers: usize,
     /// Deepest nesting of a JSON body.
@@ -46,6 +51,8 @@ pub struct Server {
     pub require_schema: bool,
     /// In production, let plain http through that a trusted proxy forwards.
     pub allow_http: bool,
+    /// `[server.tls]`; without it plain HTTP is spoken.
+    pub tls: Option<ServerTls>,
 }
 
 /// Networks at least this wide are most of the internet.
@@ -56,8 +63,8 @@ const TIMEOUT_LEAST: Duration = Duration::from_millis(100);
 
 impl Server {
     /// Reads the table.
-    pub(super) fn read(mut table: Table<'_>) -> Self {
-        let server = Self {
+    pub(super) fn read(mut table: Table<'_>, context: &mut Context) -> Self {
+        let mut server = Self {
             listen: table
                 .parsed(
                     "listen",
@@ -109,6 +116,7 @@ impl Server {
                 (1, 1_000_000),
                 "Most connections at a time.",
             )),
+            connections: Connections::read(&mut table),
             workers: count(table.integer("workers", 0, (0, 1_024), "Worker threads; 0 is one a core.")),
             json_depth_max: count(table.integer(
                 "json_depth_max",
@@ -126,9 +134,33 @@ impl Server {
                 false,
                 "In production, let plain http through that a trusted proxy forwards.",
             ),
+            tls: None,
         };
+        server.tls = ServerTls::read(table.table("tls"), server.listen, context);
+        server.warn_of_plain_http(&table, context);
         table.finish();
         server
+    }
+
+    /// Passwords and cookies on a public listener would cross the network in the clear.
+    fn warn_of_plain_http(&self, table: &Table<'_>, context: &Context) {
+        let told = self.tls.is_some() || !self.trusted_proxies.is_empty();
+        if !context.is_production() || !is_public(self.listen) || told {
+            return;
+        }
+        let message = format!(
+            "`server.listen`: {} can be reached from other machines without TLS, and no proxy in front is trusted",
+            self.listen
+        );
+        let hint = "set `server.tls`, or name the proxy that speaks TLS in `server.trusted_proxies`";
+        table.report(table.problem("listen", message).hint(hint).warning());
+    }
+
+    /// The listeners of this table, each with its key.
+    pub(super) fn listeners(&self) -> Vec<(&'static str, SocketAddr)> {
+        let redirect = self.tls.as_ref().and_then(|tls| tls.redirect_listen);
+        let redirect = redirect.map(|listen| ("server.tls.redirect_listen", listen));
+        [("server.listen", self.listen)].into_iter().chain(redirect).collect()
     }
 }
 
@@ -168,7 +200,16 @@ fn size(
 
 #[cfg(test)]
 mod tests {
-    use crate::config::check::{dev, finds};
+    use crate::config::check::{dev, finds, production};
+
+    #[test]
+    fn a_public_listener_of_plain_http_in_production_is_a_warning() {
+        let text = "[server]\nlisten = \"0.0.0.0:80\"\n";
+        finds(&production(text), "warning config.toml:2:10: `server.listen`: 0.0.0.0:80 can be reached");
+        assert!(!production(&format!("{text}trusted_proxies = [\"10.0.0.1\"]\n")).contains("can be reached"));
+        assert!(!production("[server]\nlisten = \"127.0.0.1:80\"\n").contains("can be reached"));
+        assert!(!dev(text).contains("can be reached"));
+    }
 
     #[test]
     fn ip_09_trusting_everybody_is_a_loud_warning() {

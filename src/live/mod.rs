@@ -7,6 +7,7 @@ pub mod providers;
 pub mod reloader;
 pub mod routes;
 pub mod snapshot;
+pub mod tls;
 pub mod watch;
 
 mod armed;

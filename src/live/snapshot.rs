@@ -9,8 +9,10 @@ use aws_lc_rs::digest;
 use super::hardening::Hardening;
 use super::providers::providers_of;
 use super::routes::{CompiledRoute, RouteTable};
+use super::tls::Tls;
 use crate::auth::Keyring;
 use crate::auth::cookie::Shape;
+use crate::base::clock::Clock;
 use crate::base::problems::{Problem, Problems};
 use crate::base::text::hex;
 use crate::config::{self, Config, Environment};
@@ -40,6 +42,15 @@ pub struct Snapshot {
     pub cookie: Shape,
     /// The security headers.
     pub hardening: Hardening,
+    /// What clients are spoken to with; absent where that is plain HTTP.
+    pub tls: Option<Arc<Tls>>,
+}
+
+impl Snapshot {
+    /// What the next snapshot may take over.
+    pub fn before(&self) -> Before<'_> {
+        Before { geo: &self.geo, tls: self.tls.as_ref() }
+    }
 }
 
 /// What a look at the files gave: a snapshot where no error was found, every problem, and what to watch.
@@ -56,11 +67,20 @@ pub struct Built {
 
 /// Builds a snapshot from the files as they are now.
 pub fn build(inputs: &config::Inputs, generation: u64) -> Built {
-    build_after(inputs, generation, &Geo::default())
+    build_after(inputs, generation, Before { geo: &Geo::default(), tls: None })
 }
 
-/// Builds a snapshot from the files as they are now, and takes from the one before what is large and has not changed.
-pub fn build_after(inputs: &config::Inputs, generation: u64, before: &Geo) -> Built {
+/// What is taken from the snapshot before, where it has not changed.
+#[derive(Clone, Copy)]
+pub struct Before<'a> {
+    /// Databases, which are large.
+    pub geo: &'a Geo,
+    /// TLS, whose sessions can be resumed for as long as it is the same.
+    pub tls: Option<&'a Arc<Tls>>,
+}
+
+/// Builds a snapshot from the files as they are now, and takes from the one before what has not changed.
+pub fn build_after(inputs: &config::Inputs, generation: u64, before: Before<'_>) -> Built {
     let loaded = config::load(inputs);
     let mut problems = loaded.problems;
     let mut watched = loaded.files;
@@ -78,19 +98,31 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: &Geo) -> Bu
     check_providers(&config, &mut problems);
     let routes = compile_routes(&config, &mut problems);
     check_geo(&config, &rules, &mut problems);
-    let (geo, found) = Geo::load(&config.geo, before);
+    let (geo, found) = Geo::load(&config.geo, before.geo);
     problems.append(found);
+    let now = Clock::System.unix_ms().div_euclid(1_000);
+    let tls = Tls::load(&config, HTTP2, before.tls, now, &mut problems);
     let hash = hash_of(inputs, &rules);
     let keyring = Keyring::new(&config.session.keys)
         .map_err(|why| problems.push(Problem::of("[session]", why.to_string())))
         .ok();
     let snapshot = match keyring {
         Some(keyring) if !problems.has_errors() => {
-            Some(assemble(config, generation, hash, routes, rules, geo, keyring))
+            Some(assemble(config, generation, hash, routes, rules, Parts { geo, keyring, tls }))
         }
         _ => None,
     };
     Built { snapshot, problems, watched, plugin_files }
+}
+
+/// Whether clients may choose HTTP/2.
+const HTTP2: bool = false;
+
+/// What was made from other files than config.toml and the rules'.
+struct Parts {
+    geo: Geo,
+    keyring: Keyring,
+    tls: Option<Arc<Tls>>,
 }
 
 fn assemble(
@@ -99,8 +131,7 @@ fn assemble(
     hash: String,
     routes: RouteTable,
     rules: RuleBook,
-    geo: Geo,
-    keyring: Keyring,
+    Parts { geo, keyring, tls }: Parts,
 ) -> Snapshot {
     let production = config.environment == Environment::Production;
     let session = &config.session;
@@ -119,6 +150,7 @@ fn assemble(
         rules,
         geo: Arc::new(geo),
         keyring,
+        tls,
         config,
     }
 }

@@ -2,8 +2,10 @@
 
 use std::future::Future;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT,
@@ -100,14 +102,19 @@ impl Answer {
 /// Makes requests. Clones share the list of believed authorities.
 #[derive(Clone)]
 pub struct Client {
-    trust: Trust,
+    trust: Arc<ArcSwap<Trust>>,
     limits: Limits,
 }
 
 impl Client {
     /// A client that believes these authorities and keeps these limits.
     pub fn new(trust: Trust, limits: Limits) -> Self {
-        Self { trust, limits }
+        Self { trust: Arc::new(ArcSwap::from_pointee(trust)), limits }
+    }
+
+    /// Believes other authorities from now on, and so do all clones; exchanges under way end under those they began with.
+    pub fn believe(&self, trust: Trust) {
+        self.trust.store(Arc::new(trust));
     }
 
     /// Reads what is there.
@@ -146,7 +153,7 @@ impl Client {
                 return speak(stream, request, limits.body_bytes_max).await;
             }
             let name = ServerName::try_from(url.name().to_owned()).map_err(|_| Failure::Tls)?;
-            let connector = TlsConnector::from(self.trust.config());
+            let connector = TlsConnector::from(self.trust.load().config());
             let shaken = async { connector.connect(name, stream).await.map_err(|_| Failure::Tls) };
             speak(within(limits.connect, shaken).await?, request, limits.body_bytes_max).await
         })

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::client::Located;
 use super::endpoints::Own;
 use super::gateway::Gateway;
+use super::pressure::RETRY_AFTER;
 use super::rate_limit::bucket;
 use super::step::Step;
 use super::trail::Trail;
@@ -20,7 +21,7 @@ pub struct Admitted {
     own: Option<Own>,
 }
 
-/// Lets an address in, unless its bucket is empty. Probes always get in.
+/// Lets an address in, unless its bucket is empty or memory is short. Probes always get in.
 ///
 /// # Errors
 /// The refusal of this stage.
@@ -39,6 +40,9 @@ pub fn admit(
     trail.probe = own.is_some_and(Own::is_probe);
     if trail.probe {
         return Ok(Admitted { located, own });
+    }
+    if gateway.pressure.sheds() {
+        return Err(Refusal::Unavailable { retry_after: Some(RETRY_AFTER) }.into());
     }
     if let Err(denied) =
         gateway.limiter.check_ip(located.address(), &Limits::general(&config.rate_limit), now)

@@ -116,6 +116,7 @@ fn outgoing(
         https: request.secure(),
         host: &host,
         identity,
+        certificate: request.transport().tls.as_ref().and_then(|tls| tls.client.as_ref()),
         session_cookie: &snapshot.session_cookie,
         credentials: request.withheld(),
         set: &route.route.set_headers,

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use super::pressure::Pressure;
 use super::rehearsal::Rehearsal;
 use crate::alert::Alerts;
 use crate::auth::assertion::Assertions;
@@ -59,6 +60,8 @@ pub struct Gateway {
     pub pseudonyms: Pseudonymiser,
     /// Whether the process is about to end; `/ready` says so.
     pub draining: Draining,
+    /// How short memory is.
+    pub pressure: Pressure,
 }
 
 impl Gateway {

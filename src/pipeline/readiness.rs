@@ -17,6 +17,9 @@ pub fn readiness(gateway: &Gateway) -> Readiness {
     if gateway.draining.is_on() {
         reasons.push("draining".to_owned());
     }
+    if gateway.pressure.sheds() {
+        reasons.push("memory".to_owned());
+    }
     if !gateway.store.is_healthy() {
         reasons.push("storage".to_owned());
     }

@@ -73,6 +73,7 @@ fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &Trail)
         http_version: if routed.parts().version == Version::HTTP_10 { "1.0" } else { "1.1" },
         client_ip: routed.address(),
         client_port: if routed.via_proxy() { 0 } else { routed.peer().port() },
+        tls: routed.transport().tls.clone(),
         client_hash: gateway.pseudonyms.address(routed.address()).to_string().into(),
         headers: routed.headers().clone(),
         session_cookie: Arc::clone(&snapshot.session_cookie),

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+pub use crate::base::tls::{ClientCertificate, Tls};
+
 /// A client's connection as the pipeline sees it. Cloned for each request.
 #[derive(Clone, Debug)]
 pub struct Transport {
@@ -10,30 +12,25 @@ pub struct Transport {
     pub peer: SocketAddr,
     /// What TLS says; absent where the client speaks plain HTTP to us.
     pub tls: Option<Arc<Tls>>,
+    /// What becomes of its requests.
+    pub purpose: Purpose,
 }
 
-/// What a TLS handshake said.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tls {
-    /// The name that the client asked for (SNI), in lower case.
-    pub server_name: Option<String>,
-    /// The client's certificate, verified against `server.tls.client_ca`; absent where it showed none.
-    pub client: Option<ClientCertificate>,
-}
-
-/// Whom a verified client certificate names.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClientCertificate {
-    /// The subject's distinguished name, as RFC 4514 writes it.
-    pub subject: String,
-    /// SHA-256 over its DER form, in lower-case hex.
-    pub fingerprint: String,
+/// What becomes of the requests of a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// They are served.
+    Serve,
+    /// They are sent on to https: it came to `server.tls.redirect_listen`.
+    SendToHttps,
+    /// They are refused: plain HTTP is spoken where TLS is.
+    AskForTls,
 }
 
 impl Transport {
     /// A plain connection.
     pub fn plain(peer: SocketAddr) -> Self {
-        Self { peer, tls: None }
+        Self { peer, tls: None, purpose: Purpose::Serve }
     }
 
     /// Whether the client speaks TLS to us.

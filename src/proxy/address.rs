@@ -38,18 +38,24 @@ impl Address {
     /// # Errors
     /// A sentence that says what was expected.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let wrong = || format!("`{url}` is not of the form http://host:port, https://host:port or unix:/path");
+        let wrong =
+            || format!("`{url}` is not of the form http://host:port, https://host:port or unix:/path");
         if let Some(path) = url.strip_prefix("unix:") {
             let path = path.strip_prefix("//").unwrap_or(path);
             let is_path = path.starts_with('/') && path.len() > 1 && !path.contains('\0');
-            return if is_path { Ok(Self { place: Place::Unix(path.into()), certified: None }) } else { Err(wrong()) };
+            return if is_path {
+                Ok(Self { place: Place::Unix(path.into()), certified: None })
+            } else {
+                Err(wrong())
+            };
         }
         let (secure, authority) = match url.split_once("://") {
             Some(("http", rest)) => (false, rest),
             Some(("https", rest)) => (true, rest),
             _ => return Err(wrong()),
         };
-        let (host, place) = place(authority, if secure { HTTPS_PORT } else { HTTP_PORT }).ok_or_else(wrong)?;
+        let (host, place) =
+            place(authority, if secure { HTTPS_PORT } else { HTTP_PORT }).ok_or_else(wrong)?;
         let certified = if secure { Some(ServerName::try_from(host).map_err(|_| wrong())?) } else { None };
         Ok(Self { place, certified })
     }

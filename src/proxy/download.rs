@@ -63,8 +63,16 @@ impl Flow {
     /// response has ended is broken off.
     fn finish(mut self, cx: &mut Context<'_>) {
         self.link.drive(cx);
+        self.tell();
         if self.link.is_reusable() {
             self.pool.put(&self.endpoint, self.link, self.service.config());
+        }
+    }
+
+    /// Tells the operator what was wrong with what came.
+    fn tell(&self) {
+        if let Some(fault) = self.link.fault() {
+            fault.tell(self.service.name());
         }
     }
 }
@@ -101,7 +109,11 @@ impl UpstreamBody {
     }
 
     fn fail(&mut self) -> UpstreamBodyError {
-        let upload_failed = self.flow.take().is_some_and(|flow| flow.progress.take_error().is_some());
+        let flow = self.flow.take();
+        if let Some(flow) = &flow {
+            flow.tell();
+        }
+        let upload_failed = flow.is_some_and(|flow| flow.progress.take_error().is_some());
         if upload_failed { UpstreamBodyError::Upload } else { UpstreamBodyError::Broken }
     }
 

@@ -72,6 +72,11 @@ impl Link {
         hyper_is_ready && self.socket.is_clean() && !self.socket.write_failed()
     }
 
+    /// What was wrong with what came.
+    pub fn fault(&self) -> Option<Fault> {
+        self.socket.fault()
+    }
+
     /// Whether nothing came while nobody used it.
     pub fn is_quiet(&self) -> bool {
         self.socket.is_quiet()

@@ -173,7 +173,7 @@ impl Attempt<'_> {
                 Ok(Heard { link, response, progress, spare })
             }
             Err(NoHead::Broken { unsent, silent, fault }) => {
-                let error = broken(silent, fault, &progress);
+                let error = self.broken(silent, fault, &progress);
                 // A kept connection that was closed in the meantime says nothing about the upstream.
                 if let SendError::Unreachable(reason) = error
                     && !(kept && silent)
@@ -214,6 +214,18 @@ impl Attempt<'_> {
         }
     }
 
+    fn broken(&self, silent: bool, fault: Option<Fault>, progress: &Progress) -> SendError {
+        match (progress.take_error(), fault) {
+            (Some(error), _) => SendError::Upload(error),
+            (None, Some(fault)) => {
+                fault.tell(self.service.name());
+                SendError::Unreachable(fault.sentence())
+            }
+            (None, None) if silent => SendError::Unreachable("closed the connection without an answer"),
+            (None, None) => SendError::Unreachable("broke off inside its answer"),
+        }
+    }
+
     fn is_unwelcome(&self, heard: &Heard) -> bool {
         self.service.config().retry.statuses.contains(&heard.response.status().as_u16())
     }
@@ -243,15 +255,6 @@ impl Attempt<'_> {
 
 fn is_switch(response: &Response<Incoming>) -> bool {
     response.status().is_informational()
-}
-
-fn broken(silent: bool, fault: Option<Fault>, progress: &Progress) -> SendError {
-    match (progress.take_error(), fault) {
-        (Some(error), _) => SendError::Upload(error),
-        (None, Some(fault)) => SendError::Unreachable(fault.sentence()),
-        (None, None) if silent => SendError::Unreachable("closed the connection without an answer"),
-        (None, None) => SendError::Unreachable("broke off inside its answer"),
-    }
 }
 
 /// Sets the framing of the request from its body: nothing that a client wrote about it goes on unchecked.

@@ -29,7 +29,8 @@ impl Stream {
             Self::Unix(s) => nothing_to_read(socket2::SockRef::from(&*s)),
             Self::Tls(s) => {
                 let (tcp, session) = s.get_mut();
-                let read_whole = session.process_new_packets().is_ok_and(|s| s.plaintext_bytes_to_read() == 0);
+                let read_whole =
+                    session.process_new_packets().is_ok_and(|s| s.plaintext_bytes_to_read() == 0);
                 read_whole && nothing_to_read(socket2::SockRef::from(&*tcp))
             }
         }

@@ -150,9 +150,8 @@ impl Upstreams {
 
 /// Unused connections to addresses that nobody names any more are let go.
 fn retire_the_missing(old: &Services, new: &Services) {
-    let stays = |endpoint: &Arc<Endpoint>| {
-        new.values().any(|s| s.endpoints.iter().any(|e| Arc::ptr_eq(e, endpoint)))
-    };
+    let stays =
+        |endpoint: &Arc<Endpoint>| new.values().any(|s| s.endpoints.iter().any(|e| Arc::ptr_eq(e, endpoint)));
     for gone in old.values().flat_map(|s| &s.endpoints).filter(|e| !stays(e)) {
         gone.retire();
     }

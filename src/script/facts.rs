@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, header};
 use super::body::BodyFacts;
 use super::geo_facts::GeoFacts;
 use crate::base::ids::CorrelationId;
+use crate::base::tls::{ClientCertificate, Tls};
 
 /// The facts of one request. Scripts get a handle to it; a copy of the handle costs one count.
 ///
@@ -34,6 +35,8 @@ pub struct RequestFacts {
     pub client_ip: IpAddr,
     /// The client's port; 0 where a proxy hides it.
     pub client_port: u16,
+    /// What TLS says of the connection; absent where the client speaks plain HTTP to us.
+    pub tls: Option<Arc<Tls>>,
     /// The pseudonym of the client's address.
     pub client_hash: Arc<str>,
     /// The request headers as received.
@@ -131,6 +134,10 @@ impl RequestFacts {
     /// Gives the body to rules. The first one stands.
     pub fn give_body(&self, body: BodyFacts) {
         let _ = self.body.set(body);
+    }
+
+    pub(super) fn client_certificate(&self) -> Option<&ClientCertificate> {
+        self.tls.as_ref()?.client.as_ref()
     }
 
     pub(super) fn user(&self) -> Option<&UserFacts> {

@@ -112,6 +112,7 @@ fn nobody(unix_ms: i64) -> RequestFacts {
         http_version: "1.1",
         client_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         client_port: 0,
+        tls: None,
         client_hash: "".into(),
         headers: HeaderMap::new(),
         session_cookie: "".into(),

@@ -156,4 +156,4 @@ async fn close_promised(link: &Link) {
 
 #[cfg(test)]
 #[path = "connection_tests.rs"]
-mod tests;
+pub(super) mod tests;

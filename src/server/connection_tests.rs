@@ -10,6 +10,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
 
 use super::*;
+use crate::pipeline::unparsed::Unparsed;
 use crate::server::drain::{Drained, drain};
 use crate::server::listen::listen;
 use crate::server::workers::{Options, Workers};
@@ -17,7 +18,7 @@ use crate::telemetry::metrics::Metrics;
 
 const LONG: Duration = Duration::from_secs(20);
 
-fn limits() -> Server {
+pub(in crate::server) fn limits() -> Server {
     Server {
         listen: "127.0.0.1:0".parse().unwrap(),
         trusted_proxies: Vec::new(),
@@ -31,10 +32,12 @@ fn limits() -> Server {
         body_rate_min: 0,
         drain_timeout: LONG,
         connections_max: 100,
+        connections: crate::config::Connections::default(),
         workers: 1,
         json_depth_max: 64,
         require_schema: false,
         allow_http: false,
+        tls: None,
     }
 }
 
@@ -55,10 +58,16 @@ async fn answer(
     request: Request<Incoming>,
     begun: mpsc::Sender<String>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let path = request.uri().path().to_owned();
-    begun.send(path.clone()).ok();
     let respond =
         |status: u16, text: Bytes| Ok(Response::builder().status(status).body(Full::new(text)).unwrap());
+    if let Some(unparsed) = request.extensions().get::<Unparsed>() {
+        let status = unparsed.refusal.status();
+        let text = format!("{} {}", unparsed.method, unparsed.refusal.message());
+        let answer = Response::builder().status(status).header("connection", "close");
+        return Ok(answer.body(Full::new(text.into())).unwrap());
+    }
+    let path = request.uri().path().to_owned();
+    begun.send(path.clone()).ok();
     match path.as_str() {
         "/echo" => respond(
             200,
@@ -96,11 +105,7 @@ impl Bench {
                 let (http, ended, tell_begun) = (http.clone(), ended.clone(), tell_begun.clone());
                 async move {
                     let service = service_fn(move |request| answer(request, tell_begun.clone()));
-                    let ending = http
-                        .serve(stream, &shutdown, service, || {
-                            b"HTTP/1.1 408 Request Timeout\r\n\r\n".to_vec()
-                        })
-                        .await;
+                    let ending = http.serve(stream, &shutdown, service).await;
                     ended.send(ending).ok();
                 }
             },
@@ -123,7 +128,7 @@ impl Bench {
                         None => std::future::pending().await,
                     }
                 };
-                tell.send(drain(workers, within, force).await).ok();
+                tell.send(drain(vec![workers], within, force).await).ok();
             });
         });
         Self { address, endings, begun, stop: std::cell::Cell::new(Some(stop)), drained }
@@ -213,14 +218,17 @@ fn sl_02_a_connection_that_says_nothing_is_closed_silently_at_the_header_timeout
 fn sl_01_half_a_head_is_answered_408_at_the_header_timeout() {
     let bench = Bench::new(&Server { header_timeout: Duration::from_millis(100), ..limits() });
     let mut client = bench.send("GET / HTTP/1.1\r\nhost:");
-    assert_eq!(all(&mut client), "HTTP/1.1 408 Request Timeout\r\n\r\n");
+    let answer = all(&mut client);
+    assert!(
+        answer.starts_with("HTTP/1.1 408") && answer.ends_with("GET The request did not arrive in time.")
+    );
     drop(client);
-    assert_eq!(bench.ending(), Ending::HeadTimeout);
+    assert_eq!(bench.ending(), Ending::Closed);
 }
 
 #[test]
 fn sl_03_an_idle_connection_is_closed_silently_after_its_request() {
-    let bench = Bench::new(&Server { header_timeout: Duration::from_millis(100), ..limits() });
+    let bench = Bench::new(&Server { idle_timeout: Duration::from_millis(100), ..limits() });
     let mut client = bench.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\n");
     assert!(all(&mut client).ends_with("/a"));
     assert_eq!(bench.ending(), Ending::Closed);
@@ -259,14 +267,15 @@ fn sl_09_a_head_that_is_too_large_is_refused_readably() {
     client.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nx-large: ").unwrap();
     client.write_all(&vec![b'x'; 200_000]).unwrap();
     assert!(all(&mut client).starts_with("HTTP/1.1 431"));
-    assert_eq!(bench.ending(), Ending::Unparsed(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE));
+    drop(client);
+    assert_eq!(bench.ending(), Ending::Closed);
     let many = "x: y\r\n".repeat(101);
     let mut client = bench.send(&format!("GET / HTTP/1.1\r\n{many}\r\n"));
     assert!(all(&mut client).starts_with("HTTP/1.1 431"));
-    bench.ending();
-    let mut client = bench.send("NOT HTTP\r\n\r\n");
+    let mut client = bench.send(&format!("GET /{} HTTP/1.1\r\n", "x".repeat(9_000)));
+    assert!(all(&mut client).starts_with("HTTP/1.1 414"));
+    let mut client = bench.send("NOT HTTP\r\n");
     assert!(all(&mut client).starts_with("HTTP/1.1 400"));
-    assert_eq!(bench.ending(), Ending::Unparsed(StatusCode::BAD_REQUEST));
 }
 
 #[test]

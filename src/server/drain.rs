@@ -20,21 +20,33 @@ pub enum Drained {
 }
 
 /// Lets workers finish what is in flight, `within` at most, or until `force` is ready. Accepting must have been stopped before.
-pub async fn drain(mut workers: Workers, within: Duration, force: impl Future<Output = ()>) -> Drained {
-    workers.advance(Phase::Draining);
+pub async fn drain(mut workers: Vec<Workers>, within: Duration, force: impl Future<Output = ()>) -> Drained {
+    workers.iter().for_each(|workers| workers.advance(Phase::Draining));
     tokio::select! {
-        () = workers.ended() => {
-            workers.join();
+        () = all_ended(&mut workers) => {
+            join(workers);
             return Drained::Finished;
         }
         () = sleep(within) => {}
         () = force => {}
     }
-    let cut = workers.gate().open();
-    workers.advance(Phase::Ended);
+    let cut = workers.iter().map(|workers| workers.gate().open()).sum();
+    workers.iter().for_each(|workers| workers.advance(Phase::Ended));
     // A worker that does not notice is blocked in somebody's code; the process ends without it.
-    if timeout(CUT_MAX, workers.ended()).await.is_ok() {
-        workers.join();
+    if timeout(CUT_MAX, all_ended(&mut workers)).await.is_ok() {
+        join(workers);
     }
     Drained::Cut(cut)
+}
+
+async fn all_ended(workers: &mut [Workers]) {
+    for workers in workers {
+        workers.ended().await;
+    }
+}
+
+fn join(workers: Vec<Workers>) {
+    for workers in workers {
+        workers.join();
+    }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 /// Connections that the kernel holds for us before they are accepted.
 pub const BACKLOG: i32 = 1024;
@@ -38,21 +38,43 @@ pub enum ListenError {
 /// # Source
 /// socket(7), tcp(7).
 pub fn listen(address: SocketAddr) -> Result<TcpListener, ListenError> {
-    open(address).map_err(|source| match source.kind() {
+    open(address, false).map_err(|source| failure(address, source))
+}
+
+/// As [`listen`], where a socket of this process stands in the way: one at `0.0.0.0:80` and one at `127.0.0.1:80`, say.
+/// For the moment of the opening both may share the port; a stranger's socket still may not.
+///
+/// # Errors
+/// As [`listen`].
+///
+/// # Source
+/// socket(7), `SO_REUSEPORT`.
+pub fn listen_beside(address: SocketAddr, own: &TcpListener) -> Result<TcpListener, ListenError> {
+    let own = SockRef::from(own);
+    let opened = own.set_reuse_port(true).and_then(|()| open(address, true));
+    let closed = own.set_reuse_port(false);
+    opened.and_then(|socket| closed.map(|()| socket)).map_err(|source| failure(address, source))
+}
+
+fn open(address: SocketAddr, shares: bool) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(shares)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    // The kernel looks for who else has the port here once more.
+    socket.listen(BACKLOG)?;
+    socket.set_reuse_port(false)?;
+    Ok(socket.into())
+}
+
+fn failure(address: SocketAddr, source: io::Error) -> ListenError {
+    match source.kind() {
         io::ErrorKind::AddrInUse => ListenError::Taken(address),
         io::ErrorKind::PermissionDenied => ListenError::Forbidden(address),
         io::ErrorKind::AddrNotAvailable => ListenError::NotHere(address),
         _ => ListenError::Other { address, source },
-    })
-}
-
-fn open(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    }
 }
 
 #[cfg(test)]

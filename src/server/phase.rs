@@ -24,6 +24,7 @@ pub struct Shutdown {
 
 struct Shared {
     phase: Cell<Phase>,
+    retiring: Cell<bool>,
     /// Who must be woken, by slot; free slots are used again.
     wakers: RefCell<Vec<Option<Waker>>>,
     free: RefCell<Vec<usize>>,
@@ -31,8 +32,12 @@ struct Shared {
 
 impl Default for Shutdown {
     fn default() -> Self {
-        let shared =
-            Shared { phase: Cell::new(Phase::Serving), wakers: RefCell::default(), free: RefCell::default() };
+        let shared = Shared {
+            phase: Cell::new(Phase::Serving),
+            retiring: Cell::new(false),
+            wakers: RefCell::default(),
+            free: RefCell::default(),
+        };
         Self { shared: Rc::new(shared), slot: Cell::new(None) }
     }
 }
@@ -47,6 +52,19 @@ impl Shutdown {
     /// The phase now.
     pub fn phase(&self) -> Phase {
         self.shared.phase.get()
+    }
+
+    /// Whether others have taken over from these workers, because the address or their number was edited. Nothing is in a
+    /// hurry: a connection closes after its next answer or when it is idle for too long; streams and tunnels live on.
+    pub fn is_retiring(&self) -> bool {
+        self.shared.retiring.get()
+    }
+
+    /// Says that others have taken over, and wakes everybody.
+    pub fn retire(&self) {
+        if !self.shared.retiring.replace(true) {
+            self.wake();
+        }
     }
 
     /// Waits until the phase is at least `phase`.
@@ -67,6 +85,10 @@ impl Shutdown {
             return;
         }
         self.shared.phase.set(phase);
+        self.wake();
+    }
+
+    fn wake(&self) {
         for waker in self.shared.wakers.borrow().iter().flatten() {
             waker.wake_by_ref();
         }

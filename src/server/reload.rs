@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::hot::{Hot, Prepared};
 use super::notify;
 use super::start::wants_assertions;
-use super::workers::Gate;
 use crate::base::problems::{Problem, Problems, Severity};
-use crate::config::{Config, Inputs};
+use crate::config::{Config, Inputs, ServerTls};
 use crate::live::policy::Policy;
 use crate::live::providers::providers_of;
 use crate::live::reloader::{Built, Trigger};
 use crate::live::snapshot::{self, Built as Snapshots, Snapshot};
+use crate::live::tls::Tls;
 use crate::pipeline::gateway::Gateway;
 use crate::store::ReloadRow;
 use crate::telemetry::metrics::ReloadOutcome;
@@ -39,8 +40,8 @@ pub struct Attempts {
     pub gather: Gather,
     /// What the snapshot is swapped in.
     pub gateway: Arc<Gateway>,
-    /// The gate of the public listener.
-    pub gate: Gate,
+    /// What an edit changes beside the snapshot.
+    pub hot: Hot,
     /// The config file, watched even while it cannot be read.
     pub config_file: Option<PathBuf>,
     /// What the process was started with.
@@ -53,17 +54,7 @@ pub struct Started(Vec<(&'static str, String)>);
 impl Started {
     /// The values of a configuration.
     pub fn with(config: &Config) -> Self {
-        Self(vec![
-            ("server.listen", config.server.listen.to_string()),
-            ("server.workers", config.server.workers.to_string()),
-            ("admin.listen", config.admin.listen.to_string()),
-            ("admin.token_file", format!("{:?}", config.admin.token_file)),
-            ("storage.path", config.storage.path.display().to_string()),
-            ("storage.usage_queue_max", config.storage.usage_queue_max.to_string()),
-            ("auth.local.password_checks_max", config.auth.password_checks_max.to_string()),
-            ("log.format", format!("{:?}", config.log.format)),
-            ("log.queue_max", config.log.queue_max.to_string()),
-        ])
+        Self(vec![("storage.path", config.storage.path.display().to_string())])
     }
 
     /// The keys that another configuration would change, if only the process were started anew.
@@ -78,12 +69,12 @@ impl Attempts {
     /// that was written again, makes no generation; who asks for a reload gets one.
     pub fn attempt(&mut self, trigger: Trigger) -> Built<Report> {
         notify::reloading();
-        let gateway = &self.gateway;
+        let gateway = Arc::clone(&self.gateway);
         let current = gateway.live.current();
-        let (snapshot, problems, mut roots, plugin_files) = match (self.gather)() {
+        let (snapshot, mut problems, mut roots, plugin_files) = match (self.gather)() {
             Ok(inputs) => {
                 let Snapshots { snapshot, mut problems, watched, plugin_files } =
-                    snapshot::build_after(&inputs, current.generation + 1, &current.geo);
+                    snapshot::build_after(&inputs, current.generation + 1, current.before());
                 let snapshot = snapshot.filter(|next| self.can_sign(next, &mut problems));
                 (snapshot, problems, watched, plugin_files)
             }
@@ -94,20 +85,26 @@ impl Attempts {
             }
         };
         roots.extend(self.config_file.clone());
+        let ready = snapshot.and_then(|next| Some((self.hot.prepare(&next.config, &mut problems)?, next)));
+        let (prepared, snapshot) = ready.unzip();
         let problems = Arc::new(problems);
         let needs_restart =
             snapshot.as_ref().map_or_else(Vec::new, |next| self.started.differ_from(&next.config));
         let applied = snapshot.is_some();
         let hash = snapshot.as_ref().map(|s| s.hash.clone()).unwrap_or_default();
-        match snapshot {
-            Some(next) if trigger == Trigger::Files && self.is_in_force(&next, &current) => {
+        match snapshot.zip(prepared) {
+            Some((next, prepared))
+                if trigger == Trigger::Files
+                    && prepared.changes_nothing()
+                    && self.is_in_force(&next, &current) =>
+            {
                 gateway.metrics.reload(ReloadOutcome::Unchanged);
                 notify::ready();
                 let report =
                     Report { applied: true, generation: current.generation, problems, needs_restart };
                 return Built { report, roots };
             }
-            Some(next) => self.apply(&current, next, &problems, &needs_restart),
+            Some((next, prepared)) => self.apply(&current, next, prepared, &problems, &needs_restart),
             None => self.keep(&current, &problems, plugin_files),
         }
         self.record(applied, hash, &problems);
@@ -116,7 +113,7 @@ impl Attempts {
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
     }
 
-    /// Whether the files hold what is in force; secrets, schemas, authorities of services and geo databases
+    /// Whether the files hold what is in force; secrets, schemas, geo databases, TLS files and authorities of services
     /// are not part of the hash.
     fn is_in_force(&self, next: &Snapshot, current: &Snapshot) -> bool {
         let schemas = |snapshot: &Snapshot| -> Vec<_> {
@@ -129,6 +126,7 @@ impl Attempts {
             // With what the files of authorities hold.
             && next.config.services == current.config.services
             && next.geo.is_same(&current.geo)
+            && is_same_tls(next.tls.as_deref(), current.tls.as_deref())
             && !self.gateway.policy.read().is_stale()
     }
 
@@ -142,13 +140,14 @@ impl Attempts {
     }
 
     fn apply(
-        &self,
+        &mut self,
         current: &Snapshot,
         mut next: Snapshot,
+        prepared: Prepared,
         problems: &Arc<Problems>,
         needs_restart: &[&'static str],
     ) {
-        let gateway = &self.gateway;
+        let gateway = Arc::clone(&self.gateway);
         gateway.logs.reconfigure(&next.config.log);
         let services = &next.config.services;
         gateway.upstreams.apply(services);
@@ -164,10 +163,11 @@ impl Attempts {
         next.rules.remember_in(&gateway.state);
         next.rules.stand_on(&gateway.standing, gateway.clock.unix_ms());
         gateway.settle(next.rules.start(false, &gateway.clock));
-        self.gate.set_connections_max(next.config.server.connections_max);
         let generation = next.generation;
         let plugin_files = Arc::new(next.rules.file_hashes().clone());
-        gateway.live.swap(Arc::new(next));
+        let next = Arc::new(next);
+        gateway.live.swap(Arc::clone(&next));
+        self.hot.apply(prepared, &next.config);
         let now = gateway.clock.unix_ms();
         gateway.metrics.reload(ReloadOutcome::Applied);
         gateway.metrics.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
@@ -227,9 +227,18 @@ impl Attempts {
     }
 }
 
+fn is_same_tls(next: Option<&Tls>, current: Option<&Tls>) -> bool {
+    match (next, current) {
+        (Some(next), Some(current)) => next.is_same(current),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 fn watched_of(config: &Config) -> Vec<PathBuf> {
     let mut roots = vec![config.plugins.path.clone(), config.plugins.scripts.clone()];
     roots.extend(config.session.secret_file.clone());
     roots.extend(config.geo.country.iter().chain(&config.geo.asn).map(|file| file.path.clone()));
+    roots.extend(config.server.tls.iter().flat_map(ServerTls::files).map(|file| file.path.clone()));
     roots
 }

@@ -1,15 +1,19 @@
 //! From a snapshot to a running gateway: storage opened, tables loaded, sockets bound, workers started.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::listen::{ListenError, listen};
+use super::hot::Hot;
+use super::limits::Limits;
+use super::listener::{Listener, Listening, Unavailable};
 use super::remember;
 use super::serve::serve;
+use super::tls::expiry;
 use super::upstream_numbers;
-use super::workers::{Options, Workers};
+use super::workers::Workers;
 use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
@@ -27,6 +31,7 @@ use crate::outbound::{self, BadTrust, Client, Trust};
 use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of};
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
+use crate::pipeline::pressure::Pressure;
 use crate::proxy::{Pool, Upstreams};
 use crate::script::Board;
 use crate::store::{self, OpenError, Store};
@@ -44,7 +49,7 @@ pub enum StartError {
     AssertionKey(#[from] KeyError),
     /// A listener.
     #[error(transparent)]
-    Listen(#[from] ListenError),
+    Listen(#[from] Unavailable),
     /// The operator's certificate authorities.
     #[error("`auth.provider_ca`: {0}")]
     Trust(BadTrust),
@@ -117,6 +122,7 @@ pub fn gateway(
         metrics: Arc::clone(metrics),
         logs,
         draining: Draining::default(),
+        pressure: Pressure::default(),
     });
     gateway.settle(gateway.live.current().rules.start(true, &gateway.clock));
     refresh_metrics(metrics, &gateway);
@@ -125,7 +131,10 @@ pub fn gateway(
 }
 
 /// The certificate authorities that providers are believed under.
-fn trust(config: &Config) -> Result<Trust, StartError> {
+///
+/// # Errors
+/// The operator's file holds none.
+pub(super) fn trust(config: &Config) -> Result<Trust, StartError> {
     match &config.auth.provider_ca {
         None => Ok(Trust::built_in()),
         Some(pem) => Trust::with_own(pem.as_bytes()).map_err(StartError::Trust),
@@ -169,29 +178,34 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         for plugin in gateway.live.current().rules.plugins() {
             metrics.plugin_state(&plugin.name, plugin.state());
         }
+        expiry::refresh(metrics, &gateway);
         upstream_numbers::set(metrics, &gateway.upstreams.reports());
     });
 }
 
-/// Binds the public listener and starts its workers.
+/// Binds the public listener, or takes the socket that was given, and starts its workers.
 ///
 /// # Errors
 /// The address is taken, or a thread cannot be started.
-pub fn public(gateway: &Arc<Gateway>) -> Result<(std::net::TcpListener, Workers), StartError> {
-    let snapshot = gateway.live.current();
-    let server = &snapshot.config.server;
-    let listener = listen(server.listen)?;
-    let options =
-        Options { name: "worker", workers: server.workers, connections_max: server.connections_max };
-    let shared = Arc::clone(gateway);
-    let state = move |_| {
-        let pool = Pool::new(shared.clock.clone());
-        tokio::task::spawn_local(pool.clone().keep_swept());
-        Rc::new(Worker { gateway: Arc::clone(&shared), pool, rehearsal: None })
+pub fn public(
+    gateway: &Arc<Gateway>,
+    limits: &Arc<Limits>,
+    given: Option<TcpListener>,
+) -> Result<(Listener, Listening), Unavailable> {
+    let (shared, limits) = (Arc::clone(gateway), Arc::clone(limits));
+    let start = move |workers, _| {
+        let (gateway, told) = (Arc::clone(&shared), Arc::clone(&limits));
+        let state = move |_| {
+            let pool = Pool::new(gateway.clock.clone());
+            tokio::task::spawn_local(pool.clone().keep_swept());
+            Rc::new(Worker { gateway: Arc::clone(&gateway), pool, rehearsal: None })
+        };
+        let serve =
+            move |worker, stream, peer, shutdown| serve(worker, stream, peer, shutdown, Arc::clone(&told));
+        let metrics = Arc::clone(&shared.metrics);
+        Workers::start_under(Arc::clone(&limits), "worker", workers, metrics, state, serve)
     };
-    let workers = Workers::start(options, Arc::clone(&gateway.metrics), state, serve)
-        .map_err(|source| StartError::Io { what: "cannot start the workers", source })?;
-    Ok((listener, workers))
+    Listener::open(Hot::public_wish(&gateway.live.current().config), given, Box::new(start))
 }
 
 /// Whether any service is to be told who is asking in a signed header.

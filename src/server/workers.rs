@@ -1,22 +1,24 @@
 //! Worker threads: one current-thread runtime each, and one gate that hands each socket to the worker with the fewest.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream as Socket};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 use std::thread::JoinHandle;
 use std::time::Duration;
-use std::time::Instant;
 
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
+use super::door::Door;
+use super::limits::{Limits, Refused, Seat};
 use super::phase::{Phase, Shutdown};
-use crate::base::clock::Clock;
 use crate::telemetry::metrics::Metrics;
 
 /// Stack of a worker: the script engine recurses.
@@ -25,14 +27,8 @@ pub const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Sockets that wait for one worker.
 const SOCKETS_MAX: usize = 256;
 
-/// Pause after an accept that failed for want of something: trying again at once would only spin.
-const BACK_OFF: Duration = Duration::from_millis(100);
-
 /// How long connections that are cut may take to notice.
 const CUT_MAX: Duration = Duration::from_millis(500);
-
-/// Shortest time between two log lines about failing accepts.
-const TELL_EVERY: Duration = Duration::from_secs(10);
 
 /// How many workers, and how many connections all of them together may have.
 #[derive(Clone, Copy, Debug)]
@@ -49,9 +45,16 @@ pub struct Options {
 pub struct Workers {
     gate: Gate,
     threads: Vec<JoinHandle<()>>,
-    phase: watch::Sender<Phase>,
+    orders: watch::Sender<Orders>,
     /// Closes when the last worker has ended.
     ended: mpsc::Receiver<Infallible>,
+}
+
+/// What workers are told.
+#[derive(Clone, Copy, Debug)]
+struct Orders {
+    phase: Phase,
+    retire: bool,
 }
 
 /// Where accepted sockets go in; cloned freely.
@@ -60,13 +63,16 @@ pub struct Gate(Arc<Inner>);
 
 struct Inner {
     posts: Vec<Post>,
-    connections_max: AtomicUsize,
+    limits: Arc<Limits>,
     metrics: Arc<Metrics>,
 }
 
+/// An accepted socket, who is at its other end, and its place among the connections.
+type Accepted = (Socket, SocketAddr, Seat);
+
 /// One worker as the gate sees it.
 struct Post {
-    sockets: mpsc::Sender<(Socket, SocketAddr)>,
+    sockets: mpsc::Sender<Accepted>,
     /// Connections handed over and not yet closed.
     open: Arc<AtomicUsize>,
 }
@@ -87,21 +93,41 @@ impl Workers {
         S: 'static,
         F: Future<Output = ()> + 'static,
     {
+        let limits = Limits::new(options.connections_max);
+        Self::start_under(limits, options.name, options.workers, metrics, state, serve)
+    }
+
+    /// As [`Workers::start`], under limits that others know too.
+    ///
+    /// # Errors
+    /// As [`Workers::start`].
+    pub fn start_under<S, F>(
+        limits: Arc<Limits>,
+        name: &'static str,
+        workers: usize,
+        metrics: Arc<Metrics>,
+        state: impl Fn(usize) -> Rc<S> + Send + Sync + 'static,
+        serve: impl Fn(Rc<S>, TcpStream, SocketAddr, Shutdown) -> F + Send + Sync + 'static,
+    ) -> io::Result<Self>
+    where
+        S: 'static,
+        F: Future<Output = ()> + 'static,
+    {
         let craft = Arc::new((state, serve));
-        let (phase, phases) = watch::channel(Phase::Serving);
+        let (orders, told) = watch::channel(Orders { phase: Phase::Serving, retire: false });
         let (alive, ended) = mpsc::channel(1);
         let (ready, is_ready) = std::sync::mpsc::channel();
         let (mut posts, mut threads) = (Vec::new(), Vec::new());
-        for index in 0..threads_of(options.workers) {
+        for index in 0..threads_of(workers) {
             let (sockets, incoming) = mpsc::channel(SOCKETS_MAX);
             let open = Arc::new(AtomicUsize::new(0));
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            let (craft, phases, alive, ready) =
-                (Arc::clone(&craft), phases.clone(), alive.clone(), ready.clone());
+            let (craft, orders, alive, ready) =
+                (Arc::clone(&craft), told.clone(), alive.clone(), ready.clone());
             let mut worker =
-                Worker { incoming, phases, open: Arc::clone(&open), metrics: Arc::clone(&metrics) };
+                Worker { incoming, orders, open: Arc::clone(&open), metrics: Arc::clone(&metrics) };
             let thread = std::thread::Builder::new()
-                .name(format!("{}-{index}", options.name))
+                .name(format!("{name}-{index}"))
                 .stack_size(STACK_BYTES)
                 .spawn(move || {
                     let local = LocalSet::new();
@@ -125,8 +151,7 @@ impl Workers {
         if is_ready.iter().count() < threads.len() {
             return Err(io::Error::other("a worker panicked while it made its state"));
         }
-        let connections_max = AtomicUsize::new(options.connections_max);
-        Ok(Self { gate: Gate(Arc::new(Inner { posts, connections_max, metrics })), threads, phase, ended })
+        Ok(Self { gate: Gate(Arc::new(Inner { posts, limits, metrics })), threads, orders, ended })
     }
 
     /// Where accepted sockets go in.
@@ -136,16 +161,28 @@ impl Workers {
 
     /// Moves all workers on to a later phase.
     pub fn advance(&self, phase: Phase) {
-        self.phase.send_if_modified(|now| {
-            let later = phase > *now;
-            *now = (*now).max(phase);
+        self.orders.send_if_modified(|now| {
+            let later = phase > now.phase;
+            now.phase = now.phase.max(phase);
             later
         });
     }
 
+    /// Lets others take over: these serve what they have, and what waits for them, and end when nothing is left. The gate
+    /// must not be used any more.
+    pub fn retire(&self) {
+        self.orders.send_modify(|now| now.retire = true);
+    }
+
     /// Waits until all workers have ended, which they do once they are told to drain and nothing is left.
     pub async fn ended(&mut self) {
-        while self.ended.recv().await.is_some() {}
+        poll_fn(|cx| self.poll_ended(cx)).await;
+    }
+
+    /// As [`Workers::ended`], for one of many.
+    pub fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Nothing is ever sent: it closes, or it does not.
+        self.ended.poll_recv(cx).map(drop)
     }
 
     /// Waits for the threads; says whether none of them panicked. Blocks, so only after [`Workers::ended`].
@@ -165,27 +202,21 @@ impl Gate {
     /// Hands a socket, which must not block, to the worker with the fewest connections, or closes it when there are too many.
     pub fn admit(&self, socket: Socket, peer: SocketAddr) {
         let inner = &*self.0;
-        let least = inner.posts.iter().min_by_key(|post| post.open.load(Ordering::Relaxed));
-        let admitted = self.open() < inner.connections_max.load(Ordering::Relaxed)
-            && least.is_some_and(|post| {
-                post.open.fetch_add(1, Ordering::Relaxed);
-                let sent = post.sockets.try_send((socket, peer)).is_ok();
-                if !sent {
-                    post.open.fetch_sub(1, Ordering::Relaxed);
-                }
-                sent
-            });
-        if admitted { inner.metrics.connections.inc() } else { inner.metrics.connections_refused.inc() }
+        let admitted = inner.limits.enter(peer.ip()).and_then(|seat| self.hand_over((socket, peer, seat)));
+        match admitted {
+            Ok(()) => inner.metrics.connections.inc(),
+            Err(why) => inner.metrics.connection_refused(why.label()),
+        }
     }
 
-    /// Connections that are open now, on all workers.
-    pub fn open(&self) -> usize {
-        self.0.posts.iter().map(|post| post.open.load(Ordering::Relaxed)).sum()
-    }
-
-    /// Takes a new limit into force, for connections that come from now on.
-    pub fn set_connections_max(&self, connections_max: usize) {
-        self.0.connections_max.store(connections_max, Ordering::Relaxed);
+    fn hand_over(&self, accepted: Accepted) -> Result<(), Refused> {
+        let least = self.0.posts.iter().min_by_key(|post| post.open.load(Ordering::Relaxed));
+        let post = least.ok_or(Refused::Busy)?;
+        post.open.fetch_add(1, Ordering::Relaxed);
+        post.sockets.try_send(accepted).map_err(|_| {
+            post.open.fetch_sub(1, Ordering::Relaxed);
+            Refused::Busy
+        })
     }
 
     /// Accepts connections until `stop` is ready; then the listener is closed. Wants a runtime of its own thread, not a worker's.
@@ -193,48 +224,27 @@ impl Gate {
     /// # Errors
     /// The listener cannot be registered.
     pub async fn accept(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> io::Result<()> {
-        listener.set_nonblocking(true)?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let mut told: Option<Instant> = None;
+        let mut door = Door::open(Arc::new(listener))?;
         let mut stop = std::pin::pin!(stop);
         loop {
-            let accepted = tokio::select! {
+            tokio::select! {
                 biased;
                 () = &mut stop => return Ok(()),
-                accepted = listener.accept() => accepted,
-            };
-            match accepted {
-                // Out of this runtime, into the worker's.
-                Ok((stream, peer)) => match stream.into_std() {
-                    Ok(socket) => self.admit(socket, peer),
-                    Err(_) => self.0.metrics.connections_refused.inc(),
-                },
-                Err(error) if is_of_one_connection(&error) => {}
-                Err(error) => {
-                    if told.is_none_or(|at| Clock::System.now() - at >= TELL_EVERY) {
-                        told = Some(Clock::System.now());
-                        tracing::warn!(%error, "connections cannot be accepted; trying on");
-                    }
-                    tokio::select! { () = &mut stop => return Ok(()), () = sleep(BACK_OFF) => {} }
-                }
+                (socket, peer) = door.next() => self.admit(socket, peer),
             }
         }
     }
-}
 
-/// Whether an accept failed because of the connection that it would have given; the next one may be fine.
-///
-/// # Source
-/// accept(2).
-fn is_of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind as K;
-    matches!(error.kind(), K::ConnectionAborted | K::ConnectionReset | K::Interrupted | K::ConnectionRefused)
+    /// Connections that are open now, on all workers.
+    pub fn open(&self) -> usize {
+        self.0.posts.iter().map(|post| post.open.load(Ordering::Relaxed)).sum()
+    }
 }
 
 /// One worker, on its thread.
 struct Worker {
-    incoming: mpsc::Receiver<(Socket, SocketAddr)>,
-    phases: watch::Receiver<Phase>,
+    incoming: mpsc::Receiver<Accepted>,
+    orders: watch::Receiver<Orders>,
     open: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
 }
@@ -249,10 +259,10 @@ impl Worker {
         while shutdown.phase() == Phase::Serving {
             tokio::select! {
                 biased;
-                changed = self.phases.changed() => self.follow(changed.is_ok(), &shutdown),
+                changed = self.orders.changed() => self.follow(changed.is_ok(), &shutdown),
                 socket = self.incoming.recv() => {
-                    let Some((socket, peer)) = socket else { break };
-                    let open = self.count(&closed);
+                    let Some((socket, peer, seat)) = socket else { break };
+                    let open = self.count(&closed, Some(seat));
                     if let Ok(stream) = TcpStream::from_std(socket) {
                         let (serve, shutdown) = (Rc::clone(&serve), shutdown.clone());
                         // Called inside the task, so that a panic is the task's.
@@ -267,11 +277,11 @@ impl Worker {
         // Sockets that wait have said nothing that was read; they are closed like idle ones.
         self.incoming.close();
         while self.incoming.try_recv().is_ok() {
-            drop(self.count(&closed));
+            drop(self.count(&closed, None));
         }
         while self.open.load(Ordering::Relaxed) > 0 && shutdown.phase() < Phase::Ended {
             tokio::select! {
-                changed = self.phases.changed() => self.follow(changed.is_ok(), &shutdown),
+                changed = self.orders.changed() => self.follow(changed.is_ok(), &shutdown),
                 () = closed.notified() => {}
             }
         }
@@ -285,14 +295,27 @@ impl Worker {
         timeout(CUT_MAX, cut).await.ok();
     }
 
-    /// Takes over the phase that was told; when nobody is left to tell one, it is the end.
+    /// Takes over what was told; when nobody is left to tell anything, it is the end.
     fn follow(&mut self, told: bool, shutdown: &Shutdown) {
-        let phase = if told { *self.phases.borrow_and_update() } else { Phase::Ended };
-        shutdown.advance(phase);
+        if !told {
+            return shutdown.advance(Phase::Ended);
+        }
+        let orders = *self.orders.borrow_and_update();
+        if orders.retire {
+            // What waits is still served.
+            self.incoming.close();
+            shutdown.retire();
+        }
+        shutdown.advance(orders.phase);
     }
 
-    fn count(&self, closed: &Rc<Notify>) -> Open {
-        Open { count: Arc::clone(&self.open), metrics: Arc::clone(&self.metrics), closed: Rc::clone(closed) }
+    fn count(&self, closed: &Rc<Notify>, seat: Option<Seat>) -> Open {
+        Open {
+            count: Arc::clone(&self.open),
+            metrics: Arc::clone(&self.metrics),
+            closed: Rc::clone(closed),
+            _seat: seat,
+        }
     }
 }
 
@@ -301,6 +324,7 @@ struct Open {
     count: Arc<AtomicUsize>,
     metrics: Arc<Metrics>,
     closed: Rc<Notify>,
+    _seat: Option<Seat>,
 }
 
 impl Drop for Open {

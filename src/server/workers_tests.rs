@@ -25,6 +25,7 @@ fn closed(far: &mut Socket) -> bool {
 struct Bench {
     workers: Workers,
     metrics: Arc<Metrics>,
+    limits: Arc<Limits>,
     /// Which worker took a connection, and how many it had taken before.
     taken: std_mpsc::Receiver<(usize, u32)>,
 }
@@ -34,18 +35,24 @@ impl Bench {
     fn new(workers: usize, connections_max: usize) -> Self {
         let metrics = Arc::new(Metrics::new("test"));
         let (tell, taken) = std_mpsc::channel();
-        let options = Options { name: "test", workers, connections_max };
+        let limits = Limits::new(connections_max);
         let state = |index| Rc::new((index, Cell::new(0)));
-        let workers =
-            Workers::start(options, Arc::clone(&metrics), state, move |state, stream, _, shutdown| {
+        let workers = Workers::start_under(
+            Arc::clone(&limits),
+            "test",
+            workers,
+            Arc::clone(&metrics),
+            state,
+            move |state, stream, _, shutdown| {
                 tell.send((state.0, state.1.replace(state.1.get() + 1))).ok();
                 async move {
                     shutdown.reaches(Phase::Draining).await;
                     drop(stream);
                 }
-            })
-            .unwrap();
-        Self { workers, metrics, taken }
+            },
+        )
+        .unwrap();
+        Self { workers, metrics, limits, taken }
     }
 
     fn taken(&self) -> (usize, u32) {
@@ -83,18 +90,18 @@ fn sl_10_connections_over_the_limit_are_closed_at_once_and_counted() {
     let (near, mut far, peer) = pair();
     gate.admit(near, peer);
     assert!(closed(&mut far));
-    assert_eq!((gate.open(), bench.metrics.connections_refused.get()), (3, 1));
-    gate.set_connections_max(4);
+    assert_eq!((gate.open(), bench.metrics.connections_refused("too_many")), (3, 1));
+    bench.limits.set_connections_max(4);
     let (near, far, peer) = pair();
     gate.admit(near, peer);
     kept.push(far);
     (0..4).for_each(|_| assert!(bench.taken().0 < 2));
-    assert_eq!(bench.metrics.connections_refused.get(), 1);
+    assert_eq!(bench.metrics.connections_refused("too_many"), 1);
 }
 
 #[test]
 fn workers_end_when_they_are_told_to_drain_and_nothing_is_left() {
-    let Bench { mut workers, metrics, taken } = Bench::new(2, 10);
+    let Bench { mut workers, metrics, taken, .. } = Bench::new(2, 10);
     let (near, mut far, peer) = pair();
     workers.gate().admit(near, peer);
     taken.recv_timeout(LONG).unwrap();

@@ -110,6 +110,11 @@ impl Store {
         Reader::open(&self.inner.path)
     }
 
+    /// Makes room for more or fewer usage rows that wait; those that wait already stay.
+    pub fn set_usage_queue_max(&self, usage_queue_max: usize) {
+        self.inner.shared.queues.set_batched_max(usage_queue_max);
+    }
+
     /// The key under which people and addresses become pseudonyms in rows; made when the database was.
     pub fn pseudonym_key(&self) -> &Secret<[u8; 32]> {
         &self.inner.pseudonym_key

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -114,7 +114,7 @@ pub(super) struct Queues {
     state: Mutex<State>,
     wake: Condvar,
     closed: Condvar,
-    batched_max: usize,
+    batched_max: AtomicUsize,
     dropped: AtomicU64,
 }
 
@@ -136,7 +136,7 @@ impl Queues {
             state: Mutex::default(),
             wake: Condvar::new(),
             closed: Condvar::new(),
-            batched_max,
+            batched_max: AtomicUsize::new(batched_max),
             dropped: AtomicU64::new(0),
         }
     }
@@ -187,7 +187,7 @@ impl Queues {
     /// Takes a batched write; `false` when there is no room.
     pub(super) fn batch(&self, write: Batched) -> bool {
         let mut state = self.state.lock();
-        if state.closing || state.batched.len() >= self.batched_max {
+        if state.closing || state.batched.len() >= self.batched_max.load(Ordering::Relaxed) {
             return false;
         }
         state.batched.push_back(write);
@@ -198,6 +198,11 @@ impl Queues {
             self.wake.notify_one();
         }
         true
+    }
+
+    /// Makes room for more or fewer batched writes; those that wait already stay.
+    pub(super) fn set_batched_max(&self, batched_max: usize) {
+        self.batched_max.store(batched_max, Ordering::Relaxed);
     }
 
     pub(super) fn count_dropped(&self, rows: usize) {

@@ -1,6 +1,7 @@
 //! `tracing` events as lines: flat fields, cut to a length, in the form of the log.
 
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use tracing::field::{Field, Visit};
 use tracing::{Event, Metadata, Subscriber};
@@ -9,7 +10,7 @@ use tracing_subscriber::layer::Context;
 
 use super::access::level_word;
 use super::escape::{push_json, push_json_inner, push_text};
-use super::logs::Form;
+use super::logs::{Form, FormNow};
 use super::sink::{LINE_BYTES_MAX, Sink};
 use super::timestamp::push_rfc3339;
 use crate::base::clock::Clock;
@@ -33,17 +34,18 @@ const _: () = assert!(
 /// The layer that makes lines of events.
 pub(super) struct Lines {
     pub(super) sink: Sink,
-    pub(super) form: Form,
+    pub(super) form: Arc<FormNow>,
     pub(super) clock: Clock,
 }
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let mut fields = Fields { form: self.form, message: String::new(), rest: String::new() };
+        let form = self.form.get();
+        let mut fields = Fields { form, message: String::new(), rest: String::new() };
         event.record(&mut fields);
         let mut line = String::with_capacity(128 + fields.message.len() + fields.rest.len());
         let level = level_of(event.metadata());
-        match self.form {
+        match form {
             Form::Json => {
                 line.push_str("{\"timestamp\":\"");
                 push_rfc3339(&mut line, self.clock.unix_ms());

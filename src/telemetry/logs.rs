@@ -16,7 +16,7 @@ use super::sink::Sink;
 use crate::base::clock::Clock;
 use crate::config::{Format, Level, Log};
 
-/// The form of lines, decided once at the start.
+/// The form of lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// One JSON object a line.
@@ -51,9 +51,27 @@ pub enum LogsError {
 #[derive(Clone)]
 pub struct Logs {
     sink: Sink,
-    form: Form,
+    form: Arc<FormNow>,
     level: Arc<dyn Fn(Level) + Send + Sync>,
     access: Arc<AccessSwitch>,
+}
+
+/// The form in force, shared with the layer that writes.
+#[derive(Debug)]
+pub(super) struct FormNow(AtomicBool);
+
+impl FormNow {
+    fn new(form: Form) -> Self {
+        Self(AtomicBool::new(form == Form::Text))
+    }
+
+    fn set(&self, form: Form) {
+        self.0.store(form == Form::Text, Ordering::Relaxed);
+    }
+
+    pub(super) fn get(&self) -> Form {
+        if self.0.load(Ordering::Relaxed) { Form::Text } else { Form::Json }
+    }
 }
 
 #[derive(Default)]
@@ -82,7 +100,8 @@ impl Logs {
         clock: Clock,
     ) -> (Self, impl Subscriber + Send + Sync + use<>) {
         let (filter, handle) = reload::Layer::new(filter(config.level));
-        let lines = Lines { sink: sink.clone(), form, clock };
+        let form = Arc::new(FormNow::new(form));
+        let lines = Lines { sink: sink.clone(), form: Arc::clone(&form), clock };
         let subscriber = Registry::default().with(lines.with_filter(filter));
         let level = Arc::new(move |level| {
             // The layer is gone only when the process ends.
@@ -93,8 +112,10 @@ impl Logs {
         (logs, subscriber)
     }
 
-    /// Takes a new level and the access switch into force; format and queue are decided at the start.
+    /// Takes another configuration into force, for lines that come from now on.
     pub fn reconfigure(&self, config: &Log) {
+        self.form.set(Form::of(config.format));
+        self.sink.set_lines_max(config.queue_max);
         (self.level)(config.level);
         self.switch_access(config);
     }
@@ -107,7 +128,7 @@ impl Logs {
         }
         BUFFER.with_borrow_mut(|out| {
             out.clear();
-            match self.form {
+            match self.form.get() {
                 Form::Json => line.push_json(out),
                 Form::Text => line.push_text(out),
             }
@@ -122,7 +143,7 @@ impl Logs {
 
     /// The form of lines.
     pub fn form(&self) -> Form {
-        self.form
+        self.form.get()
     }
 
     /// Takes no more lines and waits for the writer, `within` at most; says whether everything was written.

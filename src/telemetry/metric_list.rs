@@ -92,7 +92,11 @@ list! {
     LOG_DROPPED = Counter "log_lines_dropped_total" [] "Log lines that fell off the queue or could not be written.";
     PANICS = Counter "panics_total" [] "Panics caught. Each is a defect.";
     CONNECTIONS = Gauge "connections" [] "Open client connections.";
-    CONNECTIONS_REFUSED = Counter "connections_refused_total" [] "Connections closed at once, because there were too many.";
+    CONNECTIONS_REFUSED = Counter "connections_refused_total" ["reason"] "Connections closed at once: too many in all, too many of one address (`address`), all workers busy, memory short, or no readable PROXY header.";
+    MEMORY_PRESSURE = Gauge "memory_pressure" [] "How short memory is: 0 not, 1 requests are shed, 2 connections are refused too.";
+    TLS_HANDSHAKES = Counter "tls_handshakes_total" ["kind"] "TLS handshakes finished: full, or resumed from an earlier session.";
+    TLS_FAILURES = Counter "tls_handshake_failures_total" ["reason"] "TLS handshakes that failed: timeout, plain_http, closed, version, incompatible, client_certificate, alert or malformed.";
+    TLS_EXPIRY = Gauge "tls_certificate_expiry_timestamp_seconds" ["name"] "When a certificate ends, in seconds since 1970; the name is its first one.";
     WATCH_LOST = Counter "reload_watch_lost_total" [] "Times that the watch on a folder was lost; polling carries on.";
 }
 
@@ -150,7 +154,11 @@ mod tests {
         pluginmind_log_lines_dropped_total{}
         pluginmind_panics_total{}
         pluginmind_connections{}
-        pluginmind_connections_refused_total{}
+        pluginmind_connections_refused_total{reason}
+        pluginmind_memory_pressure{}
+        pluginmind_tls_handshakes_total{kind}
+        pluginmind_tls_handshake_failures_total{reason}
+        pluginmind_tls_certificate_expiry_timestamp_seconds{name}
         pluginmind_reload_watch_lost_total{}
         ");
     }

@@ -38,6 +38,9 @@ pub enum ReloadOutcome {
 /// Something that brings numbers up to date just before they are read.
 type Refresh = Box<dyn Fn(&Metrics) + Send + Sync>;
 
+/// Why connections are closed at once.
+const REFUSED: [&str; 5] = ["too_many", "address", "busy", "memory", "proxy_header"];
+
 /// All metrics. Shared by all threads; handles of hot ones are kept by those who count.
 pub struct Metrics {
     registry: Registry,
@@ -70,12 +73,15 @@ pub struct Metrics {
     pub panics: IntCounter,
     /// Open client connections.
     pub connections: IntGauge,
-    /// Connections closed at once, because there were too many.
-    pub connections_refused: IntCounter,
+    connections_refused: IntCounterVec,
+    /// How short memory is: 0 not, 1 requests are shed, 2 connections too.
+    pub memory_pressure: IntGauge,
     /// Numbers of rules' own.
     pub rules: super::rule_metrics::RuleMetrics,
     /// Numbers of services.
     pub upstreams: UpstreamMetrics,
+    /// Handshakes and certificates.
+    pub tls: super::tls_metrics::TlsMetrics,
     /// Times that the watch on a folder was lost.
     pub watch_lost: IntCounter,
 }
@@ -87,6 +93,10 @@ impl Metrics {
         let r = &registry;
         let limits = counters(r, list::RATE_LIMIT);
         let reloads = counters(r, list::RELOADS);
+        let connections_refused = counters(r, list::CONNECTIONS_REFUSED);
+        for reason in REFUSED {
+            connections_refused.with_label_values(&[reason]);
+        }
         gauges(r, list::BUILD_INFO).with_label_values(&[version]).set(1);
         Self {
             refresh: Mutex::default(),
@@ -123,7 +133,9 @@ impl Metrics {
             reload_success: gauge(r, list::RELOAD_SUCCESS),
             panics: counter(r, list::PANICS),
             connections: gauge(r, list::CONNECTIONS),
-            connections_refused: counter(r, list::CONNECTIONS_REFUSED),
+            connections_refused,
+            memory_pressure: gauge(r, list::MEMORY_PRESSURE),
+            tls: super::tls_metrics::TlsMetrics::new(r),
             watch_lost: counter(r, list::WATCH_LOST),
             registry,
         }
@@ -140,6 +152,16 @@ impl Metrics {
     /// The histogram of one route, to be kept: `observe` takes seconds.
     pub fn request_seconds(&self, route: &str) -> Histogram {
         self.request_seconds.with_label_values(&[route])
+    }
+
+    /// Counts a connection that was closed at once, by the reason.
+    pub fn connection_refused(&self, reason: &'static str) {
+        self.connections_refused.with_label_values(&[reason]).inc();
+    }
+
+    /// Connections closed at once so far, for that reason.
+    pub fn connections_refused(&self, reason: &'static str) -> u64 {
+        self.connections_refused.with_label_values(&[reason]).get()
     }
 
     /// Counts a refusal by the stage that made it.
@@ -268,11 +290,11 @@ fn gauge(registry: &Registry, d: Described) -> IntGauge {
     register(registry, IntGauge::with_opts(opts(d)).expect(VALID))
 }
 
-fn counters(registry: &Registry, d: Described) -> IntCounterVec {
+pub(super) fn counters(registry: &Registry, d: Described) -> IntCounterVec {
     register(registry, IntCounterVec::new(opts(d), d.labels).expect(VALID))
 }
 
-fn gauges(registry: &Registry, d: Described) -> IntGaugeVec {
+pub(super) fn gauges(registry: &Registry, d: Described) -> IntGaugeVec {
     register(registry, IntGaugeVec::new(opts(d), d.labels).expect(VALID))
 }
 
@@ -343,6 +365,8 @@ mod tests {
         m.plugin_state("p", 2);
         m.state("p", 1, 2, 0, 0);
         m.alert("p", "high");
+        m.tls.failed("timeout");
+        m.tls.expiries([("app.example".to_owned(), 1)]);
         for histogram in [m.request_seconds("r"), m.plugin_seconds("p"), m.upstream_seconds("s")] {
             histogram.observe(0.0);
         }

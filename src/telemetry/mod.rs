@@ -11,4 +11,5 @@ pub mod redact;
 pub mod rule_metrics;
 pub mod sink;
 pub mod timestamp;
+pub mod tls_metrics;
 pub mod upstream_metrics;

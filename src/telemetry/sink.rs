@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -40,7 +40,7 @@ struct Shared {
     /// Told when everything that was queued has been written.
     written: Condvar,
     dropped: AtomicU64,
-    lines_max: usize,
+    lines_max: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -71,7 +71,7 @@ impl Sink {
             came: Condvar::new(),
             written: Condvar::new(),
             dropped: AtomicU64::new(0),
-            lines_max: lines_max.max(1),
+            lines_max: AtomicUsize::new(lines_max.max(1)),
         });
         let theirs = Arc::clone(&shared);
         std::thread::Builder::new().name("log-writer".into()).spawn(move || run(&theirs, writer))?;
@@ -87,6 +87,11 @@ impl Sink {
         Ok((Self::new(memory.clone(), lines_max)?, memory))
     }
 
+    /// Lets more or fewer lines wait; those that wait already stay.
+    pub fn set_lines_max(&self, lines_max: usize) {
+        self.0.lines_max.store(lines_max.max(1), Ordering::Relaxed);
+    }
+
     /// Queues one line, without its line end. Never blocks on the writer: a line that does not fit is dropped and counted.
     pub fn send(&self, line: &str) {
         self.queue(RAW, line);
@@ -100,7 +105,8 @@ impl Sink {
     fn queue(&self, mark: char, line: &str) {
         let line = cut(line, LINE_BYTES_MAX);
         let mut state = self.0.state.lock();
-        let full = state.lines >= self.0.lines_max || state.text.len() + line.len() >= QUEUE_BYTES_MAX;
+        let full = state.lines >= self.0.lines_max.load(Ordering::Relaxed)
+            || state.text.len() + line.len() >= QUEUE_BYTES_MAX;
         if state.closed || full {
             drop(state);
             self.0.dropped.fetch_add(1, Ordering::Relaxed);

@@ -18,8 +18,10 @@ mod geo;
 mod guide;
 mod harness;
 mod hooks;
+mod hostile_answers;
 mod jwt_security;
 mod keys;
+mod listen;
 mod lockout;
 mod metrics;
 #[path = "../../src/geo/tests/writer.rs"]
@@ -46,5 +48,6 @@ mod sign_in;
 mod state;
 mod storage;
 mod stream;
+mod tls;
 mod tools;
 mod verify;

@@ -32,7 +32,7 @@ use arc_swap::ArcSwap;
 use self::pending::Pending;
 use self::registered::Registered;
 use super::moment::Moment;
-use crate::outbound::Client;
+use crate::outbound::{Client, Trust};
 
 pub use claims::{LEEWAY_S, LIFETIME_S_MAX};
 pub use id_token::ID_TOKEN_BYTES_MAX;
@@ -69,6 +69,11 @@ impl Providers {
     /// No providers yet; they will be asked through this client.
     pub fn new(client: Client) -> Self {
         Self { client, known: ArcSwap::default(), pending: Pending::default() }
+    }
+
+    /// Believes other authorities from now on; exchanges under way end under those that they began with.
+    pub fn believe(&self, trust: Trust) {
+        self.client.believe(trust);
     }
 
     /// Puts these providers in place of the present ones. What was learned of an issuer stays while its name and

@@ -62,6 +62,7 @@ fn every_default_in_the_shipped_files_comments_is_the_default() {
             "public_url ",
             "country ",
             "asn ",
+            "memory_max ",
         ];
         if !line.starts_with("# ") || !text.contains(" = ") || example.iter().any(|e| text.starts_with(e)) {
             continue;

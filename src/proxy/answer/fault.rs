@@ -47,6 +47,11 @@ impl Fault {
             Self::Chunk => "sent a chunk that cannot be read",
         }
     }
+
+    /// Tells the operator. Nothing of what the upstream sent is in it.
+    pub fn tell(self, service: &str) {
+        tracing::warn!(service, reason = self.sentence(), "upstream sent what is not passed on");
+    }
 }
 
 impl From<head::Fault> for Fault {

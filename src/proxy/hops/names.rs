@@ -21,7 +21,7 @@ pub fn is_hop_by_hop(name: &str) -> bool {
 /// Headers that an upstream may take for the gateway's word: who the client is, where it is, what it asked for.
 /// A client's own copies are never passed on.
 pub fn is_spoofable(name: &str) -> bool {
-    const PREFIXES: [&str; 8] = [
+    const PREFIXES: [&str; 9] = [
         "x-auth-",
         "x-user-",
         "x-forwarded-",
@@ -30,6 +30,7 @@ pub fn is_spoofable(name: &str) -> bool {
         "x-authenticated-",
         "x-pluginmind-",
         "x-ssl-client-",
+        "x-client-cert-",
     ];
     matches!(
         name,
@@ -62,6 +63,8 @@ pub fn is_spoofable(name: &str) -> bool {
             | "remote-email"
             | "remote-addr"
             | "proxy"
+            | "client-cert"
+            | "client-cert-chain"
     ) || (matches!(name.as_bytes(), [b'x', b'-', ..]) && PREFIXES.iter().any(|p| name.starts_with(p)))
 }
 

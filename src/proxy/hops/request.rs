@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use super::{Listed, listed, names, trace};
 use crate::base::ids::CorrelationId;
 use crate::base::target::Ambiguous;
+use crate::base::tls::ClientCertificate;
 
 /// Longest text of an identity that is told upstream, in bytes; a longer one is left out.
 const IDENTITY_BYTES_MAX: usize = 1_024;
@@ -46,6 +47,8 @@ pub struct Forward<'a> {
     pub host: &'a str,
     /// `X-Auth-Request-User`, `-Email`, `-Groups`; none of them where nobody is known.
     pub identity: Option<Identity<'a>>,
+    /// `X-Client-Cert-Subject` and `X-Client-Cert-Fingerprint`: of a certificate that was verified here.
+    pub certificate: Option<&'a ClientCertificate>,
     /// The name of the session cookie, which stays here.
     pub session_cookie: &'a str,
     /// The headers that hold credentials of the gateway's own, which stay here.
@@ -150,6 +153,10 @@ fn set_ours(headers: &mut HeaderMap, forward: &Forward<'_>, traced: Option<trace
     set(headers, "host", host);
     if let Some(who) = forward.identity {
         tell_identity(headers, who);
+    }
+    if let Some(certificate) = forward.certificate {
+        set(headers, "x-client-cert-subject", HeaderValue::from_str(&certificate.subject).ok());
+        set(headers, "x-client-cert-fingerprint", HeaderValue::from_str(&certificate.fingerprint).ok());
     }
     trace::set(headers, traced, id);
     for (name, value) in forward.set {

@@ -20,6 +20,7 @@ fn plain(id: &CorrelationId) -> Forward<'_> {
         https: true,
         host: "app.example",
         identity: None,
+        certificate: None,
         session_cookie: "pm_session",
         credentials: &[],
         set: &[],

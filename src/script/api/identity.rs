@@ -13,6 +13,7 @@ pub(super) struct Client {
     pub ip: Ip,
     pub port: i64,
     pub is_private: bool,
+    pub tls_version: &'static str,
 }
 
 /// `req.user`.
@@ -64,6 +65,12 @@ mod client {
     #[rhai_fn(get = "port", pure)]
     pub fn port(client: &mut Client) -> i64 {
         client.port
+    }
+
+    /// `1.2` or `1.3`; `""` where no TLS is spoken to the gateway itself.
+    #[rhai_fn(get = "tls_version", pure)]
+    pub fn tls_version(client: &mut Client) -> ImmutableString {
+        client.tls_version.into()
     }
 
     /// Whether the address is loopback, private or link-local.

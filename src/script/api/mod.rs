@@ -25,6 +25,7 @@ mod response_body;
 mod shared_facts;
 mod text;
 mod time;
+mod tls;
 mod upstream;
 mod vars;
 mod verbs;
@@ -55,6 +56,7 @@ pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
     geo::register(&mut module);
     address::register(&mut module);
     time::register(&mut module);
+    tls::register(&mut module);
     vars::register(&mut module);
     response::register(&mut module);
     body::register(&mut module);
@@ -109,6 +111,8 @@ pub(super) fn type_named(name: &str) -> Option<TypeId> {
         "User" => TypeId::of::<identity::User>(),
         "Session" => TypeId::of::<identity::Session>(),
         "ApiKey" => TypeId::of::<identity::ApiKey>(),
+        "Tls" => TypeId::of::<tls::Tls>(),
+        "ClientCert" => TypeId::of::<tls::ClientCert>(),
         "Attack" => TypeId::of::<attack::Attack>(),
         "Body" => TypeId::of::<body::Body>(),
         "JsonBody" => TypeId::of::<json_body::JsonBody>(),

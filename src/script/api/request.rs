@@ -6,6 +6,7 @@ use super::address::Ip;
 use super::geo::Geo;
 use super::identity::{ApiKey, Client, Route, Session, User};
 use super::patterns;
+use super::tls::{ClientCert, Tls};
 use super::vars::Vars;
 use crate::base::address::is_private;
 use crate::base::target::query_value;
@@ -188,7 +189,20 @@ mod req {
             ip: Ip { address: facts.client_ip, hash: facts.client_hash.clone() },
             port: i64::from(facts.client_port),
             is_private: is_private(facts.client_ip),
+            tls_version: facts.tls.as_ref().map_or("", |tls| tls.version),
         }
+    }
+
+    /// What TLS says of the connection.
+    #[rhai_fn(get = "tls", pure)]
+    pub fn tls(req: &mut Request) -> Tls {
+        Tls(req.0.facts.clone())
+    }
+
+    /// The client's certificate.
+    #[rhai_fn(get = "client_cert", pure)]
+    pub fn client_cert(req: &mut Request) -> ClientCert {
+        ClientCert(req.0.facts.clone())
     }
 
     /// Where on earth; all empty without a database.

@@ -1,6 +1,6 @@
 //! `request(method, path)` and what follows it: a request as a test describes it.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -10,6 +10,7 @@ use rhai::{Array, Map, Module, export_module, exported_module};
 use crate::base::ids::CorrelationId;
 use crate::base::location::Location;
 use crate::base::target::CanonicalPath;
+use crate::base::tls::{ClientCertificate, Tls};
 use crate::script::api::Ip;
 use crate::script::body::BodyFacts;
 use crate::script::call::{Raised, error};
@@ -24,6 +25,9 @@ const CLIENT: &str = "198.51.100.7";
 /// The name of the session cookie in tests.
 const SESSION_COOKIE: &str = "pm_session";
 
+/// The fingerprint of every test's client certificate.
+const FINGERPRINT: &str = "c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00c0ffee00";
+
 /// A request that a test is building, and the answer that its upstream would give.
 #[derive(Clone)]
 pub(super) struct TestRequest {
@@ -33,6 +37,7 @@ pub(super) struct TestRequest {
     query: String,
     headers: HeaderMap,
     client: Ip,
+    tls: Option<Tls>,
     location: Location,
     route: Option<String>,
     tags: Vec<String>,
@@ -56,6 +61,7 @@ impl TestRequest {
             query: query.to_owned(),
             headers,
             client: Ip::parse(CLIENT)?,
+            tls: None,
             location: Location::default(),
             route: None,
             tags: Vec::new(),
@@ -79,6 +85,7 @@ impl TestRequest {
             http_version: "1.1",
             client_ip: self.client.address,
             client_port: 50_000,
+            tls: self.tls.clone().map(Arc::new),
             client_hash: "client-hash".into(),
             headers: self.headers.clone(),
             session_cookie: SESSION_COOKIE.into(),
@@ -149,6 +156,10 @@ impl TestRequest {
     }
 }
 
+fn over_tls() -> Tls {
+    Tls { version: "1.3", server_name: Some(HOST.to_owned()), client: None }
+}
+
 fn field(name: &str, value: &str) -> Raised<(HeaderName, HeaderValue)> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| error("this is not a header name"))?;
     let value = HeaderValue::from_str(value).map_err(|_| error("this is not a header value"))?;
@@ -206,6 +217,21 @@ mod api {
     pub fn asn(r: &mut TestRequest, number: i64) -> Raised<TestRequest> {
         let number = u32::try_from(number).map_err(|_| error("this is not the number of a network"))?;
         Ok(r.with(|r| r.location.asn = number))
+    }
+
+    /// Over TLS to the gateway itself, having asked for the request's host.
+    pub fn tls(r: &mut TestRequest) -> TestRequest {
+        r.with(|r| r.tls = Some(r.tls.take().unwrap_or_else(over_tls)))
+    }
+
+    /// With that client certificate, over TLS: its subject as RFC 4514 writes it.
+    pub fn client_cert(r: &mut TestRequest, subject: &str) -> TestRequest {
+        r.with(|r| {
+            let mut tls = r.tls.take().unwrap_or_else(over_tls);
+            let fingerprint = FINGERPRINT.to_owned();
+            tls.client = Some(ClientCertificate { subject: subject.to_owned(), fingerprint });
+            r.tls = Some(tls);
+        })
     }
 
     /// From an exit of Tor.

@@ -4,6 +4,7 @@
 //! Beside the pipeline, not in it: no route, rule or session of the public side leads here (AD-04).
 
 pub mod action;
+pub mod address;
 mod answer;
 mod audit;
 mod endpoint;
@@ -23,9 +24,9 @@ mod tests;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use http::{Request, Response};
@@ -40,10 +41,10 @@ use self::lockout::Lockout;
 use super::connection::Http;
 use super::phase::Shutdown;
 use super::reload::Report;
+use super::serve::closing_if;
 use crate::auth::Moment;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
-use crate::base::secret::Secret;
 use crate::live::reloader::Reloader;
 use crate::pipeline::answer::Body;
 use crate::pipeline::arrival::{self, Arrival};
@@ -53,9 +54,7 @@ use crate::pipeline::step::Stop;
 use crate::pipeline::transport::Transport;
 use crate::pipeline::unparsed::Unparsed;
 
-pub use self::token::admin_token;
-
-use self::token::Token;
+pub use self::token::{Token, admin_token};
 
 /// The longest body of an admin request, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
@@ -63,7 +62,7 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 /// What the admin listener stands on. One per worker; there is one worker.
 pub struct Admin {
     gateway: Arc<Gateway>,
-    reloader: Reloader<Report>,
+    reloader: Arc<OnceLock<Reloader<Report>>>,
     token: Token,
     /// Whether reads need no token: only this machine can reach the listener.
     open: bool,
@@ -72,11 +71,17 @@ pub struct Admin {
 }
 
 impl Admin {
-    /// The admin side of a gateway that starts now; whether reads are open is decided by the address it starts on.
-    pub fn new(gateway: Arc<Gateway>, reloader: Reloader<Report>, token: Secret<String>) -> Self {
-        let started = gateway.clock.now();
-        let open = gateway.live.current().config.admin.listen.ip().to_canonical().is_loopback();
-        Self { gateway, reloader, token: Token::new(token), open, started, lockout: RefCell::default() }
+    /// The admin side of a gateway, at an address of which it depends whether reads are open. `reloader` is set once there
+    /// is one; until then nobody can ask for a reload.
+    pub fn new(
+        gateway: Arc<Gateway>,
+        reloader: Arc<OnceLock<Reloader<Report>>>,
+        token: Token,
+        address: IpAddr,
+        started: Instant,
+    ) -> Self {
+        let open = address.to_canonical().is_loopback();
+        Self { gateway, reloader, token, open, started, lockout: RefCell::default() }
     }
 }
 
@@ -85,8 +90,11 @@ pub async fn serve(admin: Rc<Admin>, stream: TcpStream, peer: SocketAddr, shutdo
     stream.set_nodelay(true).ok();
     let http = Http::new(&admin.gateway.live.current().config.server);
     let service = service_fn(|request| {
-        let admin = Rc::clone(&admin);
-        async move { Ok::<_, Infallible>(handle(&admin, request, peer).await) }
+        let (admin, retiring) = (Rc::clone(&admin), shutdown.clone());
+        async move {
+            let answer = handle(&admin, request, peer).await;
+            Ok::<_, Infallible>(closing_if(retiring.is_retiring(), answer))
+        }
     });
     http.serve(stream, &shutdown, service).await;
 }
@@ -194,9 +202,10 @@ where
 {
     guard::token(head, admin).map_err(|why| (None, why))?;
     if endpoint == Endpoint::Reload {
-        let report = admin.reloader.reload().await.map_err(|error| {
+        let unavailable = || (None, Refusal::Unavailable { retry_after: None });
+        let report = admin.reloader.get().ok_or_else(unavailable)?.reload().await.map_err(|error| {
             tracing::error!(%error, "a reload that was asked for gave no result");
-            (None, Refusal::Unavailable { retry_after: None })
+            unavailable()
         })?;
         return Ok((None, answer::json(&status::reloaded(&report))));
     }

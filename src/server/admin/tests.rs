@@ -9,6 +9,7 @@ use super::*;
 use crate::base::clock::Clock;
 use crate::base::problems::Problems;
 use crate::base::problems::Source;
+use crate::base::secret::Secret;
 use crate::config::Inputs;
 use crate::live::reloader::Built;
 use crate::live::snapshot;
@@ -76,7 +77,10 @@ fn house(config: &str) -> House {
         }
     })
     .unwrap();
-    let admin = Admin::new(gateway, watcher.reloader(), Secret::new(TOKEN.to_owned()));
+    let reloader = Arc::new(std::sync::OnceLock::from(watcher.reloader()));
+    let token = Token::new(Secret::new(TOKEN.to_owned()));
+    let (started, address) = (gateway.clock.now(), gateway.live.current().config.admin.listen.ip());
+    let admin = Admin::new(gateway, reloader, token, address, started);
     House { admin, logs, memory, _guard: guard, _watcher: watcher, _folder: folder }
 }
 

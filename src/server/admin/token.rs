@@ -4,7 +4,9 @@ use std::fs::{DirBuilder, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use aws_lc_rs::{constant_time, digest};
 
 use crate::base::secret::Secret;
@@ -19,20 +21,30 @@ const FILE_BYTES_MAX: u64 = 4096;
 /// The shortest token that is taken from a file, in bytes.
 const TOKEN_LENGTH_MIN: usize = 16;
 
-/// The token that a request must bring.
+/// The token that a request must bring. Clones share it: who renews one has renewed all.
 #[derive(Clone, Debug)]
-pub struct Token(Secret<String>);
+pub struct Token(Arc<ArcSwap<Secret<String>>>);
 
 impl Token {
     /// The token with that text.
     pub fn new(text: Secret<String>) -> Self {
-        Self(text)
+        Self(Arc::new(ArcSwap::from_pointee(text)))
+    }
+
+    /// Puts another text in its place, at once and for every request that is judged from now on.
+    pub fn renew(&self, text: Secret<String>) {
+        self.0.store(Arc::new(text));
+    }
+
+    /// Whether that is its text.
+    pub fn is_text(&self, text: &Secret<String>) -> bool {
+        *self.0.load_full() == *text
     }
 
     /// Whether the bytes are the token. Hashes are compared, in constant time: how much of a wrong token is right, or how
     /// long the right one is, shows nowhere (AD-01).
     pub fn is(&self, given: &[u8]) -> bool {
-        let own = sha256(self.0.expose().as_bytes());
+        let own = sha256(self.0.load().expose().as_bytes());
         constant_time::verify_slices_are_equal(&own, &sha256(given)).is_ok()
     }
 }

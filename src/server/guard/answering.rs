@@ -21,12 +21,12 @@ pub fn call<S, B>(
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
 {
-    link.begin(&mut request);
+    let number = link.begin(&mut request);
     let end = End(Arc::clone(link));
     let answer = service.call(request);
     async move {
         let answer = answer.await?;
-        end.0.answer(answer.status());
+        end.0.answer(number, answer.status());
         Ok(answer.map(|body| Answering { body, _end: end }))
     }
 }

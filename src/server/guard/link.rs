@@ -44,6 +44,8 @@ pub struct Link {
     /// The time of the head under way is over.
     late: AtomicBool,
     upgrade: AtomicU8,
+    /// The head that asked for one last.
+    asked_by: AtomicU32,
     /// The guard has not taken in what was decided over an upgrade.
     decided: AtomicBool,
     refused: OnceLock<(u32, Unparsed)>,
@@ -56,6 +58,7 @@ impl Link {
     pub(super) fn head(&self, asks_upgrade: bool) {
         self.heads.store(self.heads.load(Relaxed).wrapping_add(1), Relaxed);
         if asks_upgrade {
+            self.asked_by.store(self.heads.load(Relaxed), Relaxed);
             self.upgrade.store(ASKED, Relaxed);
         }
     }
@@ -88,28 +91,31 @@ impl Link {
         self.late.load(Relaxed) && self.late.swap(false, Relaxed)
     }
 
-    /// The service is given a request: where it stands in for a refused head, the refusal goes with it.
-    pub(super) fn begin<B>(&self, request: &mut Request<B>) {
+    /// The service is given a request, whose number this is: where it stands in for a refused head, the refusal goes with
+    /// it.
+    pub(super) fn begin<B>(&self, request: &mut Request<B>) -> u32 {
         let call = self.calls.load(Relaxed).wrapping_add(1);
         self.calls.store(call, Relaxed);
         if let Some((_, unparsed)) = self.refused.get().filter(|(number, _)| *number == call) {
             request.extensions_mut().insert(unparsed.clone());
         }
-        if self.upgrade.load(Relaxed) == ASKED
-            && let Some(promise) = request.extensions().get::<OnUpgrade>()
-        {
-            *self.promise.lock() = Some(promise.clone());
+        if self.asks(call) {
+            *self.promise.lock() = request.extensions().get::<OnUpgrade>().cloned();
+        }
+        call
+    }
+
+    /// The head of the answer to a request is there.
+    pub(super) fn answer(&self, call: u32, status: StatusCode) {
+        if self.asks(call) {
+            let granted = status == StatusCode::SWITCHING_PROTOCOLS;
+            self.upgrade.store(if granted { GRANTED } else { DENIED }, Relaxed);
+            self.decided.store(true, Relaxed);
         }
     }
 
-    /// The head of an answer is there.
-    pub(super) fn answer(&self, status: StatusCode) {
-        if self.upgrade.load(Relaxed) != ASKED || self.promise.lock().is_none() {
-            return;
-        }
-        let granted = status == StatusCode::SWITCHING_PROTOCOLS;
-        self.upgrade.store(if granted { GRANTED } else { DENIED }, Relaxed);
-        self.decided.store(true, Relaxed);
+    fn asks(&self, call: u32) -> bool {
+        self.upgrade.load(Relaxed) == ASKED && self.asked_by.load(Relaxed) == call
     }
 
     /// An answer is over, sent or not.

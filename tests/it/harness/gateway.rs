@@ -142,7 +142,7 @@ pub fn manifest(name: &str, mode: &str) -> String {
 
 /// A port that nobody else is given between this look and the gateway's: below those from which the kernel serves
 /// clients and listeners without a wish, each once a process, and every process begins elsewhere.
-fn free_port() -> SocketAddr {
+pub fn free_port() -> SocketAddr {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     loop {
         let nth = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(211));

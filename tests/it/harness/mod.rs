@@ -3,11 +3,12 @@
 pub mod client;
 pub mod gateway;
 pub mod provider;
+pub mod tls;
 pub mod token;
 pub mod upstream;
 
 pub use client::{Answer, Connection, request};
-pub use gateway::{Gateway, Setup};
+pub use gateway::{Gateway, Setup, free_port};
 pub use provider::Provider;
 pub use token::Token;
 pub use upstream::Upstream;
