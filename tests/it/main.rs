@@ -50,4 +50,5 @@ mod storage;
 mod stream;
 mod tls;
 mod tools;
+mod upstreams;
 mod verify;

@@ -7,6 +7,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::{ServerConfig, ServerConnection, StreamOwned};
+
+use crate::harness::tls::{Authority, Pair};
 use crate::harness::{Connection, Gateway, Setup, Upstream, client::compose, request};
 
 /// An upstream that can be killed, connections and all, and comes back at the same address.
@@ -92,12 +97,11 @@ fn details(gateway: &Gateway) -> serde_json::Value {
 fn killing_one_of_two_addresses_under_load_fails_no_get_and_the_other_gets_them_all() {
     let (mut mortal, other) = (Mortal::born(), Mortal::born());
     let gateway = Setup::new(&service(&[http(mortal.address), http(other.address)], "")).start();
-    let stop = AtomicBool::new(false);
-    let sent = AtomicUsize::new(0);
+    let (stop, sent, public) = (AtomicBool::new(false), AtomicUsize::new(0), gateway.public);
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
-                let mut connection = Connection::open(gateway.public);
+                let mut connection = Connection::open(public);
                 while !stop.load(Ordering::SeqCst) {
                     connection.send(compose("GET /up/x", &[], b"")).unwrap();
                     let answer = connection.read().expect("an answer");
@@ -158,12 +162,12 @@ fn up_18_a_service_that_was_down_under_load_is_back_within_a_second() {
     let gateway = Setup::new(&service(&[http(mortal.address)], "")).start();
     assert_eq!(gateway.get("/up/x").status, 200);
     mortal.die();
-    let stop = AtomicBool::new(false);
+    let (stop, public) = (AtomicBool::new(false), gateway.public);
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {
                 while !stop.load(Ordering::SeqCst) {
-                    let status = gateway.get("/up/x").status;
+                    let status = request(public, "GET /up/x", &[], b"").status;
                     assert!([200, 502, 503].contains(&status), "{status}");
                 }
             });
@@ -278,4 +282,68 @@ fn up_03_a_name_that_does_not_exist_is_a_502_and_the_log_says_so_without_it() {
     assert!(began.elapsed() < Duration::from_secs(6), "within the connect timeout");
     let line = gateway.wait_for_log(|l| l.contains("upstream cannot be reached"));
     assert!(line.contains("has a name without an address") && !line.contains(&name), "{line}");
+}
+
+/// An app behind TLS that answers every connection once; gives the number of requests that it could read.
+fn encrypted_app(pair: &Pair) -> (u16, Arc<AtomicUsize>) {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let key = PrivateKeyDer::from_pem_slice(pair.key.as_bytes()).unwrap();
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![pair.der().clone()], key)
+        .unwrap();
+    let (config, requests) = (Arc::new(config), Arc::new(AtomicUsize::new(0)));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let seen = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            let mut stream = StreamOwned::new(ServerConnection::new(Arc::clone(&config)).unwrap(), stream);
+            if stream.read(&mut [0; 4_096]).is_ok_and(|n| n > 0) {
+                seen.fetch_add(1, Ordering::SeqCst);
+                let raw = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 9\r\n\r\nencrypted";
+                stream.write_all(raw).and_then(|()| stream.flush()).ok();
+            }
+        }
+    });
+    (port, requests)
+}
+
+#[test]
+fn an_encrypted_app_is_believed_as_long_as_the_operators_authority_vouches_for_it() {
+    let (ours, theirs) = (Authority::new("ours"), Authority::new("theirs"));
+    let (port, requests) = encrypted_app(&ours.server(&["localhost"]));
+    let config = service(&[format!("https://localhost:{port}")], "ca = \"ca.pem\"");
+    let mut gateway = Setup::new(&config).file("ca.pem", &ours.pem()).start();
+    assert_eq!(gateway.get("/up/x").text(), "encrypted");
+    // The file is watched: who is no longer vouched for is no longer believed, and hears nothing.
+    gateway.save("ca.pem", &theirs.pem());
+    gateway.until("the other authority is in force", |g| g.generation() == 2);
+    let before = requests.load(Ordering::SeqCst);
+    let answer = gateway.get("/up/x");
+    assert_eq!((answer.status, answer.code().as_str()), (502, "UPSTREAM_UNREACHABLE"));
+    assert_eq!(requests.load(Ordering::SeqCst), before);
+    let line = gateway.wait_for_log(|l| l.contains("upstream cannot be reached"));
+    assert!(line.contains("certificate of an unknown authority") && !line.contains("localhost"), "{line}");
+    assert!(!answer.text().contains("localhost"), "{}", answer.text());
+    // A file that cannot be used leaves the last good one in force.
+    gateway.save("ca.pem", "no certificate");
+    gateway.wait_for_log(|l| l.contains("not a PEM file"));
+    gateway.save("ca.pem", &ours.pem());
+    gateway.until("ours is in force again", |g| g.get("/up/x").status == 200);
+}
+
+#[test]
+fn an_encrypted_app_with_another_name_is_not_believed_unless_the_operator_says_so() {
+    let authority = Authority::new("ours");
+    let (port, requests) = encrypted_app(&authority.server(&["app.internal"]));
+    let url = [format!("https://localhost:{port}")];
+    let gateway = Setup::new(&service(&url, "ca = \"ca.pem\"")).file("ca.pem", &authority.pem()).start();
+    assert_eq!(gateway.get("/up/x").status, 502);
+    assert_eq!(requests.load(Ordering::SeqCst), 0);
+    let named = gateway.config().replace("ca = \"ca.pem\"", "ca = \"ca.pem\"\ntls_name = \"app.internal\"");
+    gateway.save("config.toml", &named);
+    gateway.until("it is believed", |g| g.get("/up/x").status == 200);
 }
