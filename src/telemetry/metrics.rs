@@ -354,7 +354,7 @@ mod tests {
         m.refusal("s", "c");
         m.plugin_decision("p", "r", "deny", "enforce");
         let endpoint =
-            EndpointNumbers { url: "e", up: Some(true), circuit: 0, in_flight: 0, unused: 0, ejections: 0 };
+            EndpointNumbers { up: Some(true), circuit: 0, in_flight: 0, unused: 0, ejections: 0 };
         m.upstreams.set(&[ServiceNumbers {
             name: "s",
             up: Some(true),

@@ -90,7 +90,7 @@ fn http(address: SocketAddr) -> String {
 }
 
 fn details(gateway: &Gateway) -> serde_json::Value {
-    gateway.ask_admin("GET /services/health", &[], b"").json()["services"][0].clone()
+    gateway.ask_admin("GET /admin/api/services", &[], b"").json()["services"][0].clone()
 }
 
 #[test]
@@ -230,10 +230,18 @@ fn the_operator_sees_each_address_and_the_public_none() {
     });
     assert_eq!(details(&gateway)["endpoints"][0]["url"], http(up.address));
     let text = gateway.ask_admin("GET /metrics", &[], b"").text();
-    for (url, up) in [(http(up.address), 1), (http(dead), 0)] {
-        let line = format!("pluginmind_upstream_endpoint_up{{endpoint=\"{url}\",service=\"up\"}} {up}\n");
+    for (place, up) in [(1, 1), (2, 0)] {
+        let line = format!("pluginmind_upstream_endpoint_up{{endpoint=\"{place}\",service=\"up\"}} {up}\n");
         assert!(text.contains(&line), "{line}{text}");
     }
+    // Probes and metrics are asked without a token: they tell addresses by their place.
+    let probe = gateway.ask_admin("GET /services/health", &[], b"").text();
+    for told in [&probe, &text] {
+        assert!(!told.contains(&dead.to_string()), "{told}");
+    }
+    let probe: serde_json::Value = serde_json::from_str(&probe).unwrap();
+    let second = &probe["services"][0]["endpoints"][1];
+    assert_eq!((&second["endpoint"], &second["status"]), (&2.into(), &"down".into()));
     assert!(text.contains("pluginmind_upstream_up{service=\"up\"} 1\n"), "{text}");
     for path in ["/services", "/services/health", "/ready"] {
         let public = gateway.get(path).text();
@@ -245,7 +253,7 @@ fn the_operator_sees_each_address_and_the_public_none() {
     let without = gateway.config().replace(&format!(", {:?}", http(dead)), "");
     gateway.save("config.toml", &without);
     gateway.until("it is forgotten", |g| {
-        !g.ask_admin("GET /metrics", &[], b"").text().contains(&dead.to_string())
+        !g.ask_admin("GET /metrics", &[], b"").text().contains("endpoint=\"2\"")
     });
 }
 
