@@ -112,12 +112,13 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     let given = activation::sockets()?;
     let limits = Limits::of(&gateway.live.current().config.server);
     let (public, listening) = start::public(&gateway, &limits, given.public).map_err(StartError::from)?;
+    let (redirect, redirecting) = start::redirect(&gateway, &limits).map_err(StartError::from)?;
     roots.extend(options.config_file());
     let reloader = Arc::new(OnceLock::new());
     let (token, admin, admin_listening) = admin(&gateway, &reloader, given.admin)?;
     let data_folder = data_folder(&gateway.live.current().config.storage.path);
     let addresses = (public.address(), admin.address());
-    let hot = Hot { gateway: Arc::clone(&gateway), public, limits, admin, token, data_folder };
+    let hot = Hot { gateway: Arc::clone(&gateway), public, redirect, limits, admin, token, data_folder };
     hot.record_address();
     let limits = Arc::clone(&hot.limits);
     let watcher = watch(options, hot, roots, read_ms)?;
@@ -134,6 +135,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tokio::task::spawn_local(memory::watch_for_ever(Arc::clone(&gateway), limits));
         let stop = Rc::new(tokio::sync::Notify::new());
         let serving = accept(listening, &stop);
+        let redirecting = tokio::task::spawn_local(redirecting.run(stopped(&stop)));
         let admin_serving = accept(admin_listening, &stop);
         notify::ready();
         let reloader = watcher.reloader();
@@ -146,6 +148,8 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         let workers = serving.await.unwrap_or_default();
         let drained = drain(workers, drain_timeout, signals.until_stop(|| ())).await;
         tracing::info!(outcome = ?drained, "drained");
+        // An error says that it has failed, and that was told.
+        redirecting.await.ok();
         let workers = admin_serving.await.unwrap_or_default();
         drain(workers, Duration::from_millis(200), std::future::pending()).await;
         Ok::<(), anyhow::Error>(())
@@ -154,6 +158,12 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     drop(watcher);
     finish(&gateway, &logs);
     result
+}
+
+/// Ready once the stop is told.
+fn stopped(stop: &Rc<tokio::sync::Notify>) -> impl Future<Output = ()> + 'static {
+    let stop = Rc::clone(stop);
+    async move { stop.notified().await }
 }
 
 /// Accepts until it is told to stop; gives the workers that are still to be drained.

@@ -13,6 +13,7 @@ use super::context::Context;
 use super::count;
 use super::network::{is_public, parse_listen, parse_network};
 use super::tls::ServerTls;
+use super::websocket::WebSocket;
 
 /// The public listener and its limits.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub struct Server {
     pub allow_http: bool,
     /// `[server.tls]`; without it plain HTTP is spoken.
     pub tls: Option<ServerTls>,
+    /// Limits of open WebSockets.
+    pub websocket: WebSocket,
 }
 
 /// Networks at least this wide are most of the internet.
@@ -135,6 +138,7 @@ impl Server {
                 "In production, let plain http through that a trusted proxy forwards.",
             ),
             tls: None,
+            websocket: WebSocket::read(&mut table),
         };
         server.tls = ServerTls::read(table.table("tls"), server.listen, context);
         server.warn_of_plain_http(&table, context);

@@ -13,11 +13,13 @@ use super::request_body::{Fault, Pace, Read, RequestBody, Watch};
 use super::route::Way;
 use super::step::Step;
 use super::trail::Trail;
+use super::websocket;
 use crate::base::media_type::{fits, is_encoded, is_json};
 use crate::base::refusal::Refusal;
 use crate::config::{Destination, Server};
 use crate::live::routes::CompiledRoute;
 use crate::live::snapshot::Snapshot;
+use crate::proxy::websocket::Handshake;
 use crate::schema;
 use crate::script::BodyWish;
 
@@ -26,6 +28,8 @@ pub struct Vetted {
     authorised: Authorised,
     body: RequestBody,
     watch: Watch,
+    /// The WebSocket that is asked for.
+    handshake: Option<Handshake>,
     /// For rules; nothing where nobody asks, or where the body is longer than anybody wants to see.
     seen: Option<Bytes>,
 }
@@ -44,8 +48,10 @@ pub async fn vet(
     if authorised.asked().is_some() {
         // The body is with the proxy; what came of it is not read.
         let (_, watch) = RequestBody::stream(incoming, 0, Pace::of(server));
-        return Ok(Vetted { authorised, body: RequestBody::empty(), watch, seen: None });
+        let body = RequestBody::empty();
+        return Ok(Vetted { authorised, body, watch, handshake: None, seen: None });
     }
+    let handshake = websocket::judge(&authorised)?;
     let route = authorised.route().cloned();
     let limit = match &route {
         Some(route) => route.route.body_max.unwrap_or(server.body_max),
@@ -91,7 +97,7 @@ pub async fn vet(
         }
     };
     check_json(&authorised, wish, seen.as_ref(), server)?;
-    Ok(Vetted { authorised, body, watch, seen })
+    Ok(Vetted { authorised, body, watch, handshake, seen })
 }
 
 /// Reads what plugins ask to see. A body that is longer than that is refused or streams on, as they say.
@@ -189,6 +195,11 @@ fn essence(value: &str) -> Option<String> {
 }
 
 impl Vetted {
+    /// The WebSocket handshake, where the request is one.
+    pub fn handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_ref()
+    }
+
     /// The bytes that rules may see, where one of them asks for them.
     pub fn seen(&self) -> Option<&Bytes> {
         self.seen.as_ref()

@@ -160,6 +160,10 @@ fn walk(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
 
 fn forwarded_address(item: &str) -> Option<IpAddr> {
     let item = item.trim().trim_matches('"');
+    // A zone says which of a machine's own links, and is no part of anybody's address.
+    if item.contains('%') {
+        return None;
+    }
     let address =
         item.parse::<IpAddr>().ok().or_else(|| item.parse::<SocketAddr>().ok().map(|s| s.ip())).or_else(
             || item.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok().map(IpAddr::V6),
@@ -261,7 +265,17 @@ mod tests {
 
     #[test]
     fn ip_03_an_item_that_cannot_be_read_ends_the_walk_at_the_peer() {
-        for bad in ["", "unknown", "_hidden", "1.2.3.4, ", "01.02.03.04", "0x7f.1", "127.1", "fe80::1%eth0"] {
+        for bad in [
+            "",
+            "unknown",
+            "_hidden",
+            "1.2.3.4, ",
+            "01.02.03.04",
+            "0x7f.1",
+            "127.1",
+            "fe80::1%eth0",
+            "[fe80::1%1]:80",
+        ] {
             assert_eq!(client("10.0.0.1", &[bad]), "10.0.0.1", "{bad}");
         }
         assert_eq!(client("10.0.0.1", &["1.2.3.4:56"]), "1.2.3.4");

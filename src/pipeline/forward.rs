@@ -1,9 +1,11 @@
 //! Stage 14, second half: the operator's route. A fixed answer is written here; anything else goes upstream as a
 //! canonical request with headers that are the gateway's own, and streams in both directions.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, Response, Uri};
+use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use http::{Request, Response, StatusCode, Uri};
 
 use super::answer::Body;
 use super::gateway::{Gateway, Worker};
@@ -12,8 +14,12 @@ use super::request_body::{Fault, Watch};
 use super::step::Step;
 use super::thresholds::Cleared;
 use super::trail::Trail;
+use super::vigil::Vigil;
+use super::websocket::Plan;
 use super::{Answer, assertion, redirect, respond};
+use crate::base::media_type::is_endless;
 use crate::base::refusal::Refusal;
+use crate::base::target::Host;
 use crate::config::Destination;
 use crate::live::hardening::Author;
 use crate::live::routes::CompiledRoute;
@@ -28,7 +34,7 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// # Errors
 /// The refusal of this stage.
 pub async fn answer(
-    route: &CompiledRoute,
+    route: &Arc<CompiledRoute>,
     request: Cleared,
     changes: &Changes,
     worker: &Worker,
@@ -63,7 +69,7 @@ pub async fn answer(
 
 async fn upstream(
     name: &str,
-    route: &CompiledRoute,
+    route: &Arc<CompiledRoute>,
     mut request: Cleared,
     changes: &Changes,
     worker: &Worker,
@@ -74,10 +80,15 @@ async fn upstream(
     let service = gateway.upstreams.get(name).ok_or(Refusal::Unavailable { retry_after: None })?;
     let (body, watch) = request.take_body();
     let mut outgoing = outgoing(&request, name, route, gateway, snapshot, trail, body.into_upload())?;
+    name_host(outgoing.headers_mut(), &service.config().urls);
     changes.apply(outgoing.headers_mut());
+    let plan = Plan::of(&request, gateway, snapshot, trail)?;
     if let Some(rehearsal) = &worker.rehearsal {
         let heard = rehearsal.forward(name, request.headers(), outgoing).await;
         return heard.map_err(|e| refusal(&e, &watch));
+    }
+    if let Some(plan) = &plan {
+        plan.tell(outgoing.headers_mut());
     }
     let began = gateway.clock.now();
     let limits = proxy::Limits {
@@ -89,8 +100,18 @@ async fn upstream(
     gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
     trail.unread |= watch.fault().is_some();
     let (mut parts, body) = sent.map_err(|e| refusal(&e, &watch))?.into_parts();
+    if let Some(plan) = plan.filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS) {
+        let opened = plan.opened(&mut parts, body, &snapshot.session_cookie)?;
+        return Ok(Response::from_parts(parts, Body::opened(opened)));
+    }
+    let kind = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    let vigil = if is_endless(kind) { Vigil::over(request.identity(), route, gateway) } else { None };
+    let body = match vigil {
+        Some(vigil) => Body::upstream(body).watched(vigil),
+        None => Body::upstream(body),
+    };
     hops::clean_response(parts.status, &mut parts.headers, &snapshot.session_cookie);
-    Ok(Response::from_parts(parts, Body::upstream(body)))
+    Ok(Response::from_parts(parts, body))
 }
 
 fn outgoing(
@@ -109,7 +130,7 @@ fn outgoing(
         email: email.as_deref(),
         groups: &groups,
     });
-    let host = request.host().map(crate::base::target::Host::authority).unwrap_or_default();
+    let host = request.host().map(Host::authority).unwrap_or_default();
     let forward = hops::Forward {
         request_id: &trail.id,
         client: request.address(),
@@ -129,6 +150,18 @@ fn outgoing(
     assertion::set(&mut headers, service, request, gateway)?;
     *outgoing.headers_mut() = headers;
     Ok(outgoing)
+}
+
+/// Names the upstream itself where the client named no host, as HTTP/1.0 allows: an empty `Host` is refused by many.
+fn name_host(headers: &mut HeaderMap, urls: &[String]) {
+    if headers.contains_key(HOST) {
+        return;
+    }
+    let own = urls.first().and_then(|url| url.split_once("://")).map(|(_, authority)| authority);
+    let own = own.filter(|authority| Host::parse(authority).is_ok()).unwrap_or("localhost");
+    if let Ok(own) = HeaderValue::from_str(own) {
+        headers.insert(HOST, own);
+    }
 }
 
 /// The canonical path, without the prefix that the route strips, and the query as it came.

@@ -44,6 +44,8 @@ pub mod thresholds;
 pub mod trail;
 pub mod transport;
 pub mod unparsed;
+pub mod vigil;
+pub mod websocket;
 
 use std::rc::Rc;
 
@@ -51,6 +53,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 
 use answer::Body;
 use closing::Closing;
@@ -63,6 +66,7 @@ use step::{Step, Stop};
 use trail::Trail;
 use transport::Transport;
 use unparsed::Unparsed;
+use websocket::Switch;
 
 use crate::base::address::canonical;
 use crate::base::refusal::Refusal;
@@ -97,6 +101,8 @@ pub fn handle(
     trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    trail.switch = upgrade.map(|upgrade| Switch::new(upgrade, transport.handoff.clone()));
     trail.enter(Stage::Connection);
     if let Some(unparsed) = &unparsed {
         unparsed.describe(&mut trail, transport.is_tls());

@@ -12,6 +12,7 @@ use super::forwarded::Asked;
 use super::rehearsal::Rehearsal;
 use super::request_body::Watch;
 use super::stage::Stage;
+use super::websocket::Switch;
 use crate::base::ids::CorrelationId;
 use crate::limiter::Level;
 use crate::script::{Ledger, RequestFacts};
@@ -61,6 +62,8 @@ pub struct Trail {
     pub body: Option<Watch>,
     /// Whether an upstream answered.
     pub upstream_ms: Option<u32>,
+    /// What makes a tunnel of the client's connection, where it asked for another protocol.
+    pub switch: Option<Switch>,
     /// What writes down a request that is only played through.
     pub rehearsal: Option<Rc<Rehearsal>>,
 }
@@ -90,6 +93,7 @@ impl Trail {
             unread: false,
             body: None,
             upstream_ms: None,
+            switch: None,
             rehearsal: None,
         }
     }

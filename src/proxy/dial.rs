@@ -152,7 +152,9 @@ fn distrusted(error: &io::Error) -> DialError {
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
                 "has a certificate for another name"
             }
-            CertificateError::UnknownIssuer | CertificateError::BadSignature => "has a certificate of an unknown authority",
+            CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+                "has a certificate of an unknown authority"
+            }
             _ => "has a certificate that is not valid",
         }),
         Some(rustls::Error::NoCertificatesPresented) => DialError::Certificate("has no certificate"),

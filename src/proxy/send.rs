@@ -18,6 +18,7 @@ use super::link::{Link, NoHead};
 use super::pool::Pool;
 use super::service::Service;
 use super::upload::{BoxError, Progress, Tracked, Upload};
+use crate::base::media_type::is_endless;
 
 /// Why there is no response. None of the sentences names an address.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +55,8 @@ pub struct Limits {
 /// only if nothing of it was sent.
 ///
 /// # Errors
-/// [`SendError`], when no response head came. A failure after that is an error of the body.
+/// [`SendError`], when no response head came. A 101 comes only where the request has an `Upgrade`, and its body is then the
+/// connection: [`UpstreamBody::into_tunnel`]. A failure after that is an error of the body.
 pub async fn send(
     pool: &Pool,
     service: &Arc<Service>,
@@ -119,7 +121,7 @@ struct Failed {
 impl Attempt<'_> {
     /// Over a kept connection if there is one, and over a new one if there is none or it turns out to be dead.
     async fn ask(&self, mut request: Request<Upload>, may_send_again: bool) -> Result<Heard, Failed> {
-        if let Some(link) = self.pool.take(self.endpoint) {
+        if let Some(link) = self.kept_for(&request) {
             match self.over(link, request, true, true).await {
                 Err(Failed { left: Left::Unsent(same) | Left::Safe(same), .. }) => request = same,
                 ended => return ended,
@@ -129,6 +131,11 @@ impl Attempt<'_> {
             Ok(link) => self.over(link, request, may_send_again, false).await,
             Err(error) => Err(Failed { error, left: Left::Unsent(request) }),
         }
+    }
+
+    /// An unused connection; a request that asks for another protocol has one of its own.
+    fn kept_for(&self, request: &Request<Upload>) -> Option<Box<Link>> {
+        if request.headers().contains_key(header::UPGRADE) { None } else { self.pool.take(self.endpoint) }
     }
 
     async fn connect(&self) -> Result<Box<Link>, SendError> {
@@ -244,17 +251,29 @@ impl Attempt<'_> {
             endpoint: Arc::clone(self.endpoint),
             _held: held,
         };
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            return Response::from_parts(head, UpstreamBody::switched(incoming, flow));
+        }
+        let silence_max = self.silence_max(&head.headers);
         let mut parts = Some((incoming, flow));
         let body = std::future::poll_fn(|cx| {
             let (incoming, flow) = parts.take().expect("a future that was ready is not polled again");
-            std::task::Poll::Ready(UpstreamBody::new(incoming, flow, self.limits.silence_max, cx))
+            std::task::Poll::Ready(UpstreamBody::new(incoming, flow, silence_max, cx))
         });
         Response::from_parts(head, body.await)
     }
+
+    /// A stream without end is quiet when there is nothing to tell.
+    fn silence_max(&self, headers: &HeaderMap) -> Duration {
+        let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let usual = self.limits.silence_max;
+        if is_endless(kind) { usual.max(self.service.config().stream_idle_timeout) } else { usual }
+    }
 }
 
+/// Whether the protocol was changed unasked; the guard lets no 101 through that nobody asked for.
 fn is_switch(response: &Response<Incoming>) -> bool {
-    response.status().is_informational()
+    response.status().is_informational() && response.status() != StatusCode::SWITCHING_PROTOCOLS
 }
 
 /// Sets the framing of the request from its body: nothing that a client wrote about it goes on unchecked.

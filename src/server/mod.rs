@@ -16,6 +16,7 @@ pub mod memory;
 pub mod notify;
 pub mod phase;
 pub mod proxy_protocol;
+pub mod redirect;
 pub mod reload;
 pub mod remember;
 pub mod schedules;

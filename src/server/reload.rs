@@ -113,8 +113,8 @@ impl Attempts {
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
     }
 
-    /// Whether the files hold what is in force; secrets, schemas, geo databases, TLS files and authorities of services
-    /// are not part of the hash.
+    /// Whether the files hold what is in force; secrets, schemas, authorities of services, geo databases and TLS
+    /// files are not part of the hash.
     fn is_in_force(&self, next: &Snapshot, current: &Snapshot) -> bool {
         let schemas = |snapshot: &Snapshot| -> Vec<_> {
             let schemas = snapshot.config.routes.iter().filter_map(|route| route.body_schema.as_ref());

@@ -11,10 +11,10 @@ use hyper::{Response, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use super::connection::Http;
+use super::connection::{Ending, Http};
 use super::front;
 use super::limits::Limits;
-use super::phase::Shutdown;
+use super::phase::{Phase, Shutdown};
 use super::tls::{self, Accepted};
 use crate::live::tls::Tls;
 use crate::pipeline::gateway::Worker;
@@ -88,13 +88,18 @@ where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let http = Http::new(&worker.gateway.live.current().config.server);
+    let handoff = transport.handoff.clone();
     let retiring = shutdown.clone();
     let service = service_fn(move |request| {
         let answer = handle(Rc::clone(&worker), request, transport.clone());
         let retiring = retiring.clone();
         async move { answer.await.map(|answer| closing_if(retiring.is_retiring(), answer)) }
     });
-    http.serve(stream, shutdown, service).await;
+    if http.serve(stream, shutdown, service).await == Ending::Tunnelled
+        && let Some(tunnel) = handoff.take()
+    {
+        tunnel.run(shutdown.reaches(Phase::Ended)).await;
+    }
 }
 
 /// The answer, with which the connection closes where others have taken over from its workers; an upgraded one is no

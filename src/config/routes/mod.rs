@@ -104,6 +104,8 @@ pub struct Route {
     pub encoded_slashes: EncodedSlashes,
     /// Whether a browser without a session is sent to sign in (302) in place of a 401.
     pub login_redirect: bool,
+    /// Whether WebSockets may be opened; where not, a handshake is refused (403).
+    pub websocket: bool,
 }
 
 /// Most routes.
@@ -189,6 +191,11 @@ impl Route {
                 "login_redirect",
                 false,
                 "Send a browser without a session to sign in (302) in place of 401.",
+            ),
+            websocket: table.flag(
+                "websocket",
+                true,
+                "Whether WebSockets may be opened to the service; where not, a handshake is refused (403).",
             ),
         };
         if table.exists() {

@@ -47,6 +47,8 @@ pub struct Service {
     pub connect_timeout: Duration,
     /// Longest wait for a response head.
     pub response_timeout: Duration,
+    /// Longest silence inside an answer that is an endless stream, such as server-sent events.
+    pub stream_idle_timeout: Duration,
     /// How long an unused connection is kept.
     pub idle_timeout: Duration,
     /// Most unused connections kept by one worker.
@@ -115,6 +117,12 @@ impl Service {
                 "60s",
                 TIMEOUT_LEAST,
                 "Longest wait for a response head.",
+            ),
+            stream_idle_timeout: table.duration(
+                "stream_idle_timeout",
+                "1h",
+                TIMEOUT_LEAST,
+                "Longest silence inside an answer that is a stream without end: server-sent events and their like.",
             ),
             idle_timeout: table.duration(
                 "idle_timeout",
@@ -261,7 +269,10 @@ mod tests {
         ] {
             let report = service(keys);
             finds(&report, what);
-            assert!(report.lines().filter(|l| l.contains("services")).all(|l| l.starts_with("warning ")), "{report}");
+            assert!(
+                report.lines().filter(|l| l.contains("services")).all(|l| l.starts_with("warning ")),
+                "{report}"
+            );
         }
         let fine = service("urls = [\"http://a\", \"https://b\"]\nbalance = \"round_robin\"\nhealth = \"/\"");
         assert!(!fine.contains("services"), "{fine}");

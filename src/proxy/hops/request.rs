@@ -43,7 +43,7 @@ pub struct Forward<'a> {
     pub client: IpAddr,
     /// `X-Forwarded-Proto`: whether the client came over https.
     pub https: bool,
-    /// `Host` and `X-Forwarded-Host`: the host that the client asked for, as policy saw it.
+    /// `Host` and `X-Forwarded-Host`: the host that the client asked for, as policy saw it. Neither is set where it is empty.
     pub host: &'a str,
     /// `X-Auth-Request-User`, `-Email`, `-Groups`; none of them where nobody is known.
     pub identity: Option<Identity<'a>>,
@@ -148,7 +148,7 @@ fn set_ours(headers: &mut HeaderMap, forward: &Forward<'_>, traced: Option<trace
         "x-forwarded-proto",
         Some(HeaderValue::from_static(if forward.https { "https" } else { "http" })),
     );
-    let host = HeaderValue::from_str(forward.host).ok();
+    let host = HeaderValue::from_str(forward.host).ok().filter(|host| !host.is_empty());
     set(headers, "x-forwarded-host", host.clone());
     set(headers, "host", host);
     if let Some(who) = forward.identity {

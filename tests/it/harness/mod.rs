@@ -3,12 +3,19 @@
 pub mod client;
 pub mod gateway;
 pub mod provider;
+pub mod recorder;
+pub mod scene;
+pub mod strict;
 pub mod tls;
 pub mod token;
 pub mod upstream;
+pub mod websocket;
+pub mod witness;
 
 pub use client::{Answer, Connection, request};
 pub use gateway::{Gateway, Setup, free_port};
 pub use provider::Provider;
+pub use recorder::Recorder;
 pub use token::Token;
 pub use upstream::Upstream;
+pub use witness::Witness;
