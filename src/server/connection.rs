@@ -97,21 +97,24 @@ impl Http {
         let mut connection = self.builder.serve_connection(wire, service).with_upgrades();
         let mut patience = Patience::new(self.header_timeout, self.idle_timeout);
         let mut draining = false;
+        // A client that is in the middle of a head has begun a request: the drain waits for it.
+        let may_drain = || shutdown.phase() == Phase::Draining && link.standing().0 != Standing::InHead;
         let result = poll_fn(|cx| {
             shutdown.register(cx);
             loop {
-                // A client that is in the middle of a head has begun a request.
                 if shutdown.phase() == Phase::Ended {
                     return Poll::Ready(None);
                 }
-                if shutdown.phase() == Phase::Draining && !draining && link.standing().0 != Standing::InHead {
+                if !draining && may_drain() {
                     draining = true;
                     Pin::new(&mut connection).graceful_shutdown();
                 }
                 if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
                     return Poll::Ready(Some(result));
                 }
-                if !again(&link, &mut patience, cx, || Pin::new(&mut connection).graceful_shutdown()) {
+                let must_drain = !draining && may_drain();
+                let close = || Pin::new(&mut connection).graceful_shutdown();
+                if !must_drain && !again(&link, &mut patience, cx, close) {
                     return Poll::Pending;
                 }
             }
