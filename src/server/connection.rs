@@ -11,6 +11,7 @@ use hyper::body::{Body, Incoming};
 use hyper::rt::Write as _;
 use hyper::server::conn::http1::Builder;
 use hyper::service::{Service, service_fn};
+use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -121,11 +122,13 @@ impl Http {
         })
         .await;
         drop(connection);
+        // A promise that stayed in the link would keep the stream, and the stream its link.
+        let promise = link.take_promise();
         match result {
             None => Ending::Cut,
             Some(_) if link.is_tunnel() => Ending::Tunnelled,
             Some(Ok(())) => {
-                close_promised(&link).await;
+                close_promised(promise).await;
                 Ending::Closed
             }
             Some(Err(_)) => Ending::Broken,
@@ -149,8 +152,8 @@ fn again(link: &Link, patience: &mut Patience, cx: &mut Context<'_>, close: impl
 }
 
 /// hyper leaves the close of a connection on which an upgrade was once asked for to whoever it promised the stream to.
-async fn close_promised(link: &Link) {
-    let Some(promise) = link.take_promise() else { return };
+async fn close_promised(promise: Option<OnUpgrade>) {
+    let Some(promise) = promise else { return };
     // An error says that the stream was closed as any other.
     if let Ok(mut stream) = promise.await {
         poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await.ok();
