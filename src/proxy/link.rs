@@ -26,6 +26,7 @@ pub struct Link {
     connection: Connection<TokioIo<Socket>, Tracked>,
     socket: Socket,
     ended: bool,
+    is_new: bool,
 }
 
 /// Why no response head came.
@@ -56,7 +57,7 @@ impl Link {
             .handshake(TokioIo::new(socket.clone()))
             .await
             .map_err(|_| DialError::Refused)?;
-        Ok(Box::new(Self { sender, connection, socket, ended: false }))
+        Ok(Box::new(Self { sender, connection, socket, ended: false, is_new: true }))
     }
 
     /// Lets the connection do what it can: write the upload, read the response.
@@ -90,6 +91,10 @@ impl Link {
         progress: &Rc<Progress>,
         timeout: Duration,
     ) -> Result<Response<Incoming>, NoHead> {
+        // The pool has looked at a kept connection a moment ago. Under TLS a new one begins with session tickets.
+        if std::mem::take(&mut self.is_new) && !self.socket.is_encrypted() && !self.is_quiet() {
+            return Err(NoHead::Broken { unsent: Some(Box::new(request)), silent: true, fault: None });
+        }
         let bytes_before = self.socket.bytes_read();
         let asked = Asked {
             head_only: *request.method() == Method::HEAD,
@@ -97,7 +102,7 @@ impl Link {
             upgrade: request.headers().contains_key(header::UPGRADE),
         };
         self.socket.begin(asked, progress.taken());
-        let Self { sender, connection, socket, ended } = self;
+        let Self { sender, connection, socket, ended, .. } = self;
         let mut answer = pin!(sender.try_send_request(request));
         // An upstream that floods uses up the task's share of the runtime, and a timer that asks for a share would never
         // go off.

@@ -63,6 +63,11 @@ impl Socket {
         self.0.guarded.lock().stream.is_quiet()
     }
 
+    /// Whether TLS is spoken over it.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.0.guarded.lock().stream, Stream::Tls(_))
+    }
+
     /// Bytes that have come in so far.
     pub fn bytes_read(&self) -> u64 {
         self.0.guarded.lock().guard.bytes_read()

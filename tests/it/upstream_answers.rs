@@ -315,20 +315,6 @@ fn up_06_bytes_that_come_while_nobody_asks_are_nobodys_answer() {
 }
 
 #[test]
-fn up_06_a_server_that_speaks_first_is_no_upstream() {
-    let upstream = Upstream::raw(|mut stream| {
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil").ok();
-        until_closed(&mut stream);
-    });
-    let gateway = gateway(&upstream);
-    for _ in 0..20 {
-        let answer = gateway.get("/up/a");
-        // What came after the first byte of the request went out cannot be told from an answer.
-        assert!(answer.status == 502 || answer.text() == "evil", "{answer:?}");
-    }
-}
-
-#[test]
 fn up_09_heads_without_end_are_refused_at_a_limit_and_memory_stays_flat() {
     let upstream = numbered(|seen, stream| {
         let piece: Vec<u8> = match seen.path() {
