@@ -101,6 +101,7 @@ fn facts(method: Method, path: &str, route: &str) -> Arc<RequestFacts> {
         path: path.to_owned(),
         raw_path: path.to_owned(),
         query_string: "page=2&sort=price".to_owned(),
+        upgrade: "",
         http_version: "1.1",
         client_ip: IpAddr::from([192, 0, 2, 1]),
         client_port: 50_000,

@@ -121,6 +121,16 @@ impl Auth {
     /// # Errors
     /// [`Reason`] when it is not.
     pub fn admit_key(&self, key: &ApiKey, now_ms: i64) -> Result<(), Reason> {
+        self.check_key(key, now_ms)?;
+        self.keys.note_use(key, now_ms);
+        Ok(())
+    }
+
+    /// As [`Auth::admit_key`], but nothing counts as used.
+    ///
+    /// # Errors
+    /// [`Reason`] when the key is not good.
+    pub fn check_key(&self, key: &ApiKey, now_ms: i64) -> Result<(), Reason> {
         let account_may_act = |id| self.accounts.get(id).is_some_and(|account| !account.disabled);
         if key.is_revoked() || !key.account().is_none_or(account_may_act) {
             return Err(Reason::Revoked);
@@ -128,8 +138,20 @@ impl Auth {
         if key.is_expired(now_ms) {
             return Err(Reason::Expired);
         }
-        self.keys.note_use(key, now_ms);
         Ok(())
+    }
+
+    /// The account behind a session that somebody holds for longer than a request, as it is now; none where the session is
+    /// over or the account may not act. `is_used` counts as a request of the session.
+    pub fn session_holder(
+        &self,
+        session: &Session,
+        is_used: bool,
+        lifetimes: Lifetimes,
+        now: Moment,
+    ) -> Option<Arc<Account>> {
+        let account = self.accounts.get(session.user()).filter(|account| !account.disabled)?;
+        self.sessions.holds(session, is_used, lifetimes, now).then_some(account)
     }
 
     /// Signs in with a name and a password. A name that nobody has, or that is none, takes as long as a wrong password.

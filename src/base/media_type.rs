@@ -22,6 +22,21 @@ pub fn fits(pattern: &str, essence: &str) -> bool {
     }
 }
 
+/// Whether a `Content-Type` is that of a stream without end, which is quiet when there is nothing to tell: server-sent
+/// events, JSON line by line, a picture that is replaced again and again, gRPC.
+pub fn is_endless(content_type: &str) -> bool {
+    let essence = essence(content_type);
+    matches!(
+        essence.as_str(),
+        "text/event-stream"
+            | "application/x-ndjson"
+            | "application/jsonl"
+            | "application/json-seq"
+            | "application/grpc"
+    ) || essence == "multipart/x-mixed-replace"
+        || essence.starts_with("application/grpc+")
+}
+
 /// Whether any line of `Content-Encoding` names a coding, so that the bytes are not what their type says (RFC 9110
 /// section 8.4).
 pub fn is_encoded(headers: &HeaderMap) -> bool {
@@ -50,6 +65,16 @@ mod tests {
                 headers.append(CONTENT_ENCODING, http::HeaderValue::from_bytes(line.as_bytes()).unwrap());
             }
             assert_eq!(is_encoded(&headers), encoded, "{lines:?}");
+        }
+    }
+
+    #[test]
+    fn streams_without_end_are_known_by_their_type() {
+        for endless in ["text/event-stream", "Text/Event-Stream; charset=utf-8", "application/grpc+proto"] {
+            assert!(is_endless(endless), "{endless}");
+        }
+        for other in ["", "text/event-streams", "text/plain", "application/json", "application/grpc-web"] {
+            assert!(!is_endless(other), "{other}");
         }
     }
 

@@ -17,4 +17,5 @@ pub mod target;
 pub mod text;
 pub mod tls;
 pub mod units;
+pub mod upgrade;
 pub mod withheld;

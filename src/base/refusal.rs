@@ -39,6 +39,8 @@ pub enum Refusal {
     UriTooLong,
     /// The body is of a type that the route does not take.
     UnsupportedMediaType,
+    /// The protocol is asked for in a version that is not spoken here.
+    UpgradeRequired,
     /// An `Expect` that the gateway does not know.
     ExpectationFailed,
     /// The body does not fit its schema; the details name places and rules, never values.
@@ -170,6 +172,9 @@ impl Refusal {
                 "UNSUPPORTED_MEDIA_TYPE",
                 "This content type is not accepted here.",
             ),
+            Self::UpgradeRequired => {
+                (S::UPGRADE_REQUIRED, "UPGRADE_REQUIRED", "This version of WebSocket is not spoken here.")
+            }
             Self::ExpectationFailed => {
                 (S::EXPECTATION_FAILED, "EXPECTATION_FAILED", "This expectation cannot be met.")
             }

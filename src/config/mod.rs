@@ -37,6 +37,7 @@ mod tls;
 mod token;
 mod upstream_url;
 mod weak_secret;
+mod websocket;
 
 #[cfg(test)]
 mod check;
@@ -64,7 +65,7 @@ pub use routes::{
 pub use rules::{InlineRule, Then};
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
-pub use services::{Balance, Breaker, Health, Retry, Service, Tls};
+pub use services::{Balance, Breaker, Health, Protocol, Retry, Service, Tls};
 pub use session::{SameSite, Session};
 pub use shown::{ShownKey, shown, shown_keys};
 pub use storage::Storage;
@@ -72,6 +73,7 @@ pub use switch::{SwitchError, Switched, replace_text, switch_mode};
 pub use thresholds::Thresholds;
 pub use tls::{CertificateFiles, ClientAuth, ServerTls, TlsVersion};
 pub use weak_secret::{PLACEHOLDERS as SECRET_PLACEHOLDERS, SECRET_BYTES_MIN, Weakness, weakness};
+pub use websocket::WebSocket;
 
 use std::path::PathBuf;
 

@@ -146,6 +146,7 @@ mod tests {
             content_types: Vec::new(),
             rate_limit: None,
             login_redirect: false,
+            websocket: true,
             strip_prefix: None,
             set_headers: Vec::new(),
             tags: Vec::new(),

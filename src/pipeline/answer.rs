@@ -7,12 +7,17 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::closing::Closing;
+use super::trailers::Trailers;
+use super::vigil::{Lookout, Vigil};
+use super::websocket::Opened;
 use crate::proxy::{UpstreamBody, UpstreamBodyError};
 
 /// An answer's body. When it is dropped, sent or not, the request is over and is counted.
 pub struct Body {
     source: Source,
+    trailers: Trailers,
     closing: Option<Box<Closing>>,
+    lookout: Option<Box<Lookout>>,
 }
 
 enum Source {
@@ -21,6 +26,8 @@ enum Source {
     Upstream(Box<UpstreamBody>),
     /// What was read of an upstream's body already, and the rest of it.
     Resumed(Bytes, Box<UpstreamBody>),
+    /// No body: the connection becomes a tunnel.
+    Opened(Box<Opened>),
 }
 
 /// What came of reading a body up to a limit.
@@ -32,28 +39,75 @@ pub enum Read {
 }
 
 impl Body {
+    fn of(source: Source) -> Self {
+        Self { source, trailers: Trailers::Dropped, closing: None, lookout: None }
+    }
+
     /// No body.
     pub fn empty() -> Self {
-        Self { source: Source::Empty, closing: None }
+        Self::of(Source::Empty)
     }
 
     /// A body that is all there.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        let source = if bytes.is_empty() { Source::Empty } else { Source::Full(bytes) };
-        Self { source, closing: None }
+        Self::of(if bytes.is_empty() { Source::Empty } else { Source::Full(bytes) })
     }
 
-    /// A body that streams from an upstream.
-    pub fn upstream(body: UpstreamBody) -> Self {
-        Self { source: Source::Upstream(Box::new(body)), closing: None }
+    /// A body that streams from an upstream, and the trailers of it that its client is sent.
+    pub fn upstream(body: UpstreamBody, trailers: Trailers) -> Self {
+        let mut own = Self::of(Source::Upstream(Box::new(body)));
+        own.trailers = trailers;
+        own
+    }
+
+    /// Which trailers follow it.
+    pub fn trailers(&self) -> &Trailers {
+        &self.trailers
+    }
+
+    /// Lets no trailers follow it.
+    pub fn drop_trailers(&mut self) {
+        self.trailers = Trailers::Dropped;
+    }
+
+    /// No body, but a tunnel that the upstream has opened.
+    pub fn opened(opened: Box<Opened>) -> Self {
+        Self::of(Source::Opened(opened))
+    }
+
+    /// The tunnel, once.
+    pub fn take_opened(&mut self) -> Option<Opened> {
+        match std::mem::replace(&mut self.source, Source::Empty) {
+            Source::Opened(opened) => Some(*opened),
+            other => {
+                self.source = other;
+                None
+            }
+        }
+    }
+
+    /// Cuts a stream when the credential that it was opened with does not hold any more.
+    pub fn watched(mut self, vigil: Vigil) -> Self {
+        self.lookout = Some(Box::new(Lookout::new(vigil)));
+        self
+    }
+
+    /// Ends a stream whose credential does not hold any more.
+    fn poll_lookout(&mut self, context: &mut Context<'_>) -> Poll<UpstreamBodyError> {
+        let Some(lookout) = &mut self.lookout else { return Poll::Pending };
+        std::task::ready!(lookout.poll(context));
+        if let Some(closing) = &mut self.closing {
+            closing.ended_as("SESSION_ENDED");
+        }
+        Poll::Ready(UpstreamBodyError::Broken)
     }
 
     /// The bytes of a body that is all there; nothing of one that streams.
     pub fn whole(&self) -> Bytes {
         match &self.source {
             Source::Full(bytes) => bytes.clone(),
-            Source::Empty | Source::Upstream(_) | Source::Resumed(..) => Bytes::new(),
+            _ => Bytes::new(),
         }
     }
 
@@ -70,9 +124,11 @@ impl Body {
             if u64::try_from(read.len()).is_ok_and(|length| length > most) {
                 let source = match std::mem::replace(&mut self.source, Source::Empty) {
                     Source::Upstream(rest) | Source::Resumed(_, rest) => Source::Resumed(read.freeze(), rest),
-                    Source::Empty | Source::Full(_) => Source::Full(read.freeze()),
+                    _ => Source::Full(read.freeze()),
                 };
-                return Ok(Read::Longer(Self { source, closing: None }));
+                let mut longer = Self::of(source);
+                longer.trailers = std::mem::take(&mut self.trailers);
+                return Ok(Read::Longer(longer));
             }
         }
         Ok(Read::Whole(read.freeze()))
@@ -103,8 +159,11 @@ impl HttpBody for Body {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
+        if let Poll::Ready(error) = self.poll_lookout(context) {
+            return Poll::Ready(Some(Err(error)));
+        }
         let frame = match &mut self.source {
-            Source::Empty => return Poll::Ready(None),
+            Source::Empty | Source::Opened(_) => return Poll::Ready(None),
             Source::Full(bytes) => {
                 let bytes = std::mem::take(bytes);
                 self.source = Source::Empty;
@@ -114,6 +173,12 @@ impl HttpBody for Body {
             Source::Upstream(body) | Source::Resumed(_, body) => {
                 std::task::ready!(Pin::new(body.as_mut()).poll_frame(context))
             }
+        };
+        let frame = match frame.map(|frame| frame.map(Frame::into_trailers)) {
+            Some(Ok(Ok(trailers))) => self.trailers.keep(trailers).map(|t| Ok(Frame::trailers(t))),
+            Some(Ok(Err(data))) => Some(Ok(data)),
+            Some(Err(e)) => Some(Err(e)),
+            None => None,
         };
         if let (Some(closing), Some(Ok(frame))) = (&mut self.closing, &frame) {
             closing.count(frame.data_ref().map_or(0, Bytes::len));
@@ -126,7 +191,7 @@ impl HttpBody for Body {
 
     fn is_end_stream(&self) -> bool {
         match &self.source {
-            Source::Empty => true,
+            Source::Empty | Source::Opened(_) => true,
             Source::Full(_) => false,
             Source::Upstream(body) => body.is_end_stream(),
             Source::Resumed(read, body) => read.is_empty() && body.is_end_stream(),
@@ -135,7 +200,7 @@ impl HttpBody for Body {
 
     fn size_hint(&self) -> SizeHint {
         match &self.source {
-            Source::Empty => SizeHint::with_exact(0),
+            Source::Empty | Source::Opened(_) => SizeHint::with_exact(0),
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(body) => body.size_hint(),
             // The declared length, where there is one, is with the head.

@@ -2,7 +2,7 @@
 //! the end; when it is dropped the request is logged, counted and written down, once.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 
@@ -30,8 +30,13 @@ pub struct Closing {
     status: Option<StatusCode>,
     code: Option<Arc<str>>,
     refused_at: Option<Stage>,
+    bytes_in: u64,
     bytes_out: u64,
     cut: bool,
+    /// Why it ended, where that was for another reason than that all was said.
+    ended_as: Option<&'static str>,
+    /// When a tunnel was opened: its life is not the time that its answer took.
+    opened: Option<Instant>,
 }
 
 impl Closing {
@@ -45,8 +50,11 @@ impl Closing {
             status: None,
             code: None,
             refused_at: None,
+            bytes_in: 0,
             bytes_out: 0,
             cut: false,
+            ended_as: None,
+            opened: None,
         };
         Box::new(closing)
     }
@@ -65,6 +73,9 @@ impl Closing {
     /// The head of the answer is known.
     pub fn answered(&mut self, status: StatusCode) {
         self.status = Some(status);
+        if status == StatusCode::SWITCHING_PROTOCOLS {
+            self.opened = Some(self.gateway.clock.now());
+        }
     }
 
     /// Bytes of the answer's body went out.
@@ -77,8 +88,31 @@ impl Closing {
         self.cut = true;
     }
 
+    /// Bytes that a tunnel carried from the client and from the upstream.
+    pub fn carried(&mut self, up: u64, down: u64) {
+        self.bytes_in += up;
+        self.bytes_out += down;
+    }
+
+    /// Why what had no end of its own was ended; a code of a closed set.
+    pub fn ended_as(&mut self, code: &'static str) {
+        self.ended_as = Some(code);
+    }
+
+    /// The gateway.
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    /// The policy that the request began with.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
     fn settle_code(&mut self) {
-        if self.code.is_none() && self.status.is_none() {
+        if let Some(code) = self.ended_as {
+            self.code = Some(Arc::from(code));
+        } else if self.code.is_none() && self.status.is_none() {
             self.code = Some(Arc::from(CLIENT_CLOSED));
         } else if self.cut {
             self.code = Some(Arc::from(RESPONSE_CUT));
@@ -90,7 +124,8 @@ impl Closing {
         let code = self.code.as_deref().unwrap_or_default();
         let status = self.status.map_or(0, |s| s.as_u16());
         metrics.request(self.trail.method, &self.trail.route, status, code);
-        metrics.request_seconds(&self.trail.route).observe(duration.as_secs_f64());
+        let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
+        metrics.request_seconds(&self.trail.route).observe(answering.as_secs_f64());
         if let Some(stage) = self.refused_at {
             metrics.refusal(stage.label(), code);
         }
@@ -133,7 +168,7 @@ impl Closing {
             code: self.code.clone().map(Label::from),
             stage: self.refused_at.map(|s| Label::from(s.label())),
             duration_us: u64::try_from(duration.as_micros()).unwrap_or(u64::MAX),
-            bytes_in: self.trail.bytes_in(),
+            bytes_in: self.trail.bytes_in() + self.bytes_in,
             bytes_out: self.bytes_out,
             client_hash: client.map(|c| *c.bytes()).unwrap_or_default(),
             user_hash: user.map(|u| *u.bytes()),

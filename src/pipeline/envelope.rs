@@ -1,12 +1,15 @@
 //! The one form of every refusal: `{"error":{"message","code","correlation_id"}}`, `details` with 422 only.
 
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_VERSION,
+};
 use http::{Response, StatusCode};
 use serde::Serialize;
 
 use super::answer::Body;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::{Detail, Refusal};
+use crate::proxy::websocket::{VERSION, change_protocol};
 
 #[derive(Serialize)]
 struct Envelope<'a> {
@@ -50,6 +53,11 @@ pub fn render_with(refusal: &Refusal, message: Option<&str>, id: &CorrelationId)
             if let Ok(allow) = HeaderValue::try_from(allow.as_str()) {
                 headers.insert(ALLOW, allow);
             }
+        }
+        // RFC 9110 section 15.5.22, RFC 6455 section 4.4.
+        Refusal::UpgradeRequired => {
+            change_protocol(headers);
+            headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static(VERSION));
         }
         Refusal::Rule(rule) => {
             if let Some(location) = rule.location.as_deref().and_then(|l| HeaderValue::try_from(l).ok()) {

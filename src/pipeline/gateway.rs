@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pressure::Pressure;
 use super::rehearsal::Rehearsal;
+use super::websocket::Seats;
 use crate::alert::Alerts;
 use crate::auth::assertion::Assertions;
 use crate::auth::federated::Federated;
@@ -50,6 +51,8 @@ pub struct Gateway {
     pub alerts: Alerts,
     /// The services' health.
     pub upstreams: Arc<Upstreams>,
+    /// Who has how many WebSockets open.
+    pub seats: Arc<Seats>,
     /// The clock.
     pub clock: Clock,
     /// The metrics.

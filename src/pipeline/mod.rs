@@ -20,6 +20,7 @@ pub mod finish;
 pub mod forward;
 pub mod forwarded;
 pub mod gateway;
+pub mod http2;
 pub mod https;
 pub mod identity;
 pub mod on_body;
@@ -42,8 +43,11 @@ pub mod stage;
 pub mod step;
 pub mod thresholds;
 pub mod trail;
+pub mod trailers;
 pub mod transport;
 pub mod unparsed;
+pub mod vigil;
+pub mod websocket;
 
 use std::rc::Rc;
 
@@ -51,6 +55,7 @@ use http::request::Parts;
 use http::{Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
+use hyper::upgrade::OnUpgrade;
 
 use answer::Body;
 use closing::Closing;
@@ -63,6 +68,7 @@ use step::{Step, Stop};
 use trail::Trail;
 use transport::Transport;
 use unparsed::Unparsed;
+use websocket::Switch;
 
 use crate::base::address::canonical;
 use crate::base::refusal::Refusal;
@@ -97,6 +103,9 @@ pub fn handle(
     trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
+    trail.http2 = parts.version == http::Version::HTTP_2;
+    let upgrade = parts.extensions.remove::<OnUpgrade>();
+    trail.switch = upgrade.map(|upgrade| Switch::new(upgrade, transport.handoff.clone()));
     trail.enter(Stage::Connection);
     if let Some(unparsed) = &unparsed {
         unparsed.describe(&mut trail, transport.is_tls());

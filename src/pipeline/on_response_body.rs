@@ -10,7 +10,7 @@ use super::finish::{declared_length, latency_ms};
 use super::gateway::Gateway;
 use super::rules::ask;
 use super::trail::Trail;
-use crate::base::media_type::is_encoded;
+use crate::base::media_type::{is_encoded, is_endless};
 use crate::base::refusal::Refusal;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::UpstreamBodyError;
@@ -64,14 +64,14 @@ fn asked_for(response: &Response<Body>, snapshot: &Snapshot, trail: &Trail) -> O
     let has_body = facts.method != http::Method::HEAD
         && !matches!(
             response.status(),
-            StatusCode::NO_CONTENT
+            StatusCode::SWITCHING_PROTOCOLS
+                | StatusCode::NO_CONTENT
                 | StatusCode::RESET_CONTENT
                 | StatusCode::PARTIAL_CONTENT
                 | StatusCode::NOT_MODIFIED
         );
-    let is_endless = kind.trim_start().to_ascii_lowercase().starts_with("text/event-stream");
     let fits = declared_length(headers) <= most;
-    (has_body && !is_encoded(headers) && !is_endless && fits).then_some(most)
+    (has_body && !is_encoded(headers) && !is_endless(kind) && fits).then_some(most)
 }
 
 /// What vouched for the upstream's bytes says nothing of these (RFC 9110 section 8.8.1).

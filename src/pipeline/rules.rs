@@ -10,6 +10,7 @@ use super::route::{Routed, Way};
 use super::step::Step;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
+use crate::base::upgrade::asks_websocket;
 use crate::config::Destination;
 use crate::live::snapshot::Snapshot;
 use crate::script::{Decision, GeoFacts, Hook, RequestFacts, ResponseFacts, RouteFacts};
@@ -71,6 +72,7 @@ fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &Trail)
         raw_path: routed.parts().uri.path().to_owned(),
         query_string: routed.query().unwrap_or_default().to_owned(),
         http_version: if routed.parts().version == Version::HTTP_10 { "1.0" } else { "1.1" },
+        upgrade: if asks_websocket(routed.headers()) { "websocket" } else { "" },
         client_ip: routed.address(),
         client_port: if routed.via_proxy() { 0 } else { routed.peer().port() },
         tls: routed.transport().tls.clone(),

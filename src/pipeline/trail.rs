@@ -12,6 +12,7 @@ use super::forwarded::Asked;
 use super::rehearsal::Rehearsal;
 use super::request_body::Watch;
 use super::stage::Stage;
+use super::websocket::Switch;
 use crate::base::ids::CorrelationId;
 use crate::limiter::Level;
 use crate::script::{Ledger, RequestFacts};
@@ -35,6 +36,8 @@ pub struct Trail {
     pub client: Option<IpAddr>,
     /// Whether it is a probe, which is free.
     pub probe: bool,
+    /// Whether the request came over HTTP/2, where one of many can end without its connection.
+    pub http2: bool,
     /// Whether the client came over https.
     pub secure: bool,
     /// How a proxy asks about a request of its own, on `/auth/verify`.
@@ -61,6 +64,8 @@ pub struct Trail {
     pub body: Option<Watch>,
     /// Whether an upstream answered.
     pub upstream_ms: Option<u32>,
+    /// What makes a tunnel of the client's connection, where it asked for another protocol.
+    pub switch: Option<Switch>,
     /// What writes down a request that is only played through.
     pub rehearsal: Option<Rc<Rehearsal>>,
 }
@@ -77,6 +82,7 @@ impl Trail {
             stage: Stage::Connection,
             client: None,
             probe: false,
+            http2: false,
             secure: false,
             asked: None,
             sign_in: None,
@@ -90,6 +96,7 @@ impl Trail {
             unread: false,
             body: None,
             upstream_ms: None,
+            switch: None,
             rehearsal: None,
         }
     }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use super::websocket::Handoff;
 pub use crate::base::tls::{ClientCertificate, Tls};
 
 /// A client's connection as the pipeline sees it. Cloned for each request.
@@ -14,6 +15,8 @@ pub struct Transport {
     pub tls: Option<Arc<Tls>>,
     /// What becomes of its requests.
     pub purpose: Purpose,
+    /// Where a request leaves the tunnel that the connection becomes.
+    pub handoff: Handoff,
 }
 
 /// What becomes of the requests of a connection.
@@ -30,7 +33,7 @@ pub enum Purpose {
 impl Transport {
     /// A plain connection.
     pub fn plain(peer: SocketAddr) -> Self {
-        Self { peer, tls: None, purpose: Purpose::Serve }
+        Self { peer, tls: None, purpose: Purpose::Serve, handoff: Handoff::default() }
     }
 
     /// Whether the client speaks TLS to us.

@@ -19,6 +19,7 @@ use super::endpoint::{Endpoint, InFlight};
 use super::link::Link;
 use super::pool::Pool;
 use super::service::Service;
+use super::socket::Socket;
 use super::upload::Progress;
 
 /// Why a response body did not come to its end. The client's connection must be cut then, never ended cleanly.
@@ -42,6 +43,17 @@ pub struct UpstreamBody {
     silence_max: Duration,
     alarm: Option<Pin<Box<Sleep>>>,
     alarm_is_stale: bool,
+    switched: bool,
+}
+
+/// A connection to an upstream that does not speak HTTP any more.
+pub struct Tunnel {
+    /// The connection.
+    pub socket: Socket,
+    /// What came behind the 101.
+    pub early: Bytes,
+    /// Counted as in flight as long as it is open.
+    _held: Held,
 }
 
 /// A connection in use, and where it goes afterwards.
@@ -79,13 +91,28 @@ impl Flow {
 
 impl UpstreamBody {
     pub(super) fn new(incoming: Incoming, flow: Flow, silence_max: Duration, cx: &mut Context<'_>) -> Self {
-        let mut body = Self { incoming, flow: Some(flow), silence_max, alarm: None, alarm_is_stale: false };
+        let flow = Some(flow);
+        let mut body =
+            Self { incoming, flow, silence_max, alarm: None, alarm_is_stale: false, switched: false };
         body.finish_if_ended(cx);
         body
     }
 
+    /// What follows a 101: no body, but the connection itself.
+    pub(super) fn switched(incoming: Incoming, flow: Flow) -> Self {
+        let (flow, silence_max) = (Some(flow), Duration::MAX);
+        Self { incoming, flow, silence_max, alarm: None, alarm_is_stale: false, switched: true }
+    }
+
+    /// The connection, where a 101 has made it one that speaks another protocol.
+    pub fn into_tunnel(mut self) -> Option<Tunnel> {
+        let Flow { link, _held, .. } = self.flow.take().filter(|_| self.switched)?;
+        let (socket, early) = link.release();
+        Some(Tunnel { socket, early, _held })
+    }
+
     fn finish_if_ended(&mut self, cx: &mut Context<'_>) {
-        if self.incoming.is_end_stream() {
+        if self.incoming.is_end_stream() && !self.switched {
             self.finish(cx);
         }
     }

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::{Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
@@ -27,6 +28,8 @@ pub struct Link {
     socket: Socket,
     ended: bool,
     is_new: bool,
+    /// Asked to change the protocol: whatever the answer is, nobody else gets this connection.
+    single_use: bool,
 }
 
 /// Why no response head came.
@@ -57,7 +60,7 @@ impl Link {
             .handshake(TokioIo::new(socket.clone()))
             .await
             .map_err(|_| DialError::Refused)?;
-        Ok(Box::new(Self { sender, connection, socket, ended: false, is_new: true }))
+        Ok(Box::new(Self { sender, connection, socket, ended: false, is_new: true, single_use: false }))
     }
 
     /// Lets the connection do what it can: write the upload, read the response.
@@ -70,7 +73,7 @@ impl Link {
     /// Whether the connection can take another request: both bodies have ended and nothing is left over.
     pub fn is_reusable(&self) -> bool {
         let hyper_is_ready = !self.ended && self.sender.is_ready() && !self.sender.is_closed();
-        hyper_is_ready && self.socket.is_clean() && !self.socket.write_failed()
+        hyper_is_ready && !self.single_use && self.socket.is_clean() && !self.socket.write_failed()
     }
 
     /// What was wrong with what came.
@@ -81,6 +84,11 @@ impl Link {
     /// Whether nothing came while nobody used it.
     pub fn is_quiet(&self) -> bool {
         self.socket.is_quiet()
+    }
+
+    /// The connection without HTTP, after a 101, and what of the other protocol has come already.
+    pub fn release(self) -> (Socket, Bytes) {
+        (self.socket, self.connection.into_parts().read_buf)
     }
 
     /// Sends a request and waits for the response head. `timeout` is the longest time in which neither the upload moves
@@ -101,6 +109,7 @@ impl Link {
             // No client's own gets so far: where it stands, the gateway asks.
             upgrade: request.headers().contains_key(header::UPGRADE),
         };
+        self.single_use |= asked.upgrade;
         self.socket.begin(asked, progress.taken());
         let Self { sender, connection, socket, ended, .. } = self;
         let mut answer = pin!(sender.try_send_request(request));

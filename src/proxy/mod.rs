@@ -9,7 +9,7 @@
 //! CONTRACT section 3, stage 14; RFC 9110 section 7.6; THREATS sections UP and HB.
 
 mod address;
-mod answer;
+pub mod answer;
 mod books;
 mod budget;
 mod circuit;
@@ -18,11 +18,13 @@ mod download;
 mod endpoint;
 mod health;
 pub mod hops;
+mod http2;
 mod journey;
 mod link;
 mod pool;
 mod report;
 mod resolve;
+mod response_body;
 mod send;
 mod service;
 mod socket;
@@ -30,15 +32,18 @@ mod stream;
 mod trust;
 mod upload;
 mod upstreams;
+pub mod websocket;
 
 pub use circuit::Phase;
-pub use download::{UpstreamBody, UpstreamBodyError};
+pub use download::{Tunnel, UpstreamBodyError};
 pub use endpoint::State;
 pub use health::watch;
 pub use pool::Pool;
 pub use report::{EndpointReport, Report};
+pub use response_body::UpstreamBody;
 pub use send::{Limits, SendError, send};
 pub use service::Service;
+pub use socket::Socket;
 pub use upload::{BoxError, Upload};
 pub use upstreams::{Status, Upstreams};
 

@@ -31,6 +31,8 @@ pub struct RequestFacts {
     pub query_string: String,
     /// `1.0`, `1.1` or `2`.
     pub http_version: &'static str,
+    /// What the client wants to speak from here on: `websocket`, or nothing.
+    pub upgrade: &'static str,
     /// The client's address, after trusted proxies, IPv4-mapped folded.
     pub client_ip: IpAddr,
     /// The client's port; 0 where a proxy hides it.

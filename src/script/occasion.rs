@@ -109,6 +109,7 @@ fn nobody(unix_ms: i64) -> RequestFacts {
         path: String::new(),
         raw_path: String::new(),
         query_string: String::new(),
+        upgrade: "",
         http_version: "1.1",
         client_ip: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
         client_port: 0,

@@ -98,6 +98,9 @@ list! {
     TLS_FAILURES = Counter "tls_handshake_failures_total" ["reason"] "TLS handshakes that failed: timeout, plain_http, closed, version, incompatible, client_certificate, alert or malformed.";
     TLS_EXPIRY = Gauge "tls_certificate_expiry_timestamp_seconds" ["name"] "When a certificate ends, in seconds since 1970; the name is its first one.";
     WATCH_LOST = Counter "reload_watch_lost_total" [] "Times that the watch on a folder was lost; polling carries on.";
+    WEBSOCKETS_OPEN = Gauge "websockets_open" [] "Open WebSockets.";
+    WEBSOCKETS_CLOSED = Counter "websockets_closed_total" ["reason"] "WebSockets closed: by client or upstream, idle, lifetime, session, message_too_big, malformed, drain.";
+    WEBSOCKET_BYTES = Counter "websocket_bytes_total" ["direction"] "Bytes through WebSockets: up from clients, down from upstreams.";
 }
 
 #[cfg(test)]
@@ -160,6 +163,9 @@ mod tests {
         pluginmind_tls_handshake_failures_total{reason}
         pluginmind_tls_certificate_expiry_timestamp_seconds{name}
         pluginmind_reload_watch_lost_total{}
+        pluginmind_websockets_open{}
+        pluginmind_websockets_closed_total{reason}
+        pluginmind_websocket_bytes_total{direction}
         ");
     }
 }

@@ -76,6 +76,8 @@ pub struct Metrics {
     connections_refused: IntCounterVec,
     /// How short memory is: 0 not, 1 requests are shed, 2 connections too.
     pub memory_pressure: IntGauge,
+    /// Open WebSockets.
+    pub websockets: super::websocket_metrics::WebSocketMetrics,
     /// Numbers of rules' own.
     pub rules: super::rule_metrics::RuleMetrics,
     /// Handshakes and certificates.
@@ -137,6 +139,11 @@ impl Metrics {
             memory_pressure: gauge(r, list::MEMORY_PRESSURE),
             tls: super::tls_metrics::TlsMetrics::new(r),
             watch_lost: counter(r, list::WATCH_LOST),
+            websockets: super::websocket_metrics::WebSocketMetrics::new(
+                gauge(r, list::WEBSOCKETS_OPEN),
+                counters(r, list::WEBSOCKETS_CLOSED),
+                &counters(r, list::WEBSOCKET_BYTES),
+            ),
             registry,
         }
     }

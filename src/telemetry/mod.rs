@@ -13,3 +13,4 @@ pub mod sink;
 pub mod timestamp;
 pub mod tls_metrics;
 pub mod upstream_metrics;
+pub mod websocket_metrics;

@@ -109,6 +109,21 @@ impl Sessions {
         Ok(session)
     }
 
+    /// Whether a session that somebody holds for longer than a request is alive now. `is_used` counts as a request of it.
+    pub fn holds(&self, session: &Session, is_used: bool, lifetimes: Lifetimes, now: Moment) -> bool {
+        if !session.is_alive() {
+            return false;
+        }
+        if session.expired(lifetimes, now) {
+            self.kill(&[session.id()]);
+            return false;
+        }
+        if is_used && session.seen(now) {
+            self.log.touch(session.id(), now.unix_ms);
+        }
+        true
+    }
+
     /// Ends a session. Dead for every request that starts from now on; `Ok` once the disk knows. Ending a session that
     /// is not there is no error.
     ///

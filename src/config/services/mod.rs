@@ -47,6 +47,8 @@ pub struct Service {
     pub connect_timeout: Duration,
     /// Longest wait for a response head.
     pub response_timeout: Duration,
+    /// Longest silence inside an answer that is an endless stream, such as server-sent events.
+    pub stream_idle_timeout: Duration,
     /// How long an unused connection is kept.
     pub idle_timeout: Duration,
     /// Most unused connections kept by one worker.
@@ -55,6 +57,18 @@ pub struct Service {
     pub required: bool,
     /// Whether it is told who is asking in a signed header.
     pub assertion: bool,
+    /// What is spoken with it.
+    pub protocol: Protocol,
+}
+
+/// What is spoken with an upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: with prior knowledge over `http://` and `unix:`, by ALPN over `https://`.
+    Http2,
 }
 
 /// Most services.
@@ -116,6 +130,12 @@ impl Service {
                 TIMEOUT_LEAST,
                 "Longest wait for a response head.",
             ),
+            stream_idle_timeout: table.duration(
+                "stream_idle_timeout",
+                "1h",
+                TIMEOUT_LEAST,
+                "Longest silence inside an answer that is a stream without end: server-sent events and their like.",
+            ),
             idle_timeout: table.duration(
                 "idle_timeout",
                 "60s",
@@ -134,6 +154,14 @@ impl Service {
                 false,
                 "Whether it is told who is asking in `X-PluginMind-Assertion`, signed.",
             ),
+            protocol: table
+                .choice(
+                    "protocol",
+                    &[("http1", Protocol::Http1), ("http2", Protocol::Http2)],
+                    "http1",
+                    "What is spoken with it: `http1`, or `http2` (gRPC needs it).",
+                )
+                .unwrap_or_default(),
         };
         service.warn(&table);
         table.finish();

@@ -107,6 +107,12 @@ mod req {
         text(req.0.facts.http_version)
     }
 
+    /// What the client wants to speak from here on: `websocket`, or nothing.
+    #[rhai_fn(get = "upgrade", pure)]
+    pub fn upgrade(req: &mut Request) -> ImmutableString {
+        text(req.0.facts.upgrade)
+    }
+
     /// When the request came, in seconds since 1970-01-01 UTC.
     #[rhai_fn(get = "time", pure)]
     pub fn time(req: &mut Request) -> i64 {

@@ -11,6 +11,7 @@ use crate::base::ids::CorrelationId;
 use crate::base::location::Location;
 use crate::base::target::CanonicalPath;
 use crate::base::tls::{ClientCertificate, Tls};
+use crate::base::upgrade::asks_websocket;
 use crate::script::api::Ip;
 use crate::script::body::BodyFacts;
 use crate::script::call::{Raised, error};
@@ -82,6 +83,7 @@ impl TestRequest {
             path: self.path.clone(),
             raw_path: self.raw_path.clone(),
             query_string: self.query.clone(),
+            upgrade: if asks_websocket(&self.headers) { "websocket" } else { "" },
             http_version: "1.1",
             client_ip: self.client.address,
             client_port: 50_000,

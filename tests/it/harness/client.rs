@@ -224,7 +224,8 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|w| w == needle)
 }
 
-fn parse(head: &str) -> Answer {
+/// Reads a head without its last empty line.
+pub fn parse(head: &str) -> Answer {
     let mut lines = head.split("\r\n");
     let status =
         lines.next().and_then(|l| l.split(' ').nth(1)).and_then(|s| s.parse().ok()).expect("a status line");

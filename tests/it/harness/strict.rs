@@ -10,6 +10,9 @@ const EMPTY_LINES_MAX: usize = 4;
 /// Longest run of digits of a length that is read: more overflow 64 bits.
 const LENGTH_DIGITS_MAX: usize = 19;
 
+/// Longest name of a host (RFC 1035 section 2.3.4).
+const HOST_BYTES_MAX: usize = 253;
+
 /// One whole request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Message {
@@ -36,7 +39,8 @@ pub enum Stop {
     Malformed(&'static str),
 }
 
-type Step<T> = Result<T, Stop>;
+/// What one step of the reading gives, or why it stops.
+pub type Step<T> = Result<T, Stop>;
 
 impl Message {
     /// Every value of a header; the name in lower case.
@@ -146,7 +150,8 @@ fn request_line(line: &[u8]) -> Step<Message> {
     Ok(Message { method: text(method), target: text(target), minor, ..Message::default() })
 }
 
-type Fields = Vec<(String, Vec<u8>)>;
+/// Names in lower case, with their values.
+pub type Fields = Vec<(String, Vec<u8>)>;
 
 /// Header or trailer fields with the empty line after them.
 fn fields(mut rest: &[u8]) -> Step<(Fields, &[u8])> {
@@ -192,11 +197,8 @@ fn check_host(message: &Message) -> Step<()> {
 
 /// Name and port of an authority without a user: the name in lower case, without a trailing dot.
 fn authority(text: &str) -> Option<(String, Option<u16>)> {
-    let (name, port) = match text.rfind(']') {
-        Some(end) => {
-            text.get(1..end)?.parse::<std::net::Ipv6Addr>().ok().filter(|_| text.starts_with('['))?;
-            (&text[..=end], &text[end + 1..])
-        }
+    let (name, port) = match text.find(']') {
+        Some(end) => text.split_at(end + 1),
         None => text.split_at(text.find(':').unwrap_or(text.len())),
     };
     let port = match port.strip_prefix(':') {
@@ -208,9 +210,11 @@ fn authority(text: &str) -> Option<(String, Option<u16>)> {
     };
     let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
     let fits = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
-    let is_name =
-        !name.is_empty() && name.split('.').all(|label| !label.is_empty() && label.bytes().all(fits));
-    (is_name || name.starts_with('[')).then_some((name, port))
+    let is_name = name.len() <= HOST_BYTES_MAX
+        && name.split('.').all(|label| !label.is_empty() && label.bytes().all(fits));
+    let inside = name.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let is_v6 = inside.is_some_and(|inside| inside.parse::<std::net::Ipv6Addr>().is_ok());
+    (is_name || is_v6).then_some((name, port))
 }
 
 enum Framing {
@@ -268,6 +272,30 @@ fn chunk_size(head: &[u8]) -> Step<usize> {
         return Err(BAD);
     }
     usize::from_str_radix(&String::from_utf8_lossy(&head[..digits]), 16).map_err(|_| BAD)
+}
+
+/// The head at the beginning of an answer's bytes: its status and fields.
+///
+/// # Errors
+/// Why it is none.
+pub fn answer_head(bytes: &[u8]) -> Step<(u16, Fields)> {
+    const BAD: Stop = Stop::Malformed("no status line");
+    let (first, rest) = line(bytes)?;
+    let text = first.strip_prefix(b"HTTP/1.1 ").or(first.strip_prefix(b"HTTP/1.0 ")).ok_or(BAD)?;
+    let (digits, reason) = text.split_at(text.len().min(3));
+    let is_number = digits.len() == 3 && digits.iter().all(u8::is_ascii_digit) && digits[0] != b'0';
+    let is_text = reason.iter().all(|b| *b == b'\t' || (*b >= b' ' && *b != 0x7f));
+    if !is_number || !is_text || !(reason.is_empty() || reason[0] == b' ') {
+        return Err(BAD);
+    }
+    let (fields, _) = fields(rest)?;
+    let count = |name: &str| fields.iter().filter(|(n, _)| n == name).count();
+    let (lengths, codings) = (count("content-length"), count("transfer-encoding"));
+    if lengths > 1 || codings > 1 || lengths + codings > 1 {
+        return Err(Stop::Malformed("more than one framing"));
+    }
+    let status = digits.iter().fold(0, |n, d| n * 10 + u16::from(d - b'0'));
+    Ok((status, fields))
 }
 
 /// What a target asks for once the path is canonical; `None` where two readers could read two things, or where nothing

@@ -65,8 +65,23 @@ pub fn source(number: usize) -> Ipv4Addr {
     Ipv4Addr::from(0x7f01_0001 + number)
 }
 
+/// How the bytes of a case are cut.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Manner {
+    /// All at once.
+    Whole,
+    /// A few bytes at a time, so that what a reader must see together comes apart.
+    Pieces,
+}
+
+/// Most pieces of a case.
+const PIECES_MAX: usize = 96;
+
+/// Between two pieces, so that they are not read as one.
+const PAUSE: Duration = Duration::from_millis(1);
+
 /// Sends a case and says what came of it.
-pub async fn run(gateway: SocketAddr, number: usize, case: &Case) -> Outcome {
+pub async fn run(gateway: SocketAddr, number: usize, case: &Case, manner: Manner) -> Outcome {
     let source = source(number);
     let mut sent = case.bytes.clone();
     let reading = strict::read(&sent);
@@ -74,7 +89,16 @@ pub async fn run(gateway: SocketAddr, number: usize, case: &Case) -> Outcome {
     if wire.methods.is_empty() && sent.starts_with(b"HEAD ") {
         wire.methods.push("HEAD".to_owned());
     }
-    wire.send(&sent).await;
+    let piece = match manner {
+        Manner::Whole => sent.len().max(1),
+        Manner::Pieces => (1 + number % 7).max(sent.len() / PIECES_MAX),
+    };
+    for (at, piece) in sent.chunks(piece).enumerate() {
+        if at > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
+        wire.send(piece).await;
+    }
     let expected = reading.requests.len();
     wire.until(|w| w.answers.len() >= expected).await;
     let mut followed = false;

@@ -10,14 +10,17 @@ use tokio::sync::Semaphore;
 use tokio::task::LocalSet;
 
 use super::case::{self, Case};
-use super::client::{self, Outcome};
-use super::{grammar, judge};
+use super::client::{self, Manner, Outcome};
+use super::{all, judge};
 use crate::harness::recorder::misfit;
 use crate::harness::strict::{Message, Stop};
 use crate::harness::{Gateway, Recorder, Setup, Witness};
 
 /// Connections at a time.
 const AT_ONCE: usize = 192;
+
+/// One in so many cases is sent in pieces, unless all are asked for.
+const PIECES_STEP: usize = 5;
 
 /// The fewest cases that are a corpus.
 const CASES_LEAST: usize = 6_000;
@@ -29,21 +32,31 @@ const SERVER: &str = "[server]\nheader_timeout = \"2s\"\nbody_timeout = \"2s\"\n
 
 #[test]
 fn no_hostile_connection_breaks_the_gateway() {
-    let mut cases = case::written();
-    cases.extend(grammar::all());
+    let cases = all();
     assert!(cases.len() >= CASES_LEAST, "{} cases", cases.len());
-    let broken = run(cases);
-    if let Some(file) = std::env::var_os("HOSTILE_REPORT") {
-        std::fs::write(file, broken.join("\n")).expect("a file");
-    }
-    assert!(broken.is_empty(), "{} cases are broken:\n{}", broken.len(), broken.join("\n"));
+    check(cases, Manner::Whole);
+}
+
+/// What comes in pieces is judged as what comes at once: a part of the cases, all of them with `HOSTILE_ALL=1`.
+#[test]
+fn no_hostile_connection_breaks_the_gateway_when_it_comes_in_pieces() {
+    let step = if std::env::var_os("HOSTILE_ALL").is_some() { 1 } else { PIECES_STEP };
+    check(all().into_iter().step_by(step).collect(), Manner::Pieces);
 }
 
 /// A folder of raw requests, a file each, that is no part of this repository: `HOSTILE_CASES=FOLDER`.
 #[test]
 fn no_case_of_another_suite_breaks_the_gateway() {
     let Some(folder) = std::env::var_os("HOSTILE_CASES") else { return };
-    let broken = run(raw_files(Path::new(&folder)));
+    check(raw_files(Path::new(&folder)), Manner::Whole);
+}
+
+/// Runs the cases; the broken ones are told, and written to the file that `HOSTILE_REPORT` names.
+fn check(cases: Vec<Case>, manner: Manner) {
+    let broken = run(cases, manner);
+    if let Some(file) = std::env::var_os("HOSTILE_REPORT") {
+        std::fs::write(file, broken.join("\n")).expect("a file");
+    }
     assert!(broken.is_empty(), "{} cases are broken:\n{}", broken.len(), broken.join("\n"));
 }
 
@@ -60,7 +73,7 @@ fn raw_files(folder: &Path) -> Vec<Case> {
 }
 
 /// Runs the cases and gives the broken ones, with what is wrong.
-fn run(cases: Vec<Case>) -> Vec<String> {
+fn run(cases: Vec<Case>, manner: Manner) -> Vec<String> {
     let recorder = Recorder::start();
     let config = format!("{SERVER}{}", recorder.config("auth = \"none\""));
     let gateway = Setup::new(&config)
@@ -69,7 +82,7 @@ fn run(cases: Vec<Case>) -> Vec<String> {
         .start();
     let witness = Witness::start(&gateway, "witness@a.test", "correct horse battery");
     let begun = Instant::now();
-    let (cases, outcomes) = connect(&gateway, cases);
+    let (cases, outcomes) = connect(&gateway, cases, manner);
     let seconds = begun.elapsed().as_secs_f64();
     let mut faults = witness.finish(&gateway, &recorder, &["canary-credential", "127.1."]);
     let arrived = by_source(&recorder, &mut faults);
@@ -83,7 +96,7 @@ fn run(cases: Vec<Case>) -> Vec<String> {
     faults
 }
 
-fn connect(gateway: &Gateway, cases: Vec<Case>) -> (Rc<Vec<Case>>, Vec<Outcome>) {
+fn connect(gateway: &Gateway, cases: Vec<Case>, manner: Manner) -> (Rc<Vec<Case>>, Vec<Outcome>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let (cases, address) = (Rc::new(cases), gateway.public);
     let all = Rc::clone(&cases);
@@ -94,7 +107,7 @@ fn connect(gateway: &Gateway, cases: Vec<Case>) -> (Rc<Vec<Case>>, Vec<Outcome>)
             let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
             let all = Rc::clone(&all);
             running.push(tokio::task::spawn_local(async move {
-                let outcome = client::run(address, number, &all[number]).await;
+                let outcome = client::run(address, number, &all[number], manner).await;
                 drop(place);
                 outcome
             }));

@@ -7,3 +7,12 @@ mod client;
 mod corpus;
 mod grammar;
 mod judge;
+
+pub use case::Case;
+
+/// Every case: the written ones and the systematic ones.
+pub fn all() -> Vec<Case> {
+    let mut cases = case::written();
+    cases.extend(grammar::all());
+    cases
+}
