@@ -23,6 +23,7 @@ mod guard;
 mod guide;
 mod harness;
 mod hooks;
+mod hostile;
 mod hostile_answers;
 mod http2;
 mod http2_drain;
