@@ -420,7 +420,7 @@ fn up_12_a_client_that_ends_its_side_is_gone_and_an_upstream_that_ends_its_own_h
     let upstream = numbered(move |seen, stream| match seen.path() {
         "/up/slow" => {
             tell.send(Duration::MAX).ok();
-                tell.send(until_closed(stream)).ok();
+            tell.send(until_closed(stream)).ok();
             false
         }
         "/up/half" => {
