@@ -30,7 +30,7 @@ struct Guarded {
 
 impl Guarded {
     /// The stream, when bytes of a request are about to be written to it.
-    fn to_write(&mut self) -> Pin<&mut Stream> {
+    fn writing(&mut self) -> Pin<&mut Stream> {
         self.guard.writes();
         Pin::new(&mut self.stream)
     }
@@ -108,7 +108,7 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(buf.len()));
         }
-        let outcome = self.0.guarded.lock().to_write().poll_write(cx, buf);
+        let outcome = self.0.guarded.lock().writing().poll_write(cx, buf);
         self.written(outcome, buf.len())
     }
 
@@ -121,7 +121,7 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(wanted));
         }
-        let outcome = self.0.guarded.lock().to_write().poll_write_vectored(cx, bufs);
+        let outcome = self.0.guarded.lock().writing().poll_write_vectored(cx, bufs);
         self.written(outcome, wanted)
     }
 
