@@ -17,6 +17,7 @@ use crate::base::problems::{Problem, Problems};
 use crate::base::text::hex;
 use crate::config::{self, Config, Environment};
 use crate::geo::Geo;
+use crate::outbound::Trust;
 use crate::schema::Compiled;
 use crate::script::{Folders, RuleBook};
 
@@ -178,6 +179,9 @@ fn check_geo(config: &Config, rules: &RuleBook, problems: &mut Problems) {
 
 /// What the trade has to say about providers, and what absolute addresses need in production.
 fn check_providers(config: &Config, problems: &mut Problems) {
+    if let Some(Err(why)) = config.auth.provider_ca.as_ref().map(|pem| Trust::with_own(pem.as_bytes())) {
+        problems.push(Problem::of("auth.provider_ca", why.to_string()));
+    }
     for provider in providers_of(config) {
         if let Some(why) = provider.problem() {
             problems.push(Problem::of(format!("[auth.providers.{}]", provider.name), why));

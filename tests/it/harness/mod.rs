@@ -1,5 +1,6 @@
 //! What the tests stand on: the real binary in a folder of its own, a raw HTTP client, and an upstream that records.
 
+pub mod bystander;
 pub mod client;
 pub mod gateway;
 pub mod http2;
@@ -14,6 +15,7 @@ pub mod upstream;
 pub mod websocket;
 pub mod witness;
 
+pub use bystander::Bystander;
 pub use client::{Answer, Connection, request};
 pub use gateway::{Gateway, Setup, free_port};
 pub use http2_upstream::Http2Upstream;
