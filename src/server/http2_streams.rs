@@ -47,12 +47,8 @@ struct Progress {
 impl Streams {
     /// No requests yet; one whose client takes nothing for `stall_max` is given up.
     pub fn new(stall_max: Duration) -> Self {
-        let shared = Shared {
-            tasks: RefCell::default(),
-            begun: Cell::new(0),
-            next: RefCell::default(),
-            stall_max,
-        };
+        let shared =
+            Shared { tasks: RefCell::default(), begun: Cell::new(0), next: RefCell::default(), stall_max };
         Self(Rc::new(shared))
     }
 
@@ -173,7 +169,8 @@ where
         {
             answer.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
         }
-        let is_bare = self.is_head || matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let is_bare =
+            self.is_head || matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         Poll::Ready(Ok(answer.map(|body| Pieces { body, rest: Bytes::new(), progress, is_bare })))
     }
 }
