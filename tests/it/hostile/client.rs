@@ -11,7 +11,7 @@ use super::case::Case;
 use crate::harness::strict::{self, Reading, Stop};
 
 /// Longest wait for the gateway to answer or to hang up; its own timeouts are far shorter.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The request that is sent once the case was answered and the connection is still open.
 pub const FOLLOW_UP: &[u8] =
