@@ -33,7 +33,8 @@ fn text(gateway: &Gateway, (public, admin): (SocketAddr, SocketAddr)) -> String 
         Environment::Production => "production",
     };
     let mut out = format!("PluginMind {} ({mode})\n\n", env!("CARGO_PKG_VERSION"));
-    let _ = writeln!(out, "  gateway  http://{public}");
+    let scheme = if snapshot.tls.is_some() { "https" } else { "http" };
+    let _ = writeln!(out, "  gateway  {scheme}://{public}");
     let _ = writeln!(out, "  admin    http://{admin}  (metrics, status; not for the public)\n");
     out.push_str("  plugins\n");
     let plugins = snapshot.rules.plugins();
@@ -45,9 +46,9 @@ fn text(gateway: &Gateway, (public, admin): (SocketAddr, SocketAddr)) -> String 
     }
     out.push_str("\n  try\n");
     for line in [
-        format!("curl -i http://{public}/hello"),
-        format!("curl -i http://{public}/private"),
-        format!("curl -i http://{public}/.env"),
+        format!("curl -i {scheme}://{public}/hello"),
+        format!("curl -i {scheme}://{public}/private"),
+        format!("curl -i {scheme}://{public}/.env"),
     ] {
         let _ = writeln!(out, "    {line}");
     }

@@ -41,6 +41,10 @@ fn words(status: &Value) -> String {
     line("sessions", &number(status, "sessions").to_string());
     line("connections", &number(status, "connections").to_string());
     line("rows dropped", &number(status, "usage_rows_dropped").to_string());
+    for certificate in list(status, "certificates") {
+        let (name, expires) = (text(certificate, "name"), text(certificate, "expires"));
+        line("certificate", &format!("{name}, until {expires}"));
+    }
     let keys = findings::texts(status.get("needs_restart"));
     if !keys.is_empty() {
         line("restart for", &keys.join(", "));
@@ -110,6 +114,7 @@ mod tests {
             "version": "1.2.3", "uptime_seconds": 3_725, "generation": 3, "policy": "stale", "ready": true, "reasons": [],
             "tried": "2026-01-01T00:00:00.000Z", "storage": "healthy", "sessions": 2, "connections": 1,
             "usage_rows_dropped": 0, "needs_restart": [],
+            "certificates": [{ "name": "app.example", "expires": "2026-03-01T00:00:00.000Z" }],
             "problems": [{
                 "severity": "error", "message": "unknown key `brust`", "file": "config.toml", "line": 2, "column": 1,
                 "width": 5, "excerpt": "brust = 2", "hint": "did you mean `burst`?"
@@ -126,6 +131,7 @@ mod tests {
         sessions     2
         connections  1
         rows dropped 0
+        certificate  app.example, until 2026-03-01T00:00:00.000Z
 
         error: unknown key `brust`
          --> config.toml:2:1

@@ -8,6 +8,8 @@ use std::sync::mpsc;
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
 use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::*;
 use crate::pipeline::unparsed::Unparsed;
@@ -37,6 +39,9 @@ pub(in crate::server) fn limits() -> Server {
         json_depth_max: 64,
         require_schema: false,
         allow_http: false,
+        http2: true,
+        h2c: false,
+        http2_streams_max: 100,
         tls: None,
         websocket: crate::config::WebSocket {
             idle_timeout: LONG,
@@ -50,7 +55,8 @@ pub(in crate::server) fn limits() -> Server {
 /// The drain's time, and the second signal.
 type Stop = tokio::sync::oneshot::Sender<(Duration, tokio::sync::oneshot::Receiver<()>)>;
 
-/// A gateway in small: `/echo` reads the body, `/refuse` does not, `/hang` waits for ever, `/panic` panics.
+/// A gateway in small: `/echo` reads the body, `/refuse` does not, `/hang` waits for ever, `/panic` panics, `/tunnel` is one
+/// that sends back what it gets.
 struct Bench {
     address: SocketAddr,
     endings: mpsc::Receiver<Ending>,
@@ -61,7 +67,7 @@ struct Bench {
 }
 
 async fn answer(
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
     begun: mpsc::Sender<String>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
     let respond =
@@ -87,6 +93,20 @@ async fn answer(
         "/hang" => std::future::pending().await,
         "/large" => respond(200, vec![b'x'; 64 << 20].into()),
         "/panic" => panic!("a defect"),
+        "/tunnel" => {
+            let upgrade = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let mut stream = TokioIo::new(upgrade.await.unwrap());
+                let mut bytes = [0; 64];
+                while let Ok(n @ 1..) = stream.read(&mut bytes).await {
+                    stream.write_all(&bytes[..n]).await.unwrap();
+                }
+                stream.shutdown().await.ok();
+            });
+            let answer =
+                Response::builder().status(101).header("connection", "upgrade").header("upgrade", "x");
+            Ok(answer.body(Full::default()).unwrap())
+        }
         _ => respond(200, path.clone().into()),
     }
 }
@@ -311,6 +331,59 @@ fn a_panic_ends_its_connection_and_no_other() {
     assert_eq!(out, b"");
     other.write_all(b"GET /b HTTP/1.1\r\nhost: x\r\n\r\n").unwrap();
     assert!(one(&mut other).ends_with("/b"));
+}
+
+#[test]
+fn sm_28_after_a_101_the_bytes_are_a_tunnels_and_after_another_answer_a_requests() {
+    let bench = Bench::new(&Server { idle_timeout: Duration::from_millis(100), ..limits() });
+    let asks =
+        |path: &str| format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n");
+    let next = "GET /next HTTP/1.1\r\nhost: x\r\n\r\n";
+    let mut client = bench.send(&(asks("/plain") + next));
+    assert!(one(&mut client).ends_with("/plain"));
+    assert!(one(&mut client).ends_with("/next"));
+    client.write_all(asks("/tunnel").as_bytes()).unwrap();
+    client.write_all(b"not HTTP\n").unwrap();
+    let mut out = vec![0; 4_096];
+    let mut filled = 0;
+    while !out[..filled].ends_with(b"not HTTP\n") {
+        filled += client.read(&mut out[filled..]).unwrap();
+    }
+    assert!(out.starts_with(b"HTTP/1.1 101"));
+    assert_eq!(bench.ending(), Ending::Tunnelled);
+    std::thread::sleep(Duration::from_millis(200));
+    client.write_all(b"\0\n").unwrap();
+    client.read_exact(&mut out[..2]).expect("no timer of HTTP ends a tunnel");
+    client.shutdown(std::net::Shutdown::Write).unwrap();
+    assert_eq!(all(&mut client), "");
+}
+
+#[test]
+fn the_answer_to_a_refused_upload_can_be_read_where_it_asked_for_an_upgrade_too() {
+    let bench = Bench::new(&limits());
+    let mut client =
+        bench.send("POST /refuse HTTP/1.1\r\nhost: x\r\nupgrade: x\r\ncontent-length: 200000\r\n\r\n");
+    client.peek(&mut [0]).unwrap();
+    for _ in 0..20 {
+        client.write_all(&[b'x'; 10_000]).unwrap();
+    }
+    let answer = all(&mut client);
+    assert!(answer.starts_with("HTTP/1.1 403") && answer.ends_with("no"), "{answer}");
+    drop(client);
+    assert_eq!(bench.ending(), Ending::Closed);
+}
+
+#[test]
+fn pr_01_a_head_that_has_begun_is_a_request_that_the_drain_finishes() {
+    let bench = Bench::new(&limits());
+    let mut client = bench.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\nGET /b HT");
+    assert!(one(&mut client).ends_with("/a"));
+    let _force = bench.stop(LONG);
+    assert!(bench.drained.recv_timeout(Duration::from_millis(100)).is_err(), "it waits for the rest");
+    client.write_all(b"TP/1.1\r\nhost: x\r\n\r\n").unwrap();
+    assert!(all(&mut client).ends_with("/b"));
+    drop(client);
+    assert_eq!(bench.drained.recv_timeout(LONG).unwrap(), Drained::Finished);
 }
 
 #[test]

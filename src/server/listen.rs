@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
@@ -54,6 +55,18 @@ pub fn listen_beside(address: SocketAddr, own: &TcpListener) -> Result<TcpListen
     let opened = own.set_reuse_port(true).and_then(|()| open(address, true));
     let closed = own.set_reuse_port(false);
     opened.and_then(|socket| closed.map(|()| socket)).map_err(|source| failure(address, source))
+}
+
+/// As [`listen`], or beside whichever of these sockets of this process has the port.
+///
+/// # Errors
+/// As [`listen`].
+pub fn listen_among(address: SocketAddr, own: &[Arc<TcpListener>]) -> Result<TcpListener, ListenError> {
+    let has_port = |socket: &&Arc<TcpListener>| socket.local_addr().is_ok_and(|a| a.port() == address.port());
+    match (listen(address), own.iter().find(has_port)) {
+        (Err(ListenError::Taken(_)), Some(old)) => listen_beside(address, old),
+        (outcome, _) => outcome,
+    }
 }
 
 fn open(address: SocketAddr, shares: bool) -> io::Result<TcpListener> {

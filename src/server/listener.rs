@@ -12,7 +12,7 @@ use std::task::Poll;
 use tokio::sync::mpsc;
 
 use super::door::Door;
-use super::listen::{ListenError, listen, listen_beside};
+use super::listen::{ListenError, listen, listen_among};
 use super::workers::Workers;
 
 /// Changes that wait for the accepting runtime.
@@ -70,6 +70,13 @@ pub struct Change {
     workers: Workers,
 }
 
+impl Change {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 impl Listener {
     /// Listens, on a socket that was given where there is one, and starts the workers.
     ///
@@ -90,6 +97,11 @@ impl Listener {
         Ok((editing, Listening { socket, workers, retired: Vec::new(), changes }))
     }
 
+    /// Its socket, for as long as it is open.
+    pub fn socket(&self) -> Weak<TcpListener> {
+        Weak::clone(&self.socket)
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -100,7 +112,20 @@ impl Listener {
     ///
     /// # Errors
     /// It cannot be had; the old goes on.
-    pub fn prepare(&self, mut wish: Wish) -> Result<Option<Change>, Unavailable> {
+    pub fn prepare(&self, wish: Wish) -> Result<Option<Change>, Unavailable> {
+        self.prepare_among(wish, &[])
+    }
+
+    /// As [`Listener::prepare`]; `others` are sockets of this process that may be about to leave the port. Where the new
+    /// address covers an old one on the same port, or the other way round, both stand side by side until that is closed.
+    ///
+    /// # Errors
+    /// As [`Listener::prepare`].
+    pub fn prepare_among(
+        &self,
+        mut wish: Wish,
+        others: &[Arc<TcpListener>],
+    ) -> Result<Option<Change>, Unavailable> {
         if self.is_given && wish.address != self.granted.address {
             tracing::warn!("the socket was given by the service manager; the address is its to change");
             wish.address = self.granted.address;
@@ -108,22 +133,12 @@ impl Listener {
         if wish == self.granted {
             return Ok(None);
         }
+        let own: Vec<_> = self.socket.upgrade().into_iter().chain(others.iter().cloned()).collect();
         let socket =
-            if wish.address == self.granted.address { None } else { Some(self.socket(wish.address)?) };
+            if wish.address == self.granted.address { None } else { Some(listen_among(wish.address, &own)?) };
         let address = socket.as_ref().map_or(Ok(self.address), |socket| socket.local_addr())?;
         let workers = (self.start)(wish.workers, address)?;
         Ok(Some(Change { wish, address, socket: socket.map(Arc::new), workers }))
-    }
-
-    /// A socket at the new address; where that covers the old one on the same port, or the other way round, both stand side
-    /// by side until the old one is closed.
-    fn socket(&self, address: SocketAddr) -> Result<TcpListener, ListenError> {
-        match (listen(address), self.socket.upgrade()) {
-            (Err(ListenError::Taken(_)), Some(old)) if address.port() == self.address.port() => {
-                listen_beside(address, &old)
-            }
-            (outcome, _) => outcome,
-        }
     }
 
     /// Puts it into force: from now on the new one accepts, and the old one finishes what it has.

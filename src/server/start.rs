@@ -1,16 +1,20 @@
 //! From a snapshot to a running gateway: storage opened, tables loaded, sockets bound, workers started.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
+
 use super::hot::Hot;
 use super::limits::Limits;
 use super::listener::{Listener, Listening, Unavailable};
+use super::phase::Shutdown;
+use super::redirect::{Redirect, Redirecting};
 use super::remember;
-use super::serve::serve;
+use super::serve::{self, serve};
 use super::tls::expiry;
 use super::upstream_numbers;
 use super::workers::Workers;
@@ -193,20 +197,49 @@ pub fn public(
     limits: &Arc<Limits>,
     given: Option<TcpListener>,
 ) -> Result<(Listener, Listening), Unavailable> {
-    let (shared, limits) = (Arc::clone(gateway), Arc::clone(limits));
-    let start = move |workers, _| {
-        let (gateway, told) = (Arc::clone(&shared), Arc::clone(&limits));
-        let state = move |_| {
-            let pool = Pool::new(gateway.clock.clone());
-            tokio::task::spawn_local(pool.clone().keep_swept());
-            Rc::new(Worker { gateway: Arc::clone(&gateway), pool, rehearsal: None })
-        };
-        let serve =
-            move |worker, stream, peer, shutdown| serve(worker, stream, peer, shutdown, Arc::clone(&told));
-        let metrics = Arc::clone(&shared.metrics);
-        Workers::start_under(Arc::clone(&limits), "worker", workers, metrics, state, serve)
-    };
+    let (gateway_of, limits) = (Arc::clone(gateway), Arc::clone(limits));
+    let start = move |workers, _| start_workers("worker", workers, &gateway_of, &limits, serve);
     Listener::open(Hot::public_wish(&gateway.live.current().config), given, Box::new(start))
+}
+
+/// The listener that only sends on to https, where the configuration has one.
+///
+/// # Errors
+/// The address is taken, or a thread cannot be started.
+pub fn redirect(
+    gateway: &Arc<Gateway>,
+    limits: &Arc<Limits>,
+) -> Result<(Redirect, Redirecting), Unavailable> {
+    let (gateway_of, limits) = (Arc::clone(gateway), Arc::clone(limits));
+    let start = move |workers, _| start_workers("redirect", workers, &gateway_of, &limits, serve::redirect);
+    let (mut redirect, redirecting) = Redirect::new(start);
+    let wish = Hot::redirect_wish(&gateway.live.current().config);
+    if let Some(change) = redirect.prepare(wish, &[])? {
+        redirect.commit(change);
+    }
+    Ok((redirect, redirecting))
+}
+
+/// Starts workers of the public listeners, which share their limits.
+fn start_workers<F>(
+    name: &'static str,
+    workers: usize,
+    gateway: &Arc<Gateway>,
+    limits: &Arc<Limits>,
+    serve: impl Fn(Rc<Worker>, TcpStream, SocketAddr, Shutdown, Arc<Limits>) -> F + Send + Sync + 'static,
+) -> std::io::Result<Workers>
+where
+    F: Future<Output = ()> + 'static,
+{
+    let (shared, told) = (Arc::clone(gateway), Arc::clone(limits));
+    let state = move |_| {
+        let pool = Pool::new(shared.clock.clone());
+        tokio::task::spawn_local(pool.clone().keep_swept());
+        Rc::new(Worker { gateway: Arc::clone(&shared), pool, rehearsal: None })
+    };
+    let serve =
+        move |worker, stream, peer, shutdown| serve(worker, stream, peer, shutdown, Arc::clone(&told));
+    Workers::start_under(Arc::clone(limits), name, workers, Arc::clone(&gateway.metrics), state, serve)
 }
 
 /// Whether any service is to be told who is asking in a signed header.

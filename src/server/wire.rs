@@ -159,12 +159,15 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Write for Wire<I> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_flush(cx)
+        // TLS takes bytes that the socket does not: what waits there waits for the client too.
+        let poll = Pin::new(&mut self.io).poll_flush(cx);
+        self.stall(cx, poll)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
-            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+            let poll = Pin::new(&mut self.io).poll_shutdown(cx);
+            ready!(self.stall(cx, poll))?;
             let until = Box::pin(sleep(LINGER_MAX));
             self.linger = Some(Linger { left: LINGER_BYTES_MAX, until, expects: self.guard.may_come() });
         }
@@ -175,3 +178,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Write for Wire<I> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "wire_tests.rs"]
+mod tests;

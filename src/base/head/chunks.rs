@@ -31,6 +31,10 @@ enum At {
         digits: u8,
         size: u64,
     },
+    /// In the white space that may stand before an extension.
+    Blank {
+        size: u64,
+    },
     /// In an extension of the chunk of that size.
     Extension {
         size: u64,
@@ -124,11 +128,13 @@ impl Chunks {
     fn step(&mut self, byte: u8) -> Result<(), Fault> {
         self.at = match (self.at, byte) {
             (At::Size { digits, size }, _) => size_byte(digits, size, byte)?,
+            (At::Blank { size }, b' ' | b'\t') => {
+                self.count_extension()?;
+                At::Blank { size }
+            }
+            (At::Blank { size }, b';') => At::Extension { size, quoted: Quoted::No },
             (At::Extension { size, quoted }, _) => {
-                self.extensions += 1;
-                if self.extensions > EXTENSION_BYTES_MAX {
-                    return Err(Fault::Overhead);
-                }
+                self.count_extension()?;
                 extension_byte(size, quoted, byte)?
             }
             (At::SizeLf { size: 0 }, b'\n') => At::TrailerStart,
@@ -143,6 +149,11 @@ impl Chunks {
             _ => return Err(Fault::Chunk),
         };
         Ok(())
+    }
+
+    fn count_extension(&mut self) -> Result<(), Fault> {
+        self.extensions += 1;
+        if self.extensions > EXTENSION_BYTES_MAX { Err(Fault::Overhead) } else { Ok(()) }
     }
 
     /// Trailers are dropped, but they must be what everybody takes for trailers.
@@ -181,6 +192,7 @@ fn size_byte(digits: u8, size: u64, byte: u8) -> Result<At, Fault> {
             }
         }
         (None, b'\r') if digits > 0 => Ok(At::SizeLf { size }),
+        (None, b' ' | b'\t') if digits > 0 => Ok(At::Blank { size }),
         (None, b';') if digits > 0 => Ok(At::Extension { size, quoted: Quoted::No }),
         _ => Err(Fault::Chunk),
     }

@@ -292,6 +292,7 @@ fn sm_19_to_sm_21_chunks_are_framed_exactly() {
         ("a;x=y\r\n0123456789\r\n00\r\n\r\n", ""),
         ("1;a=\"b;c\\\"\"\r\n\r\r\n0\r\nX: y\r\nX-Z:\r\n\r\n", "\r\n"),
         ("0000000000000001\r\na\r\n0\r\n\r\n", ""),
+        ("1 \t;a\r\nZ\r\n0\r\n\r\n", ""),
     ] {
         assert_eq!(follow([good, rest].concat().as_bytes()), (good.len(), Ok(true)), "{good:?}");
     }
@@ -322,6 +323,8 @@ fn sm_19_to_sm_21_chunks_are_framed_exactly() {
         "g\r\n",
         ";a\r\n",
         "1;\"\r\n",
+        "1 a\r\n",
+        "1 1;a\r\n",
         "0\r\nX: a\rb\r\n",
     ] {
         assert!(follow(bad.as_bytes()).1.is_err(), "{bad:?}");

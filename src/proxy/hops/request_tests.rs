@@ -320,3 +320,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_client_certificate_is_told_only_where_it_was_verified_here() {
+    let id = id();
+    let forged = [
+        ("X-Client-Cert-Subject", "CN=admin"),
+        ("X-Client-Cert-Fingerprint", "00"),
+        ("X_Client_Cert_Subject", "CN=admin"),
+        ("X-Client-Cert-Anything", "x"),
+        ("Client-Cert", ":AAAA:"),
+        ("Client-Cert-Chain", ":AAAA:"),
+        ("X-SSL-Client-S-DN", "CN=admin"),
+    ];
+    assert!(rest(&forged, &plain(&id)).is_empty());
+    let certificate =
+        ClientCertificate { subject: "CN=robot,O=Example".to_owned(), fingerprint: "c0ffee".to_owned() };
+    let told = rest(&forged, &Forward { certificate: Some(&certificate), ..plain(&id) });
+    assert_eq!(told, ["x-client-cert-fingerprint: c0ffee", "x-client-cert-subject: CN=robot,O=Example"]);
+}

@@ -280,3 +280,35 @@ fn an_upstreams_own_error_is_an_answer() {
         }
     });
 }
+
+#[test]
+fn up_06_a_server_that_speaks_first_is_a_502_at_once() {
+    run(async {
+        let bench = Bench::with(|c| c.response_timeout = LONG).await;
+        let upstream = async {
+            loop {
+                let mut socket = bench.accept().await;
+                tokio::task::spawn_local(async move {
+                    let _ = socket.write_all(OK).await;
+                    is_closed(&mut socket).await
+                });
+            }
+        };
+        for _ in 0..20 {
+            let began = std::time::Instant::now();
+            let answer = tokio::select! { answer = bench.send(get("/")) => answer, () = upstream_ref(&bench) => unreachable!() };
+            eprintln!("{:?} {answer:?}", began.elapsed());
+        }
+        drop(upstream);
+    });
+}
+
+async fn upstream_ref(bench: &Bench) {
+    loop {
+        let mut socket = bench.accept().await;
+        tokio::task::spawn_local(async move {
+            let _ = socket.write_all(OK).await;
+            is_closed(&mut socket).await
+        });
+    }
+}

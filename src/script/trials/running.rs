@@ -340,6 +340,20 @@ fn a_setting_changed_by_one_case_is_back_in_the_next() {
 }
 
 #[test]
+fn a_case_can_say_what_tls_says() {
+    let main = "fn on_request(req) {
+        if req.client_cert.subject == \"CN=robot\" && req.client_cert.present && req.client_cert.fingerprint != \"\" { tag(\"robot\"); }
+        if req.tls.present && req.tls.version == \"1.3\" && req.tls.server_name == req.host && req.client.tls_version == \"1.3\" { tag(\"tls\"); }
+    }";
+    let test = "fn tags(r) { let out = run(r); [out.has_tag(\"robot\"), out.has_tag(\"tls\")] }
+        fn test_cert() { assert_eq(tags(request(\"GET\", \"/\").client_cert(\"CN=robot\")), [true, true]); }
+        fn test_tls() { assert_eq(tags(request(\"GET\", \"/\").tls()), [false, true]); }
+        fn test_none() { assert_eq(tags(request(\"GET\", \"/\")), [false, false]); }";
+    let (report, problems) = Ground::with(main).file("plugins/rule/tests/t.rhai", test).tests(&[]);
+    assert!(report.is_ok() && report.cases.len() == 3, "{report:?}{}", problems.render());
+}
+
+#[test]
 fn a_case_can_say_which_country_and_which_key() {
     let main = "fn on_auth(req) { if req.geo.country == \"CH\" && req.api_key.tier == \"gold\" && req.query(\"a\") == \"b c\" { deny(403, \"a.b\", \"\"); } }";
     let test = "fn test_it() { assert_denied(run(request(\"GET\", \"/\").country(\"CH\").api_key(\"k1\", \"gold\").query(\"a\", \"b c\")), \"a.b\"); }";

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::service_detail::ServiceDetail;
 use crate::base::problems::Problems;
+use crate::live::tls::Expiry;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::readiness::{Readiness, readiness};
 use crate::proxy::Status as ServiceStatus;
@@ -36,6 +37,13 @@ pub struct ServiceView {
     addresses: usize,
     /// Those that answer.
     addresses_up: usize,
+}
+
+/// A certificate and when it ends.
+#[derive(Debug, Serialize)]
+pub struct CertificateView {
+    name: String,
+    expires: String,
 }
 
 /// A plugin in force.
@@ -68,6 +76,8 @@ pub struct Status {
     reasons: Vec<String>,
     plugins: Vec<PluginView>,
     services: Vec<ServiceView>,
+    /// Certificates of the public listener; empty where it speaks plain HTTP.
+    certificates: Vec<CertificateView>,
     sessions: usize,
     connections: i64,
     usage_rows_dropped: u64,
@@ -113,6 +123,7 @@ pub(super) fn status(gateway: &Gateway, uptime: Duration) -> Status {
         reasons,
         plugins: gateway.live.current().rules.plugins().into_iter().map(plugin_view).collect(),
         services: service_views(gateway),
+        certificates: certificate_views(gateway),
         sessions: gateway.auth.sessions.count(),
         connections: gateway.metrics.connections.get(),
         usage_rows_dropped: gateway.store.usage_rows_dropped(),
@@ -155,6 +166,14 @@ fn service_view(service: ServiceStatus) -> ServiceView {
         addresses: service.addresses,
         addresses_up: service.addresses_up,
     }
+}
+
+fn certificate_views(gateway: &Gateway) -> Vec<CertificateView> {
+    let tls = gateway.live.current().tls.clone();
+    let expiries = tls.iter().flat_map(|tls| tls.expiries());
+    let view =
+        |e: Expiry| CertificateView { name: e.name, expires: rfc3339(e.not_after.saturating_mul(1_000)) };
+    expiries.map(view).collect()
 }
 
 fn plugin_view(plugin: PluginInfo) -> PluginView {

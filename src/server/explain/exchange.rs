@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::service::service_fn;
@@ -14,7 +15,7 @@ use tokio::time::timeout;
 use crate::base::text::cut;
 use crate::pipeline::gateway::Worker;
 use crate::pipeline::handle;
-use crate::pipeline::transport::Transport;
+use crate::pipeline::transport::{Tls, Transport};
 use crate::server::connection::Http;
 use crate::server::phase::{Phase, Shutdown};
 
@@ -44,8 +45,13 @@ pub(super) async fn exchange(
 ) -> io::Result<Option<Answer>> {
     let (ours, theirs) = pair().await?;
     let shutdown = Shutdown::default();
-    let http = Http::new(&worker.gateway.live.current().config.server);
-    let service = service_fn(move |request| handle(Rc::clone(&worker), request, Transport::plain(peer)));
+    let snapshot = worker.gateway.live.current();
+    let http = Http::new(&snapshot.config.server);
+    // Where the gateway speaks TLS, its clients do.
+    let tls = snapshot.tls.as_ref().map(|_| Arc::new(Tls { version: "1.3", ..Tls::default() }));
+    drop(snapshot);
+    let transport = Transport { tls, ..Transport::plain(peer) };
+    let service = service_fn(move |request| handle(Rc::clone(&worker), request, transport.clone()));
     let serving = http.serve(theirs, &shutdown, service);
     let both = async { tokio::join!(serving, ask(ours, request, &shutdown)).1 };
     let bytes = timeout(PLAY_MAX, both).await.map_err(|_| io::ErrorKind::TimedOut)??;

@@ -37,7 +37,9 @@ impl Failure {
                 | PeerIncompatible::Tls12NotOfferedOrEnabled
                 | PeerIncompatible::ServerDoesNotSupportTls12Or13
                 | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
-                | PeerIncompatible::SupportedVersionsExtensionRequired,
+                | PeerIncompatible::SupportedVersionsExtensionRequired
+                // Clients of TLS 1.2 say which signatures they know; older ones cannot.
+                | PeerIncompatible::SignatureAlgorithmsExtensionRequired,
             ) => Self::Version,
             Error::PeerIncompatible(_) | Error::NoApplicationProtocol => Self::Incompatible,
             Error::NoCertificatesPresented | Error::InvalidCertificate(_) => Self::ClientCertificate,
