@@ -1,7 +1,6 @@
 //! Stage 14, second half: the operator's route. A fixed answer is written here; anything else goes upstream as a
 //! canonical request with headers that are the gateway's own, and streams in both directions.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TE};
@@ -36,7 +35,7 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// # Errors
 /// The refusal of this stage.
 pub async fn answer(
-    route: &Arc<CompiledRoute>,
+    route: &CompiledRoute,
     request: Cleared,
     changes: &Changes,
     worker: &Worker,
@@ -71,7 +70,7 @@ pub async fn answer(
 
 async fn upstream(
     name: &str,
-    route: &Arc<CompiledRoute>,
+    route: &CompiledRoute,
     mut request: Cleared,
     changes: &Changes,
     worker: &Worker,
@@ -110,7 +109,7 @@ async fn upstream(
         return Ok(Response::from_parts(parts, Body::opened(opened)));
     }
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let vigil = if is_endless(kind) { Vigil::over(request.identity(), route, gateway) } else { None };
+    let vigil = if is_endless(kind) { Vigil::over(request.identity(), gateway) } else { None };
     let body = Body::upstream(body, Trailers::of(request.parts(), &parts.headers));
     let body = match vigil {
         Some(vigil) => body.watched(vigil),

@@ -309,7 +309,7 @@ impl Attempt<'_> {
             pool: self.pool.clone(),
             service: Arc::clone(self.service),
             endpoint: Arc::clone(self.endpoint),
-            _held: held,
+            held,
         };
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Response::from_parts(head, UpstreamBody::Http1(Http1Body::switched(incoming, flow)));

@@ -14,6 +14,7 @@ mod definitions;
 mod drain;
 mod envelope;
 mod expect;
+mod events;
 mod explain;
 mod forget;
 mod forward;
