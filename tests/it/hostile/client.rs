@@ -139,10 +139,8 @@ impl Wire {
     async fn until(&mut self, enough: impl Fn(&Self) -> bool) {
         let reading = async {
             while !self.ended && !enough(self) {
-                let mut chunk = [0; 16 * 1024];
-                match self.stream.read(&mut chunk).await {
-                    Ok(n @ 1..) => self.buffer.extend_from_slice(&chunk[..n]),
-                    _ => self.ended = true,
+                if !matches!(self.stream.read_buf(&mut self.buffer).await, Ok(1..)) {
+                    self.ended = true;
                 }
                 self.parse();
             }

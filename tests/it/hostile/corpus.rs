@@ -1,6 +1,8 @@
 //! The run over all cases.
 
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write as _;
+use std::io::Write as _;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -114,7 +116,7 @@ fn connect(gateway: &Gateway, cases: Vec<Case>, manner: Manner) -> (Rc<Vec<Case>
             let place = Arc::clone(&places).acquire_owned().await.expect("it is never closed");
             let all = Rc::clone(&all);
             running.push(tokio::task::spawn_local(async move {
-                let outcome = client::run(address, number, &all[number], manner).await;
+                let outcome = Box::pin(client::run(address, number, &all[number], manner)).await;
                 drop(place);
                 outcome
             }));
@@ -156,8 +158,8 @@ fn tell(cases: &[Case], broken: usize, seconds: f64) {
     }
     let mut text = format!("{} cases in {seconds:.1} s, {broken} broken:", cases.len());
     for (kind, count) in kinds {
-        text.push_str(&format!(" {kind} {count}"));
+        let _ = write!(text, " {kind} {count}");
     }
-    use std::io::Write as _;
-    writeln!(std::io::stderr(), "{text}").ok();
+    text.push('\n');
+    std::io::stderr().write_all(text.as_bytes()).ok();
 }
