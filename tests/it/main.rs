@@ -65,6 +65,7 @@ mod targets;
 mod tls;
 mod tools;
 mod upstream_answers;
+mod upstreams;
 mod verify;
 mod websocket;
 mod websocket_end;

@@ -50,6 +50,7 @@ fn every_default_in_the_shipped_files_comments_is_the_default() {
             "secret_file",
             "cookie_domain",
             "health ",
+            "ca ",
             "host ",
             "body_max        = \"10",
             "rate_limit ",
