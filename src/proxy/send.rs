@@ -73,6 +73,8 @@ pub async fn send(
         let (error, left) = match attempt.ask(request, journey.may_send_again()).await {
             Ok(heard) if !attempt.is_unwelcome(&heard) => {
                 journey.ended(true);
+                // The head has told whether the address is back; its body may take for ever.
+                drop(choice.trial);
                 return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
             }
             Ok(mut heard) => {
@@ -249,7 +251,7 @@ impl Attempt<'_> {
             pool: self.pool.clone(),
             service: Arc::clone(self.service),
             endpoint: Arc::clone(self.endpoint),
-            _held: held,
+            held,
         };
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
             return Response::from_parts(head, UpstreamBody::switched(incoming, flow));

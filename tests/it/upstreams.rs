@@ -222,11 +222,14 @@ fn the_idle_address_is_preferred_to_the_busy_one() {
 fn the_operator_sees_each_address_and_the_public_none() {
     let up = Upstream::hello();
     let dead = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let config = service(&[http(up.address), http(dead)], "health = \"/health\"\nhealth_interval = \"100ms\"");
+    let config =
+        service(&[http(up.address), http(dead)], "health = \"/health\"\nhealth_interval = \"100ms\"");
     let mut gateway = Setup::new(&config).start();
     gateway.until("both were asked", |g| {
         let endpoints = details(g)["endpoints"].clone();
-        endpoints[0]["status"] == "up" && endpoints[1]["status"] == "down" && endpoints[1]["checked"].is_string()
+        endpoints[0]["status"] == "up"
+            && endpoints[1]["status"] == "down"
+            && endpoints[1]["checked"].is_string()
     });
     assert_eq!(details(&gateway)["endpoints"][0]["url"], http(up.address));
     let text = gateway.ask_admin("GET /metrics", &[], b"").text();
