@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::task::{JoinHandle, LocalSet};
 
 use super::exit::Exit;
@@ -29,7 +30,7 @@ use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
 use crate::server::tls::expiry;
 use crate::server::workers::Workers;
-use crate::server::{activation, memory, notify, remember};
+use crate::server::{activation, descriptors, memory, notify, remember};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::panics;
@@ -109,6 +110,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     // Before anybody can know that the gateway runs: a SIGHUP that comes early must not end it.
     let mut signals = runtime.block_on(async { Signals::install() })?;
     let gateway = start::gateway(snapshot, problems, logs.clone(), &metrics, clock)?;
+    descriptors::raise(&gateway.live.current().config.server);
     let given = activation::sockets()?;
     let limits = Limits::of(&gateway.live.current().config.server);
     let (public, listening) = start::public(&gateway, &limits, given.public).map_err(StartError::from)?;
@@ -119,7 +121,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     let data_folder = data_folder(&gateway.live.current().config.storage.path);
     let addresses = (public.address(), admin.address());
     let hot = Hot { gateway: Arc::clone(&gateway), public, redirect, limits, admin, token, data_folder };
-    hot.record_address();
+    hot.record_address(hot.admin.address());
     let limits = Arc::clone(&hot.limits);
     let watcher = watch(options, hot, roots, read_ms)?;
     reloader.get_or_init(|| watcher.reloader());
@@ -133,23 +135,27 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tokio::task::spawn_local(remember::save_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(expiry::warn_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(memory::watch_for_ever(Arc::clone(&gateway), limits));
-        let stop = Rc::new(tokio::sync::Notify::new());
+        // One each: a word that comes before it is waited for is kept, but for one alone.
+        let [stop, redirect_stop, admin_stop] = std::array::from_fn(|_| Rc::new(Notify::new()));
         let serving = accept(listening, &stop);
-        let redirecting = tokio::task::spawn_local(redirecting.run(stopped(&stop)));
-        let admin_serving = accept(admin_listening, &stop);
+        let redirecting = tokio::task::spawn_local(redirecting.run(stopped(&redirect_stop)));
+        let admin_serving = accept(admin_listening, &admin_stop);
         notify::ready();
         let reloader = watcher.reloader();
         signals.until_stop(|| reloader.poke()).await;
         notify::stopping();
         gateway.draining.begin();
         tracing::info!("draining");
-        stop.notify_waiters();
+        stop.notify_one();
+        redirect_stop.notify_one();
         let drain_timeout = gateway.live.current().config.server.drain_timeout;
         let workers = serving.await.unwrap_or_default();
         let drained = drain(workers, drain_timeout, signals.until_stop(|| ())).await;
         tracing::info!(outcome = ?drained, "drained");
         // An error says that it has failed, and that was told.
         redirecting.await.ok();
+        // The admin listener says until the end that the rest drains.
+        admin_stop.notify_one();
         let workers = admin_serving.await.unwrap_or_default();
         drain(workers, Duration::from_millis(200), std::future::pending()).await;
         Ok::<(), anyhow::Error>(())
@@ -161,13 +167,13 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
 }
 
 /// Ready once the stop is told.
-fn stopped(stop: &Rc<tokio::sync::Notify>) -> impl Future<Output = ()> + 'static {
+fn stopped(stop: &Rc<Notify>) -> impl Future<Output = ()> + 'static {
     let stop = Rc::clone(stop);
     async move { stop.notified().await }
 }
 
 /// Accepts until it is told to stop; gives the workers that are still to be drained.
-fn accept(listening: Listening, stop: &Rc<tokio::sync::Notify>) -> JoinHandle<Vec<Workers>> {
+fn accept(listening: Listening, stop: &Rc<Notify>) -> JoinHandle<Vec<Workers>> {
     let stop = Rc::clone(stop);
     tokio::task::spawn_local(async move {
         listening.run(stop.notified()).await.unwrap_or_else(|error| {

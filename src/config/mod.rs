@@ -65,7 +65,7 @@ pub use routes::{
 pub use rules::{InlineRule, Then};
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
-pub use services::{Balance, Breaker, Health, Retry, Service, Tls};
+pub use services::{Balance, Breaker, Health, Protocol, Retry, Service, Tls};
 pub use session::{SameSite, Session};
 pub use shown::{ShownKey, shown, shown_keys};
 pub use storage::Storage;

@@ -17,6 +17,7 @@ use crate::base::problems::{Problem, Problems};
 use crate::base::text::hex;
 use crate::config::{self, Config, Environment};
 use crate::geo::Geo;
+use crate::outbound::Trust;
 use crate::schema::Compiled;
 use crate::script::{Folders, RuleBook};
 
@@ -101,7 +102,7 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: Before<'_>)
     let (geo, found) = Geo::load(&config.geo, before.geo);
     problems.append(found);
     let now = Clock::System.unix_ms().div_euclid(1_000);
-    let tls = Tls::load(&config, HTTP2, before.tls, now, &mut problems);
+    let tls = Tls::load(&config, config.server.http2, before.tls, now, &mut problems);
     let hash = hash_of(inputs, &rules);
     let keyring = Keyring::new(&config.session.keys)
         .map_err(|why| problems.push(Problem::of("[session]", why.to_string())))
@@ -114,9 +115,6 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: Before<'_>)
     };
     Built { snapshot, problems, watched, plugin_files }
 }
-
-/// Whether clients may choose HTTP/2.
-const HTTP2: bool = false;
 
 /// What was made from other files than config.toml and the rules'.
 struct Parts {
@@ -181,6 +179,9 @@ fn check_geo(config: &Config, rules: &RuleBook, problems: &mut Problems) {
 
 /// What the trade has to say about providers, and what absolute addresses need in production.
 fn check_providers(config: &Config, problems: &mut Problems) {
+    if let Some(Err(why)) = config.auth.provider_ca.as_ref().map(|pem| Trust::with_own(pem.as_bytes())) {
+        problems.push(Problem::of("auth.provider_ca", why.to_string()));
+    }
     for provider in providers_of(config) {
         if let Some(why) = provider.problem() {
             problems.push(Problem::of(format!("[auth.providers.{}]", provider.name), why));

@@ -192,6 +192,12 @@ async fn an_operators_own_authority_is_believed_and_no_stranger() {
     let (stranger, _) = encrypted("127.0.0.1").await;
     let other = Client::new(Trust::with_own(stranger.as_bytes()).unwrap(), Limits::default());
     assert_eq!(other.get(&url).await.err(), Some(Failure::Tls));
+    // Clones believe what the client is told to believe, from then on.
+    let clone = other.clone();
+    other.believe(Trust::with_own(authority.as_bytes()).unwrap());
+    assert_eq!(clone.get(&url).await.unwrap().body, "ok");
+    other.believe(Trust::built_in());
+    assert_eq!(clone.get(&url).await.err(), Some(Failure::Tls));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ use super::gateway::Gateway;
 use super::rules::ask;
 use super::step::{Step, Stop};
 use super::trail::Trail;
+use super::trailers::announce;
 use super::{Answer, Dropped, cors, on_deny, renewal};
 use crate::base::refusal::Refusal;
 use crate::config::RateLimit;
@@ -94,6 +95,7 @@ pub fn finish(
         closing.refused(&refusal);
     }
     decorate(response.headers_mut(), author, snapshot, closing.trail());
+    announce(&mut response);
     closing.answered(response.status());
     let opened = response.body_mut().take_opened();
     if let Some(opened) = opened.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS)
@@ -119,8 +121,8 @@ fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail:
     snapshot.hardening.apply(headers, author, trail.secure);
     renewal::decorate(headers, trail.renewed.as_ref());
     cors::decorate(headers, trail.cors_origin.as_ref());
-    if author == Author::Gateway && trail.leaves_body() {
-        // What is left of the body must not be read as a next request (RFC 9112 section 9.6).
+    if author == Author::Gateway && trail.leaves_body() && !trail.http2 {
+        // What is left of the body must not be read as a next request (RFC 9112 section 9.6). HTTP/2 resets the stream.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Ok(id) = trail.id.as_str().parse() {

@@ -36,6 +36,8 @@ pub struct Trail {
     pub client: Option<IpAddr>,
     /// Whether it is a probe, which is free.
     pub probe: bool,
+    /// Whether the request came over HTTP/2, where one of many can end without its connection.
+    pub http2: bool,
     /// Whether the client came over https.
     pub secure: bool,
     /// How a proxy asks about a request of its own, on `/auth/verify`.
@@ -80,6 +82,7 @@ impl Trail {
             stage: Stage::Connection,
             client: None,
             probe: false,
+            http2: false,
             secure: false,
             asked: None,
             sign_in: None,

@@ -52,8 +52,8 @@ pub struct Tunnel {
     pub socket: Socket,
     /// What came behind the 101.
     pub early: Bytes,
-    /// Counted as in flight as long as it is open.
-    _held: Held,
+    /// Counted as in flight as long as it is here.
+    pub held: Held,
 }
 
 /// A connection in use, and where it goes afterwards.
@@ -108,7 +108,7 @@ impl UpstreamBody {
     pub fn into_tunnel(mut self) -> Option<Tunnel> {
         let Flow { link, held, .. } = self.flow.take().filter(|_| self.switched)?;
         let (socket, early) = link.release();
-        Some(Tunnel { socket, early, _held: held })
+        Some(Tunnel { socket, early, held })
     }
 
     fn finish_if_ended(&mut self, cx: &mut Context<'_>) {

@@ -39,6 +39,9 @@ pub(in crate::server) fn limits() -> Server {
         json_depth_max: 64,
         require_schema: false,
         allow_http: false,
+        http2: true,
+        h2c: false,
+        http2_streams_max: 100,
         tls: None,
         websocket: crate::config::WebSocket {
             idle_timeout: LONG,

@@ -111,15 +111,16 @@ impl Hot {
             tracing::info!("the redirect listener was renewed");
         }
         if let Some(change) = admin {
+            // The new socket takes connections already, and the old one does not for long.
+            self.record_address(change.address());
             self.admin.commit(change);
             tracing::info!(port = self.admin.address().port(), "the admin listener was renewed");
-            self.record_address();
         }
     }
 
     /// Writes down where the admin listener is, for the command line.
-    pub fn record_address(&self) {
-        if let Err(error) = address::record(&self.data_folder, self.admin.address()) {
+    pub fn record_address(&self, admin: SocketAddr) {
+        if let Err(error) = address::record(&self.data_folder, admin) {
             tracing::warn!(%error, "the address of the admin listener cannot be written down");
         }
     }

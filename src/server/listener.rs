@@ -70,6 +70,13 @@ pub struct Change {
     workers: Workers,
 }
 
+impl Change {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
 impl Listener {
     /// Listens, on a socket that was given where there is one, and starts the workers.
     ///

@@ -2,15 +2,19 @@
 #![expect(clippy::panic, clippy::unwrap_used, reason = "a panic is how a test fails")]
 #![expect(clippy::float_cmp, reason = "the numbers that are compared are counts")]
 
+mod addresses;
 mod admin;
 mod assertion;
 mod body;
 mod cli;
 mod client;
+mod connections;
 mod cors;
 mod definitions;
 mod drain;
 mod envelope;
+mod expect;
+mod events;
 mod explain;
 mod forget;
 mod forward;
@@ -20,8 +24,11 @@ mod guard;
 mod guide;
 mod harness;
 mod hooks;
-mod hostile;
 mod hostile_answers;
+mod http2;
+mod http2_drain;
+mod http2_floods;
+mod http2_upstream;
 mod jwt_security;
 mod keys;
 mod listen;
@@ -34,6 +41,7 @@ mod oidc_code_flow;
 mod origin;
 mod plugins;
 mod privacy;
+mod process;
 mod promote;
 mod rate_limit;
 mod reload;

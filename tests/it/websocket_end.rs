@@ -193,6 +193,15 @@ fn hr_an_edit_closes_no_socket_on_changed_and_unchanged_routes() {
     }
     known.echo("still");
     unknown.echo("open");
+    // So do sockets of workers that others have taken over from.
+    let generation = gateway.generation();
+    gateway.save("config.toml", &text.replace("[server]", "[server]\nworkers = 3"));
+    gateway.until("the edit is in force", |g| g.generation() > generation);
+    gateway.until("other workers serve", |g| g.get("/live").status == 200);
+    known.echo("still");
+    unknown.echo("open");
+    open(&gateway, "/up/c", &[]).echo("a new one");
+    known.echo("still");
     // The route is gone, and the service with it; what is open stays open.
     let generation = gateway.generation();
     let listeners = text.split("[[services]]").next().unwrap_or_default();
@@ -202,7 +211,7 @@ fn hr_an_edit_closes_no_socket_on_changed_and_unchanged_routes() {
     assert_eq!(gateway.get("/up/a").status, 404);
     known.echo("still");
     unknown.echo("open");
-    assert_eq!(seen.heads().len(), 2);
+    assert_eq!(seen.heads().len(), 3);
 }
 
 #[test]

@@ -32,7 +32,9 @@ enum At {
         size: u64,
     },
     /// In the white space that may stand before an extension.
-    Blank { size: u64 },
+    Blank {
+        size: u64,
+    },
     /// In an extension of the chunk of that size.
     Extension {
         size: u64,

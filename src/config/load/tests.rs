@@ -64,6 +64,9 @@ fn every_default_in_the_shipped_files_comments_is_the_default() {
             "country ",
             "asn ",
             "memory_max ",
+            "certificate",
+            "key ",
+            "redirect_listen ",
         ];
         if !line.starts_with("# ") || !text.contains(" = ") || example.iter().any(|e| text.starts_with(e)) {
             continue;

@@ -54,7 +54,7 @@ impl Plan {
         let most = snapshot.config.server.websocket.per_user_max;
         let seat = gateway.seats.take(trail.user.clone(), request.address(), most);
         let seat = seat.ok_or(Refusal::RateLimited { retry_after: RETRY_AFTER })?;
-        let vigil = request.route().and_then(|route| Vigil::over(request.identity(), route, gateway));
+        let vigil = Vigil::over(request.identity(), gateway);
         Ok(Some(Self { handshake, seat, vigil }))
     }
 
