@@ -143,13 +143,7 @@ impl Auth {
 
     /// Whether a session that somebody holds for longer than a request is alive now, and its account may act. `is_used`
     /// counts as a request of the session.
-    pub fn session_holds(
-        &self,
-        session: &Session,
-        is_used: bool,
-        lifetimes: Lifetimes,
-        now: Moment,
-    ) -> bool {
+    pub fn session_holds(&self, session: &Session, is_used: bool, lifetimes: Lifetimes, now: Moment) -> bool {
         let may_act = self.accounts.get(session.user()).is_some_and(|account| !account.disabled);
         may_act && self.sessions.holds(session, is_used, lifetimes, now)
     }

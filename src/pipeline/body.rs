@@ -71,7 +71,8 @@ pub async fn vet(
     }
     let schema = route.as_ref().and_then(|r| r.schema.as_ref());
     let must_read = schema.is_some() && (authorised.has_body() || takes_body(authorised.method()));
-    let (stream, watch) = RequestBody::stream(incoming, limit, pace(&authorised, snapshot, trail), trail.http2);
+    let (stream, watch) =
+        RequestBody::stream(incoming, limit, pace(&authorised, snapshot, trail), trail.http2);
     trail.body = Some(watch.clone());
     let (body, seen) = match (schema.filter(|_| must_read), authorised.way()) {
         (Some(schema), _) => {
@@ -108,7 +109,9 @@ fn pace(authorised: &Authorised, snapshot: &Snapshot, trail: &Trail) -> Pace {
     if !trail.http2 || !authorised.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
         return usual;
     }
-    let Some(Destination::Service(name)) = authorised.route().map(|route| &route.route.to) else { return usual };
+    let Some(Destination::Service(name)) = authorised.route().map(|route| &route.route.to) else {
+        return usual;
+    };
     let service = snapshot.config.services.iter().find(|s| s.name == *name && s.protocol == Protocol::Http2);
     service.map_or(usual, |service| Pace {
         silence_max: usual.silence_max.max(service.stream_idle_timeout),

@@ -134,8 +134,7 @@ fn check_target_form(
         && arrival.parts().version == Version::HTTP_2
         && uri.scheme_str() == Some(if arrival.transport().is_tls() { "https" } else { "http" });
     let known_scheme = uri.scheme_str() == Some(scheme) || by_front;
-    if !known_scheme || !named.is_some_and(|n| host.is_some_and(|h| n.is_same(h, secure)))
-    {
+    if !known_scheme || !named.is_some_and(|n| host.is_some_and(|h| n.is_same(h, secure))) {
         return Err(Refusal::BadRequest("The request target names another host."));
     }
     Ok(())

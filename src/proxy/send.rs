@@ -20,8 +20,8 @@ use super::pool::Pool;
 use super::response_body::UpstreamBody;
 use super::service::Service;
 use super::upload::{BoxError, Progress, Tracked, Upload};
-use crate::config::Protocol;
 use crate::base::media_type::is_endless;
+use crate::config::Protocol;
 
 /// Why there is no response. None of the sentences names an address.
 #[derive(Debug, thiserror::Error)]
@@ -201,10 +201,10 @@ impl Attempt<'_> {
                 self.blame(Trouble::Timeout, "took too long to answer");
                 return SendError::Timeout("to answer");
             }
-            Why::NoHead(NoHttp2Head::Unsent | NoHttp2Head::Refused) => (Trouble::Reset, "refused the request"),
-            Why::NoHead(NoHttp2Head::Closed) => {
-                (Trouble::Reset, "closed the connection without an answer")
+            Why::NoHead(NoHttp2Head::Unsent | NoHttp2Head::Refused) => {
+                (Trouble::Reset, "refused the request")
             }
+            Why::NoHead(NoHttp2Head::Closed) => (Trouble::Reset, "closed the connection without an answer"),
             Why::NoHead(NoHttp2Head::Broken) => (Trouble::Unreadable, "sent what is no response"),
         };
         // A kept connection that was closed in the meantime says nothing about the upstream.

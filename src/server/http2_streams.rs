@@ -46,12 +46,8 @@ struct Progress {
 impl Streams {
     /// No requests yet; one whose client takes nothing for `stall_max` is given up.
     pub fn new(stall_max: Duration) -> Self {
-        let shared = Shared {
-            tasks: RefCell::default(),
-            begun: Cell::new(0),
-            next: RefCell::default(),
-            stall_max,
-        };
+        let shared =
+            Shared { tasks: RefCell::default(), begun: Cell::new(0), next: RefCell::default(), stall_max };
         Self(Rc::new(shared))
     }
 

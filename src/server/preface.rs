@@ -115,7 +115,9 @@ mod tests {
     async fn what_was_looked_at_is_still_there() {
         let frames = [&PREFACE[..], b"frames"].concat();
         assert_eq!(looked(&[&frames], false).await, Some((true, frames)));
-        for plain in ["G", "POST / HTTP/1.1\r\n\r\n", "PRI * HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\r"] {
+        for plain in
+            ["G", "POST / HTTP/1.1\r\n\r\n", "PRI * HTTP/1.1\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\r"]
+        {
             assert_eq!(looked(&[plain.as_bytes()], false).await, Some((false, plain.into())), "{plain}");
         }
     }

@@ -28,7 +28,9 @@ fn told(head: &'static str) -> (Upstream, Sender<&'static str>, Receiver<Instant
             closed.send(Instant::now()).ok();
         });
         while let Ok(event) = told.lock().unwrap().recv() {
-            if stream.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes()).is_err() || event.is_empty() {
+            if stream.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes()).is_err()
+                || event.is_empty()
+            {
                 return;
             }
         }
@@ -75,7 +77,10 @@ fn each_event_is_there_when_it_was_sent_and_a_quiet_stream_stays_open() {
     // Three times as long as any other body may be silent.
     client.stream().set_read_timeout(Some(Duration::from_millis(1_500))).unwrap();
     let quiet = (&mut client.stream()).read(&mut [0; 1]);
-    assert!(quiet.is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock), "it was cut while it was quiet");
+    assert!(
+        quiet.is_err_and(|e| e.kind() == std::io::ErrorKind::WouldBlock),
+        "it was cut while it was quiet"
+    );
     client.stream().set_read_timeout(Some(PATIENCE)).unwrap();
     tell.send("data: late\n\n").unwrap();
     client.read_until("data: late\n\n");
@@ -134,7 +139,10 @@ fn no_rule_on_bodies_holds_a_stream_back() {
     let manifest = "name = \"bodies\"\nversion = \"1.0.0\"\napi = 1\ndescription = \"A test.\"\nmode = \"enforce\"\non_error = \"deny\"\n[body]\nresponse = \"text\"\n";
     let gateway = Setup::new(&upstream.config())
         .file("plugins/bodies/plugin.toml", manifest)
-        .file("plugins/bodies/main.rhai", "fn on_response_body(req, res) { deny(500, \"bodies.seen\", \"held\"); }\n")
+        .file(
+            "plugins/bodies/main.rhai",
+            "fn on_response_body(req, res) { deny(500, \"bodies.seen\", \"held\"); }\n",
+        )
         .start();
     let mut client = open(gateway.public, &[]);
     client.read_until("\r\n\r\n");
@@ -150,7 +158,10 @@ fn an_edit_leaves_streams_open() {
     let text = gateway.config();
     for n in 0..3 {
         let generation = gateway.generation();
-        gateway.save("config.toml", &text.replace("auth = \"none\"", &format!("auth = \"none\"\ntags = [\"t{n}\"]")));
+        gateway.save(
+            "config.toml",
+            &text.replace("auth = \"none\"", &format!("auth = \"none\"\ntags = [\"t{n}\"]")),
+        );
         gateway.until("the edit is in force", |g| g.generation() > generation);
         tell.send("data: on\n\n").unwrap();
         client.read_until("data: on\n\n");

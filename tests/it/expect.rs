@@ -51,7 +51,9 @@ fn sm_26_a_client_that_waits_for_the_word_hears_it_once_and_its_app_never_hears_
 fn sm_26_a_client_that_is_refused_hears_the_refusal_and_no_word_to_go_on() {
     let upstream = Upstream::hello();
     let gateway = gateway(&upstream);
-    for (path, length, status) in [("/nowhere", 4, "404"), ("/up/a", 2_000_000, "413"), ("/up/../a", 4, "400")] {
+    for (path, length, status) in
+        [("/nowhere", 4, "404"), ("/up/a", 2_000_000, "413"), ("/up/../a", 4, "400")]
+    {
         let mut connection = announce(&gateway, path, length);
         let head = connection.read_until("\r\n\r\n");
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{path}: {head}");

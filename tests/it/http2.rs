@@ -190,7 +190,8 @@ fn h2_12_the_scheme_is_that_of_the_connection_and_the_path_is_one() {
     let upstream = Upstream::hello();
     let gateway = gateway(&upstream);
     let asked = |method: &str, scheme: &str, path: &str| {
-        let headers = [(":method", method), (":scheme", scheme), (":authority", "localhost"), (":path", path)];
+        let headers =
+            [(":method", method), (":scheme", scheme), (":authority", "localhost"), (":path", path)];
         let mut frames = Frames::open(gateway.public);
         frames.send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(&headers))).unwrap();
         match frames.until(|f| f.stream == 1 || f.kind == kind::GOAWAY) {
@@ -290,7 +291,9 @@ fn h2_15_the_trailers_of_a_request_end_here() {
     assert!(request.contains("body") && !request.contains("77"), "{request}");
     let mut frames = Frames::open(gateway.public);
     frames.send(&frame(kind::HEADERS, END_HEADERS, 1, &get_block("/up/b", &[]))).unwrap();
-    frames.send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(&[(":path", "/up/evil")]))).unwrap();
+    frames
+        .send(&frame(kind::HEADERS, END_HEADERS | END_STREAM, 1, &block(&[(":path", "/up/evil")])))
+        .unwrap();
     frames.refusal_of(1);
     assert!(!upstream.seen().iter().any(|request| request.contains("evil")), "{:?}", upstream.seen());
 }

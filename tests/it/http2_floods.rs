@@ -4,9 +4,7 @@ use std::io::{self, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::harness::http2::{
-    END_HEADERS, END_STREAM, Frames, PREFACE, block, frame, get_block, kind,
-};
+use crate::harness::http2::{END_HEADERS, END_STREAM, Frames, PREFACE, block, frame, get_block, kind};
 use crate::harness::{Gateway, Setup, Upstream};
 
 /// `ENHANCE_YOUR_CALM`, `PROTOCOL_ERROR` and `NO_ERROR` (RFC 9113 section 7).
@@ -91,7 +89,8 @@ fn h2_02_requests_that_make_the_gateway_reset_them_end_the_connection() {
         let each = std::cell::RefCell::new(each);
         ends(&gateway, &[CALM, FAULT], |frames| flood(frames, |n| (each.borrow_mut())(n), 20_000));
     }
-    let itself = |n| frame(kind::PRIORITY, 0, stream_id(n), &[&stream_id(n).to_be_bytes()[..], &[0]].concat());
+    let itself =
+        |n| frame(kind::PRIORITY, 0, stream_id(n), &[&stream_id(n).to_be_bytes()[..], &[0]].concat());
     // The protocol is broken at the first.
     ends(&gateway, &[CALM, FAULT], |frames| flood(frames, itself, 20_000));
 }
@@ -211,11 +210,8 @@ fn h2_06_a_header_that_unpacks_to_too_much_is_refused() {
 
 #[test]
 fn h2_07_answers_that_nobody_takes_are_given_up_and_so_is_their_connection() {
-    let large: &'static str = format!(
-        "HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n{}",
-        "a".repeat(200_000)
-    )
-    .leak();
+    let large: &'static str =
+        format!("HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n{}", "a".repeat(200_000)).leak();
     let upstream = Upstream::answering(large);
     let gateway = gateway(&upstream, "body_timeout = \"1s\"\nidle_timeout = \"1s\"");
     gateway.get("/live");
@@ -228,7 +224,12 @@ fn h2_07_answers_that_nobody_takes_are_given_up_and_so_is_their_connection() {
                 let settings = [&[0, 4][..], &window.to_be_bytes()].concat();
                 frames.send(&frame(kind::SETTINGS, 0, 0, &settings)).unwrap();
                 for n in 0..50 {
-                    let head = frame(kind::HEADERS, END_HEADERS | END_STREAM, stream_id(n), &get_block("/up/a", &[]));
+                    let head = frame(
+                        kind::HEADERS,
+                        END_HEADERS | END_STREAM,
+                        stream_id(n),
+                        &get_block("/up/a", &[]),
+                    );
                     frames.send(&head).unwrap();
                 }
                 frames
@@ -246,7 +247,8 @@ fn h2_07_answers_that_nobody_takes_are_given_up_and_so_is_their_connection() {
 #[test]
 fn a_connection_without_a_request_is_let_go() {
     let upstream = Upstream::hello();
-    let gateway = gateway(&upstream, "header_timeout = \"300ms\"\nbody_timeout = \"300ms\"\nidle_timeout = \"300ms\"");
+    let gateway =
+        gateway(&upstream, "header_timeout = \"300ms\"\nbody_timeout = \"300ms\"\nidle_timeout = \"300ms\"");
     let mut silent = Frames::open(gateway.public);
     assert_eq!(silent.goes_away(), None, "nothing was asked");
     let mut half = Frames::open(gateway.public);

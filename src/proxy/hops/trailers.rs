@@ -47,7 +47,8 @@ pub fn may_trail(name: &HeaderName) -> bool {
             | "x-frame-options"
     ) || name.starts_with("access-control-")
         || name.starts_with("cross-origin-");
-    let of_the_gateway = names::is_hop_by_hop(name) || names::is_gateways_word(name) || names::is_spoofable(name);
+    let of_the_gateway =
+        names::is_hop_by_hop(name) || names::is_gateways_word(name) || names::is_spoofable(name);
     !(frames || controls || of_the_gateway || !is_plain(name))
 }
 
@@ -64,11 +65,34 @@ mod tests {
 
     #[test]
     fn what_speaks_of_the_message_stays_and_what_steers_it_goes() {
-        let kept = ["grpc-status", "grpc-message", "grpc-status-details-bin", "server-timing", "x-checksum", "digest"];
+        let kept = [
+            "grpc-status",
+            "grpc-message",
+            "grpc-status-details-bin",
+            "server-timing",
+            "x-checksum",
+            "digest",
+        ];
         let gone = [
-            "content-length", "content-type", "content-encoding", "transfer-encoding", "host", "connection", "te",
-            "trailer", "set-cookie", "authorization", "www-authenticate", "cache-control", "location", "x-request-id",
-            "x-auth-user", "x-forwarded-for", "strict-transport-security", "access-control-allow-origin", "server",
+            "content-length",
+            "content-type",
+            "content-encoding",
+            "transfer-encoding",
+            "host",
+            "connection",
+            "te",
+            "trailer",
+            "set-cookie",
+            "authorization",
+            "www-authenticate",
+            "cache-control",
+            "location",
+            "x-request-id",
+            "x-auth-user",
+            "x-forwarded-for",
+            "strict-transport-security",
+            "access-control-allow-origin",
+            "server",
         ];
         let mut trailers = HeaderMap::new();
         for name in kept.iter().chain(&gone) {

@@ -39,7 +39,16 @@ impl Http2Body {
         silence_max: Duration,
     ) -> Self {
         let exchange = Some(exchange);
-        let mut body = Self { incoming, exchange, progress, silence_max, alarm: None, alarm_is_stale: false, ended: false, held: None };
+        let mut body = Self {
+            incoming,
+            exchange,
+            progress,
+            silence_max,
+            alarm: None,
+            alarm_is_stale: false,
+            ended: false,
+            held: None,
+        };
         body.finish_if_ended();
         body
     }

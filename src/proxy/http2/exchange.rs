@@ -56,7 +56,11 @@ impl Exchange {
     ///
     /// # Errors
     /// The connection takes no more requests; the upload is given back.
-    pub fn begin(session: &Rc<Session>, head: Request<()>, upload: Tracked) -> Result<Self, (NoHead, Tracked)> {
+    pub fn begin(
+        session: &Rc<Session>,
+        head: Request<()>,
+        upload: Tracked,
+    ) -> Result<Self, (NoHead, Tracked)> {
         let ends = upload.is_end_stream();
         match session.sender().send_request(head, ends) {
             Ok((response, sink)) => Ok(Self {

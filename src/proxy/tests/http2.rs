@@ -62,7 +62,9 @@ fn a_request_is_what_http_2_wants_and_many_share_one_connection() {
             let mut peer = accept(&bench).await;
             let (first, respond) = asked(&mut peer).await;
             assert_eq!(first.uri(), "http://app.example/a?b=c");
-            assert!(!first.headers().contains_key("host") && !first.headers().contains_key("transfer-encoding"));
+            assert!(
+                !first.headers().contains_key("host") && !first.headers().contains_key("transfer-encoding")
+            );
             answer(respond, "one");
             let (second, respond) = asked(&mut peer).await;
             answer(respond, "two");
@@ -379,7 +381,10 @@ fn a_request_that_counts_is_not_sent_again_when_its_connection_ends() {
             };
             let ((), response) = tokio::join!(upstream, bench.send(post(Upload::whole("body".into()))));
             assert!(matches!(response, Err(SendError::Unreachable(_))), "{reason:?}");
-            assert!(tokio::time::timeout(SHORT, bench.accept()).await.is_err(), "{reason:?}: it is sent once");
+            assert!(
+                tokio::time::timeout(SHORT, bench.accept()).await.is_err(),
+                "{reason:?}: it is sent once"
+            );
         }
     });
 }

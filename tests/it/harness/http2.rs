@@ -82,20 +82,13 @@ pub fn post(path: &str) -> Request<()> {
 }
 
 /// Sends the head of a request whose body follows.
-pub async fn begin(
-    client: &SendRequest<Bytes>,
-    request: Request<()>,
-) -> (ResponseFuture, SendStream<Bytes>) {
+pub async fn begin(client: &SendRequest<Bytes>, request: Request<()>) -> (ResponseFuture, SendStream<Bytes>) {
     let mut client = client.clone().ready().await.expect("the connection takes requests");
     client.send_request(request, false).expect("a request that h2 sends")
 }
 
 /// Sends a request and reads the whole answer.
-pub async fn ask(
-    client: &SendRequest<Bytes>,
-    request: Request<()>,
-    body: &[u8],
-) -> Result<Reply, h2::Error> {
+pub async fn ask(client: &SendRequest<Bytes>, request: Request<()>, body: &[u8]) -> Result<Reply, h2::Error> {
     let mut client = client.clone().ready().await?;
     let (response, mut sink) = client.send_request(request, body.is_empty())?;
     if !body.is_empty() {
