@@ -221,6 +221,12 @@ impl Secure {
         Ok(answer)
     }
 
+    /// So many bytes, as they come.
+    pub fn exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        self.fill_until(|buffer| (buffer.len() >= length).then_some(length))?;
+        Ok(self.buffer.drain(..length).collect())
+    }
+
     fn fill_until(&mut self, found: impl Fn(&[u8]) -> Option<usize>) -> io::Result<usize> {
         let mut chunk = [0; 16 * 1024];
         loop {
