@@ -117,7 +117,7 @@ fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail:
     snapshot.hardening.apply(headers, author, trail.secure);
     renewal::decorate(headers, trail.renewed.as_ref());
     cors::decorate(headers, trail.cors_origin.as_ref());
-    if author == Author::Gateway && trail.leaves_body() && !trail.http2 {
+    if author == Author::Gateway && trail.leaves_body() && !trail.is_http2() {
         // What is left of the body must not be read as a next request (RFC 9112 section 9.6). HTTP/2 resets the stream.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
