@@ -11,6 +11,7 @@ use crate::base::units::show_size;
 use super::connections::Connections;
 use super::context::Context;
 use super::count;
+use super::http2::Http2;
 use super::network::{is_public, parse_listen, parse_network};
 use super::tls::ServerTls;
 use super::websocket::WebSocket;
@@ -52,12 +53,8 @@ pub struct Server {
     pub require_schema: bool,
     /// In production, let plain http through that a trusted proxy forwards.
     pub allow_http: bool,
-    /// HTTP/2 is offered to clients over TLS.
-    pub http2: bool,
-    /// HTTP/2 is taken on plain connections from clients that begin with it (prior knowledge).
-    pub h2c: bool,
-    /// Most requests at a time on one HTTP/2 connection.
-    pub http2_streams_max: u32,
+    /// HTTP/2 from clients.
+    pub http2: Http2,
     /// `[server.tls]`; without it plain HTTP is spoken.
     pub tls: Option<ServerTls>,
     /// Limits of open WebSockets.
@@ -143,19 +140,7 @@ impl Server {
                 false,
                 "In production, let plain http through that a trusted proxy forwards.",
             ),
-            http2: table.flag("http2", true, "Offer HTTP/2 to clients over TLS."),
-            h2c: table.flag(
-                "h2c",
-                false,
-                "Take HTTP/2 on plain connections, from clients that begin with it (prior knowledge).",
-            ),
-            http2_streams_max: u32::try_from(table.integer(
-                "http2_streams_max",
-                100,
-                (1, 10_000),
-                "Most requests at a time on one HTTP/2 connection.",
-            ))
-            .unwrap_or(u32::MAX),
+            http2: Http2::read(&mut table),
             tls: None,
             websocket: WebSocket::read(&mut table),
         };

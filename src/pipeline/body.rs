@@ -48,7 +48,7 @@ pub async fn vet(
     let server = &snapshot.config.server;
     if authorised.asked().is_some() {
         // The body is with the proxy; what came of it is not read.
-        let (_, watch) = RequestBody::stream(incoming, 0, Pace::of(server), trail.http2);
+        let (_, watch) = RequestBody::stream(incoming, 0, Pace::of(server), trail.is_http2());
         let body = RequestBody::empty();
         return Ok(Vetted { authorised, body, watch, handshake: None, seen: None });
     }
@@ -72,7 +72,7 @@ pub async fn vet(
     let schema = route.as_ref().and_then(|r| r.schema.as_ref());
     let must_read = schema.is_some() && (authorised.has_body() || takes_body(authorised.method()));
     let (stream, watch) =
-        RequestBody::stream(incoming, limit, pace(&authorised, snapshot, trail), trail.http2);
+        RequestBody::stream(incoming, limit, pace(&authorised, snapshot, trail), trail.is_http2());
     trail.body = Some(watch.clone());
     let (body, seen) = match (schema.filter(|_| must_read), authorised.way()) {
         (Some(schema), _) => {
@@ -106,7 +106,7 @@ pub async fn vet(
 /// client's half may be so for as long as the answer.
 fn pace(authorised: &Authorised, snapshot: &Snapshot, trail: &Trail) -> Pace {
     let usual = Pace::of(&snapshot.config.server);
-    if !trail.http2 || !authorised.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
+    if !trail.is_http2() || !authorised.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
         return usual;
     }
     let Some(Destination::Service(name)) = authorised.route().map(|route| &route.route.to) else {

@@ -103,7 +103,7 @@ pub fn handle(
     trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
     trail.rehearsal.clone_from(&worker.rehearsal);
-    trail.http2 = parts.version == http::Version::HTTP_2;
+    trail.version = parts.version;
     let upgrade = parts.extensions.remove::<OnUpgrade>();
     trail.switch = upgrade.map(|upgrade| Switch::new(upgrade, transport.handoff.clone()));
     trail.enter(Stage::Connection);

@@ -132,7 +132,8 @@ impl Attempt<'_> {
     /// Over a kept connection if there is one, and over a new one if there is none or it turns out to be dead.
     async fn ask(&self, mut request: Request<Upload>, may_send_again: bool) -> Result<Heard, Failed> {
         if self.service.config().protocol == Protocol::Http2 {
-            return self.over_http2(request, may_send_again).await;
+            // What it needs would make every request's task larger.
+            return Box::pin(self.over_http2(request, may_send_again)).await;
         }
         if let Some(link) = self.kept_for(&request) {
             match self.over(link, request, true, true).await {

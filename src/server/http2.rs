@@ -70,7 +70,7 @@ impl Http2 {
     /// The limits of `[server]`. An answer that its client does not take stalls as long as a body may be silent.
     pub fn new(config: &Server) -> Self {
         Self {
-            streams_max: config.http2_streams_max,
+            streams_max: config.http2.streams_max,
             header_list_max: header_list_max(config),
             header_timeout: config.header_timeout,
             idle_timeout: config.idle_timeout,

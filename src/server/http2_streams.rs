@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::CONTENT_LENGTH;
 use hyper::service::Service;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use tokio::task::JoinSet;
 use tokio::time::{Sleep, sleep};
 
@@ -128,6 +129,7 @@ impl<S> Flowing<S> {
 impl<S, B> Service<Request<Incoming>> for Flowing<S>
 where
     S: Service<Request<Incoming>, Response = Response<B>>,
+    B: Body<Data = Bytes>,
 {
     type Response = Response<Pieces<B>>;
     type Error = S::Error;
@@ -140,7 +142,8 @@ where
             shared.begun.set(shared.begun.get() + 1);
             shared.next.replace(Some(Rc::clone(&progress)));
         }
-        Answering { future: Box::pin(self.service.call(request)), progress }
+        let is_head = request.method() == Method::HEAD;
+        Answering { future: Box::pin(self.service.call(request)), progress, is_head }
     }
 }
 
@@ -148,18 +151,27 @@ where
 pub struct Answering<F> {
     future: Pin<Box<F>>,
     progress: Rc<Progress>,
+    is_head: bool,
 }
 
 impl<F, B, E> Future for Answering<F>
 where
+    B: Body<Data = Bytes>,
     F: Future<Output = Result<Response<B>, E>>,
 {
     type Output = Result<Response<Pieces<B>>, E>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = ready!(self.future.as_mut().poll(cx))?;
+        let mut answer = ready!(self.future.as_mut().poll(cx))?;
         let progress = Rc::clone(&self.progress);
-        Poll::Ready(Ok(answer.map(|body| Pieces { body, rest: Bytes::new(), progress })))
+        if self.is_head
+            && let Some(length) = answer.body().size_hint().exact()
+        {
+            answer.headers_mut().entry(CONTENT_LENGTH).or_insert(length.into());
+        }
+        let is_bare =
+            self.is_head || matches!(answer.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        Poll::Ready(Ok(answer.map(|body| Pieces { body, rest: Bytes::new(), progress, is_bare })))
     }
 }
 
@@ -168,6 +180,8 @@ pub struct Pieces<B> {
     body: B,
     rest: Bytes,
     progress: Rc<Progress>,
+    /// An answer without a body, whatever was written for it: hyper asks for none only over HTTP/1.
+    is_bare: bool,
 }
 
 impl<B> Pieces<B> {
@@ -191,6 +205,9 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Pieces<B> {
     ) -> Poll<Option<Result<Frame<Bytes>, B::Error>>> {
         let this = &mut *self;
         this.progress.handed_over.set(false);
+        if this.is_bare {
+            return Poll::Ready(None);
+        }
         if !this.rest.is_empty() {
             let rest = std::mem::take(&mut this.rest);
             return Poll::Ready(Some(Ok(this.hand_over(rest))));
@@ -205,7 +222,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for Pieces<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.rest.is_empty() && self.body.is_end_stream()
+        self.is_bare || (self.rest.is_empty() && self.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {

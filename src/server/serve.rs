@@ -36,7 +36,7 @@ pub async fn serve(
     stream.set_nodelay(true).ok();
     let (tls, h2c) = {
         let snapshot = worker.gateway.live.current();
-        (snapshot.tls.clone(), snapshot.config.server.h2c)
+        (snapshot.tls.clone(), snapshot.config.server.http2.over_plain)
     };
     match tls {
         None if h2c => Box::pin(look(worker, stream, transport, &shutdown)).await,

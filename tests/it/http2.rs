@@ -339,6 +339,26 @@ fn a_head_that_is_too_large_is_a_431_with_its_envelope() {
 }
 
 #[test]
+fn an_answer_to_head_has_the_head_of_an_answer_and_nothing_more() {
+    let upstream = Upstream::with(|request, stream| {
+        let body = if request.starts_with("HEAD ") { "" } else { "hello" };
+        stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{body}").as_bytes()).is_ok()
+    });
+    let gateway = gateway(&upstream);
+    run(async {
+        let client = connect(gateway.public).await;
+        for (path, status) in [("/live", 200), ("/nowhere", 404), ("/up/a", 200), ("/up/../a", 400)] {
+            let mut request = get(path);
+            *request.method_mut() = Method::HEAD;
+            let reply = ask(&client, request, b"").await.unwrap();
+            assert_eq!((reply.status, reply.body.len()), (status, 0), "{path}");
+            assert!(reply.headers.contains_key("content-length"), "{path}");
+        }
+        assert_eq!(ask(&client, get("/up/a"), b"").await.unwrap().text(), "hello");
+    });
+}
+
+#[test]
 fn a_refusal_with_an_unread_body_resets_its_stream_and_leaves_the_others() {
     let upstream = Upstream::hello();
     let gateway = gateway(&upstream);

@@ -33,15 +33,18 @@ async fn asked(peer: &mut Peer) -> Asked {
     peer.accept().await.expect("the gateway asks").expect("a request")
 }
 
+/// A task that drives a connection, and counts the requests that nobody expected.
+struct Driver(tokio::task::JoinHandle<usize>);
+
 /// Drives a connection to its end, in a task of its own.
-fn drive(mut peer: Peer) -> tokio::task::JoinHandle<usize> {
-    tokio::task::spawn_local(async move {
+fn drive(mut peer: Peer) -> Driver {
+    Driver(tokio::task::spawn_local(async move {
         let mut more = 0;
         while let Some(Ok(_)) = peer.accept().await {
             more += 1;
         }
         more
-    })
+    }))
 }
 
 fn ok() -> Response<()> {
@@ -315,7 +318,7 @@ fn what_may_have_been_processed_is_not_sent_again() {
         };
         let (driver, response) = tokio::join!(upstream, bench.send(post(Upload::whole("body".into()))));
         assert!(matches!(response, Err(SendError::Unreachable(_))));
-        driver.abort();
+        driver.0.abort();
     });
 }
 
@@ -396,12 +399,11 @@ fn a_kept_connection_that_turns_out_to_be_dead_costs_a_safe_request_nothing() {
         let first = async {
             let mut peer = accept(&bench).await;
             answer(asked(&mut peer).await.1, "one");
-            let driver = drive(peer);
-            driver
+            drive(peer)
         };
         let (driver, response) = tokio::join!(first, bench.send(get("/")));
         assert_eq!(text(response.unwrap()).await.unwrap(), "one");
-        driver.abort();
+        driver.0.abort();
         let second = async {
             let mut peer = accept(&bench).await;
             answer(asked(&mut peer).await.1, "two");
@@ -508,7 +510,7 @@ fn up_05_a_head_that_is_too_large_or_no_http_2_is_no_response() {
         };
         let (driver, response) = tokio::join!(upstream, bench.send(get("/")));
         assert!(matches!(response, Err(SendError::Unreachable(_))));
-        driver.abort();
+        driver.0.abort();
         let bench = super::http2::bench(|_| {}).await;
         let upstream = async {
             let mut socket = bench.accept().await;
@@ -568,7 +570,7 @@ fn a_connection_that_nobody_uses_says_goodbye() {
             tokio::task::yield_now().await;
         }
         bench.pool.sweep();
-        assert_eq!(driver.await.unwrap(), 0);
+        assert_eq!(driver.0.await.unwrap(), 0);
     });
 }
 
