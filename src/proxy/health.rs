@@ -9,10 +9,15 @@ use http::{Request, header};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::endpoint::Endpoint;
+use super::http2;
 use super::link::Link;
+use super::pool::Pool;
+use super::send::Limits;
 use super::service::Service;
 use super::upload::{Tracked, Upload};
 use super::upstreams::Upstreams;
+use crate::base::clock::Clock;
+use crate::config::Protocol;
 
 /// The shortest time between two checks.
 const INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -60,7 +65,7 @@ fn wanted(upstreams: &Upstreams) -> HashMap<u64, (Arc<Service>, Arc<Endpoint>)> 
 async fn check_for_ever(upstreams: Arc<Upstreams>, service: Arc<Service>, endpoint: Arc<Endpoint>) {
     let interval = service.config().health.interval.max(INTERVAL_MIN);
     loop {
-        let healthy = check(&service, &endpoint).await;
+        let healthy = check(&service, &endpoint, upstreams.clock()).await;
         endpoint.checked_as(healthy, service.config(), upstreams.clock());
         tokio::time::sleep(about(interval)).await;
     }
@@ -73,8 +78,8 @@ fn about(interval: Duration) -> Duration {
     interval * (900 + u32::try_from(random).unwrap_or(100)) / 1_000
 }
 
-/// Whether the health path answers with a status below 400.
-async fn check(service: &Service, endpoint: &Endpoint) -> bool {
+/// Whether the health path answers with a status below 400, on a connection of its own.
+async fn check(service: &Arc<Service>, endpoint: &Arc<Endpoint>, clock: &Clock) -> bool {
     let config = service.config();
     let (Some(path), Some(peer)) = (&config.health.path, endpoint.peer()) else { return false };
     let host = match endpoint.url().split_once("://") {
@@ -83,11 +88,21 @@ async fn check(service: &Service, endpoint: &Endpoint) -> bool {
     };
     let request = Request::get(path.as_str())
         .header(header::HOST, host)
-        .header(header::USER_AGENT, "PluginMind-health")
-        .header(header::CONNECTION, "close");
-    let (tracked, progress) = Tracked::new(Upload::none());
-    let Ok(request) = request.body(tracked) else { return false };
-    let Ok(mut link) = Link::open(peer, config).await else { return false };
-    let answer = link.exchange(request, &progress, config.health.timeout).await;
-    answer.is_ok_and(|head| head.status().is_success() || head.status().is_redirection())
+        .header(header::USER_AGENT, "PluginMind-health");
+    let status = match config.protocol {
+        Protocol::Http1 => {
+            let (tracked, progress) = Tracked::new(Upload::none());
+            let request = request.header(header::CONNECTION, "close").body(tracked);
+            let (Ok(request), Ok(mut link)) = (request, Link::open(peer, config).await) else { return false };
+            let answer = link.exchange(request, &progress, config.health.timeout).await;
+            answer.ok().map(|head| head.status())
+        }
+        Protocol::Http2 => {
+            let Ok(request) = request.body(Upload::none()) else { return false };
+            let limits = Limits { silence_max: config.health.timeout, head_max: config.health.timeout };
+            let own = Pool::new(clock.clone());
+            http2::send(&own, service, endpoint, request, limits).await.ok().map(|head| head.status())
+        }
+    };
+    status.is_some_and(|status| status.is_success() || status.is_redirection())
 }

@@ -602,3 +602,30 @@ fn a_head_request_and_answers_without_a_body_end_at_once() {
         tokio::join!(upstream, asks);
     });
 }
+
+#[test]
+fn a_health_check_speaks_http_2_on_a_connection_of_its_own() {
+    run(async {
+        let bench = bench(|c| {
+            c.health.path = Some("/health".to_owned());
+            c.health.interval = Duration::from_millis(100);
+            c.health.unhealthy_after = 1;
+        })
+        .await;
+        let watching = tokio::task::spawn_local(crate::proxy::watch(std::sync::Arc::clone(&bench.upstreams)));
+        for (status, expected) in
+            [(StatusCode::OK, crate::proxy::State::Up), (StatusCode::NOT_FOUND, crate::proxy::State::Down)]
+        {
+            let mut peer = accept(&bench).await;
+            let (request, mut respond) = asked(&mut peer).await;
+            assert_eq!(request.uri().path(), "/health");
+            assert!(!request.headers().contains_key("connection"));
+            let mut head = ok();
+            *head.status_mut() = status;
+            respond.send_response(head, true).unwrap();
+            assert!(peer.accept().await.is_none_or(|more| more.is_err()), "the connection is closed");
+            assert_eq!(bench.upstreams.status()[0].state, expected);
+        }
+        watching.abort();
+    });
+}
