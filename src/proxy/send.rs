@@ -109,7 +109,6 @@ struct Attempt<'a> {
 
 /// A response head, and a copy of the request, if it may be sent again.
 struct Heard {
-    status: StatusCode,
     answer: Answer,
     spare: Option<Request<Upload>>,
 }
@@ -117,7 +116,16 @@ struct Heard {
 /// A response whose body is still on the connection that it came on.
 enum Answer {
     Http1 { link: Box<Link>, response: Response<Incoming>, progress: Rc<Progress> },
-    Http2(Response<Http2Body>),
+    Http2(Box<Response<Box<Http2Body>>>),
+}
+
+impl Answer {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Http1 { response, .. } => response.status(),
+            Self::Http2(response) => response.status(),
+        }
+    }
 }
 
 /// No response head, and what is left of the request.
@@ -182,7 +190,7 @@ impl Attempt<'_> {
         let http2::Failed { why, unsent, kept } = match sent {
             Ok(response) => {
                 self.praise(response.status(), began);
-                return Ok(Heard { status: response.status(), answer: Answer::Http2(response), spare });
+                return Ok(Heard { answer: Answer::Http2(Box::new(response)), spare });
             }
             Err(failed) => failed,
         };
@@ -231,8 +239,7 @@ impl Attempt<'_> {
             }
             Ok(response) => {
                 self.praise(response.status(), began);
-                let status = response.status();
-                Ok(Heard { status, answer: Answer::Http1 { link, response, progress }, spare })
+                Ok(Heard { answer: Answer::Http1 { link, response, progress }, spare })
             }
             Err(NoHead::Broken { unsent, silent, fault }) => {
                 let error = self.broken(silent, fault, &progress);
@@ -289,7 +296,7 @@ impl Attempt<'_> {
     }
 
     fn is_unwelcome(&self, heard: &Heard) -> bool {
-        self.service.config().retry.statuses.contains(&heard.status.as_u16())
+        self.service.config().retry.statuses.contains(&heard.answer.status().as_u16())
     }
 
     async fn receive(&self, heard: Heard, held: Held) -> Response<UpstreamBody> {
@@ -297,7 +304,7 @@ impl Attempt<'_> {
             Answer::Http1 { link, response, progress } => (link, response, progress),
             Answer::Http2(response) => {
                 let silence_max = self.silence_max(response.headers());
-                return response.map(|body| UpstreamBody::http2(body.begin(held, silence_max)));
+                return response.map(|body| UpstreamBody::Http2(body.begin(held, silence_max)));
             }
         };
         let (mut head, incoming) = response.into_parts();
