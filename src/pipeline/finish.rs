@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use http::Response;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
-use http::{Response, StatusCode};
 
 use super::answer::Body;
 use super::closing::Closing;
@@ -97,12 +97,8 @@ pub fn finish(
     decorate(response.headers_mut(), author, snapshot, closing.trail());
     announce(&mut response);
     closing.answered(response.status());
-    let opened = response.body_mut().take_opened();
-    if let Some(opened) = opened.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS)
-        && let Some(switch) = closing.trail().switch.take()
-    {
-        opened.hand_over(switch, closing);
-        return Ok(response);
+    if let Some(opened) = response.body_mut().take_opened() {
+        return Ok(opened.settle(response, closing));
     }
     Ok(response.map(|body| body.closes(closing)))
 }

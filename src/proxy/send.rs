@@ -76,6 +76,8 @@ pub async fn send(
         let (error, left) = match attempt.ask(request, journey.may_send_again()).await {
             Ok(heard) if !attempt.is_unwelcome(&heard) => {
                 journey.ended(true);
+                // The head has told whether the address is back; its body may take for ever.
+                drop(choice.trial);
                 return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
             }
             Ok(mut heard) => {

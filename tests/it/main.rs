@@ -24,6 +24,7 @@ mod guard;
 mod guide;
 mod harness;
 mod hooks;
+mod hop_by_hop;
 mod hostile;
 mod hostile_answers;
 mod http2;

@@ -100,7 +100,7 @@ fn ws_04_a_socket_ends_with_the_key_that_opened_it_and_with_the_time_of_a_sessio
     must(&gateway.verb(&["keys", "revoke", id]));
     assert!(ends_with(&mut socket, 1008) < Duration::from_secs(1));
 
-    let config = format!("[session]\nttl = \"3s\"\nidle = \"2s\"\n{}", upstream.config());
+    let config = format!("[session]\nttl = \"5s\"\nidle = \"2s\"\n{}", upstream.config());
     let gateway = Setup::new(&config).user("ada", "password one", &[]).start();
     let began = Instant::now();
     let cookie = gateway.sign_in("ada", "password one");
@@ -108,13 +108,10 @@ fn ws_04_a_socket_ends_with_the_key_that_opened_it_and_with_the_time_of_a_sessio
     quiet.frame(0x89, b"pings are no use of a session").unwrap();
     assert_eq!(quiet.next().unwrap().0, 0x8a);
     ends_with(&mut quiet, 1008);
-    assert!(
-        began.elapsed() >= Duration::from_millis(1_900) && began.elapsed() < Duration::from_millis(3_000)
-    );
-    let cookie = gateway.sign_in("ada", "password one");
+    assert!(began.elapsed() >= Duration::from_secs(2) && began.elapsed() < Duration::from_millis(4_500));
     let began = Instant::now();
+    let cookie = gateway.sign_in("ada", "password one");
     let mut busy = open(&gateway, "/up/a", &[("Cookie", &cookie), SAME]);
-    busy.stream().set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let code = loop {
         busy.say("messages are");
         match busy.next().expect("an echo or a close frame") {
@@ -123,11 +120,7 @@ fn ws_04_a_socket_ends_with_the_key_that_opened_it_and_with_the_time_of_a_sessio
         }
     };
     assert_eq!(code, 1008);
-    assert!(
-        began.elapsed() >= Duration::from_millis(2_900),
-        "{:?}: used to the end of its ttl",
-        began.elapsed()
-    );
+    assert!(began.elapsed() >= Duration::from_secs(5), "{:?}: used to the end of its ttl", began.elapsed());
 }
 
 #[test]
