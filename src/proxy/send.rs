@@ -72,7 +72,7 @@ pub async fn send(
     let mut journey = Journey::new(pool, service, limits.head_max);
     let mut choice = journey.begin().ok_or(SendError::Busy)?;
     loop {
-        let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits };
+        let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits: &limits };
         let (error, left) = match attempt.ask(request, journey.may_send_again()).await {
             Ok(heard) if !attempt.is_unwelcome(&heard) => {
                 journey.ended(true);
@@ -90,7 +90,7 @@ pub async fn send(
             (Some((next, again)), _) => (choice, request) = (next, again),
             (None, Ok(heard)) => {
                 journey.ended(false);
-                let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits };
+                let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits: &limits };
                 return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
             }
             (None, Err(error)) => {
@@ -106,7 +106,7 @@ struct Attempt<'a> {
     pool: &'a Pool,
     service: &'a Arc<Service>,
     endpoint: &'a Arc<Endpoint>,
-    limits: Limits,
+    limits: &'a Limits,
 }
 
 /// A response head, and a copy of the request, if it may be sent again.
@@ -188,7 +188,7 @@ impl Attempt<'_> {
     async fn over_http2(&self, request: Request<Upload>, may_send_again: bool) -> Result<Heard, Failed> {
         let spare = if may_send_again { spare(&request) } else { None };
         let began = self.pool.clock().now();
-        let sent = http2::send(self.pool, self.service, self.endpoint, request, self.limits).await;
+        let sent = http2::send(self.pool, self.service, self.endpoint, request, *self.limits).await;
         let http2::Failed { why, unsent, kept } = match sent {
             Ok(response) => {
                 self.praise(response.status(), began);
