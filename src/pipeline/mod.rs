@@ -114,8 +114,9 @@ pub fn handle(
     async move {
         let outcome = match unparsed {
             Some(unparsed) => Err(unparsed.refusal.into()),
-            // The panic hook has counted and logged it.
-            None => catch(decide(&worker, &snapshot, parts, body, transport, closing.trail()))
+            // In a box: hyper keeps room for a future of this size in each connection, idle ones too, and whoever wraps it
+            // moves it. Of a panic, the hook has counted and logged it.
+            None => catch(Box::pin(decide(&worker, &snapshot, parts, body, transport, closing.trail())))
                 .await
                 .unwrap_or_else(|| Err(Refusal::Internal.into())),
         };

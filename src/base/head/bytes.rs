@@ -75,7 +75,8 @@ fn has(byte: u8, class: u8) -> bool {
 /// Whether a line holds a byte that no line may hold: anything below a space but TAB, or DEL. Without an exit in its
 /// middle, so that it is done sixteen and more bytes at a time.
 pub(super) fn holds_control(line: &[u8]) -> bool {
-    line.iter().fold(false, |found, b| found | ((*b < b' ') & (*b != b'\t')) | (*b == 0x7f))
+    let is_control = |b: u8| u8::from(b < b' ' && b != b'\t' || b == 0x7f);
+    line.iter().fold(0, |found, b| found | is_control(*b)) != 0
 }
 
 /// The bytes without spaces and tabs around them (RFC 9110 section 5.6.3).

@@ -13,6 +13,9 @@ use super::Link;
 
 /// Calls the service. An answer of 101 to a request that asked for an upgrade makes the connection a tunnel; nothing else
 /// does.
+///
+/// # Errors
+/// The service's own.
 pub fn call<S, B>(
     link: &Arc<Link>,
     service: &S,
