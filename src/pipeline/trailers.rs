@@ -27,8 +27,12 @@ pub enum Trailers {
     /// Whichever come.
     Any,
     /// These, which the head announces.
-    Announced(Vec<HeaderName>),
+    Announced(Box<Names>),
 }
+
+/// Names of trailers. Every body carries room for them, so they are kept apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Names(Vec<HeaderName>);
 
 impl Trailers {
     /// What this client can be sent after an answer with this head, as it came from the upstream.
@@ -37,7 +41,7 @@ impl Trailers {
             Version::HTTP_2 => Self::Any,
             Version::HTTP_11 if asks(&client.headers) => {
                 let names = announced(answer);
-                if names.is_empty() { Self::Dropped } else { Self::Announced(names) }
+                if names.is_empty() { Self::Dropped } else { Self::Announced(Box::new(Names(names))) }
             }
             _ => Self::Dropped,
         }
@@ -49,7 +53,7 @@ impl Trailers {
             Self::Dropped => return None,
             Self::Any => {}
             Self::Announced(names) => {
-                let doomed: Vec<HeaderName> = came.keys().filter(|n| !names.contains(n)).cloned().collect();
+                let doomed: Vec<HeaderName> = came.keys().filter(|n| !names.0.contains(n)).cloned().collect();
                 for name in doomed {
                     came.remove(name);
                 }
@@ -62,7 +66,7 @@ impl Trailers {
 /// Announces in the head what the body will end with. A body of declared length has no room for trailers in HTTP/1.1.
 pub fn announce(answer: &mut Response<Body>) {
     let Trailers::Announced(names) = answer.body().trailers() else { return };
-    let names = names.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(", ");
+    let names = names.0.iter().map(HeaderName::as_str).collect::<Vec<_>>().join(", ");
     match HeaderValue::try_from(names) {
         Ok(names) if !answer.headers().contains_key(CONTENT_LENGTH) => {
             answer.headers_mut().insert(TRAILER, names);
@@ -97,6 +101,10 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
 mod tests {
     use super::*;
 
+    fn only(names: Vec<HeaderName>) -> Trailers {
+        Trailers::Announced(Box::new(Names(names)))
+    }
+
     fn of(version: Version, te: &str, answer: &[(&'static str, &str)]) -> Trailers {
         let request = http::Request::get("/").version(version).header("te", te).body(()).unwrap();
         let answer = answer.iter().map(|(n, v)| (HeaderName::from_static(n), v.parse().unwrap())).collect();
@@ -108,14 +116,11 @@ mod tests {
         let grpc = [("content-type", "application/grpc")];
         let names = GRPC.map(HeaderName::from_static).to_vec();
         assert_eq!(of(Version::HTTP_2, "", &[]), Trailers::Any);
-        assert_eq!(of(Version::HTTP_11, "gzip, Trailers", &grpc), Trailers::Announced(names));
+        assert_eq!(of(Version::HTTP_11, "gzip, Trailers", &grpc), only(names));
         assert_eq!(of(Version::HTTP_11, "gzip", &grpc), Trailers::Dropped);
         assert_eq!(of(Version::HTTP_10, "trailers", &grpc), Trailers::Dropped);
         let named = [("trailer", "Digest, set-cookie, x a, host")];
-        assert_eq!(
-            of(Version::HTTP_11, "trailers", &named),
-            Trailers::Announced(vec![HeaderName::from_static("digest")])
-        );
+        assert_eq!(of(Version::HTTP_11, "trailers", &named), only(vec![HeaderName::from_static("digest")]));
     }
 
     #[test]
@@ -124,7 +129,7 @@ mod tests {
             .map(|n| (HeaderName::from_static(n), HeaderValue::from_static("1")))
             .into_iter()
             .collect();
-        let only = Trailers::Announced(vec![HeaderName::from_static("digest")]);
+        let only = only(vec![HeaderName::from_static("digest")]);
         assert_eq!(only.keep(came.clone()).unwrap().len(), 1);
         assert_eq!(Trailers::Any.keep(came.clone()).unwrap().len(), 2);
         assert_eq!(Trailers::Dropped.keep(came), None);

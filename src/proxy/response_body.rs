@@ -26,10 +26,6 @@ impl UpstreamBody {
             Self::Http2(_) => None,
         }
     }
-
-    pub(super) fn http2(body: Http2Body) -> Self {
-        Self::Http2(Box::new(body))
-    }
 }
 
 impl Body for UpstreamBody {

@@ -72,7 +72,7 @@ pub async fn send(
     let mut journey = Journey::new(pool, service, limits.head_max);
     let mut choice = journey.begin().ok_or(SendError::Busy)?;
     loop {
-        let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits };
+        let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits: &limits };
         let (error, left) = match attempt.ask(request, journey.may_send_again()).await {
             Ok(heard) if !attempt.is_unwelcome(&heard) => {
                 journey.ended(true);
@@ -90,7 +90,7 @@ pub async fn send(
             (Some((next, again)), _) => (choice, request) = (next, again),
             (None, Ok(heard)) => {
                 journey.ended(false);
-                let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits };
+                let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits: &limits };
                 return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
             }
             (None, Err(error)) => {
@@ -106,12 +106,11 @@ struct Attempt<'a> {
     pool: &'a Pool,
     service: &'a Arc<Service>,
     endpoint: &'a Arc<Endpoint>,
-    limits: Limits,
+    limits: &'a Limits,
 }
 
 /// A response head, and a copy of the request, if it may be sent again.
 struct Heard {
-    status: StatusCode,
     answer: Answer,
     spare: Option<Request<Upload>>,
 }
@@ -119,7 +118,16 @@ struct Heard {
 /// A response whose body is still on the connection that it came on.
 enum Answer {
     Http1 { link: Box<Link>, response: Response<Incoming>, progress: Rc<Progress> },
-    Http2(Response<Http2Body>),
+    Http2(Box<Response<Box<Http2Body>>>),
+}
+
+impl Answer {
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Http1 { response, .. } => response.status(),
+            Self::Http2(response) => response.status(),
+        }
+    }
 }
 
 /// No response head, and what is left of the request.
@@ -180,11 +188,11 @@ impl Attempt<'_> {
     async fn over_http2(&self, request: Request<Upload>, may_send_again: bool) -> Result<Heard, Failed> {
         let spare = if may_send_again { spare(&request) } else { None };
         let began = self.pool.clock().now();
-        let sent = http2::send(self.pool, self.service, self.endpoint, request, self.limits).await;
+        let sent = http2::send(self.pool, self.service, self.endpoint, request, *self.limits).await;
         let http2::Failed { why, unsent, kept } = match sent {
             Ok(response) => {
                 self.praise(response.status(), began);
-                return Ok(Heard { status: response.status(), answer: Answer::Http2(response), spare });
+                return Ok(Heard { answer: Answer::Http2(Box::new(response)), spare });
             }
             Err(failed) => failed,
         };
@@ -233,8 +241,7 @@ impl Attempt<'_> {
             }
             Ok(response) => {
                 self.praise(response.status(), began);
-                let status = response.status();
-                Ok(Heard { status, answer: Answer::Http1 { link, response, progress }, spare })
+                Ok(Heard { answer: Answer::Http1 { link, response, progress }, spare })
             }
             Err(NoHead::Broken { unsent, silent, fault }) => {
                 let error = self.broken(silent, fault, &progress);
@@ -291,7 +298,7 @@ impl Attempt<'_> {
     }
 
     fn is_unwelcome(&self, heard: &Heard) -> bool {
-        self.service.config().retry.statuses.contains(&heard.status.as_u16())
+        self.service.config().retry.statuses.contains(&heard.answer.status().as_u16())
     }
 
     async fn receive(&self, heard: Heard, held: Held) -> Response<UpstreamBody> {
@@ -299,7 +306,7 @@ impl Attempt<'_> {
             Answer::Http1 { link, response, progress } => (link, response, progress),
             Answer::Http2(response) => {
                 let silence_max = self.silence_max(response.headers());
-                return response.map(|body| UpstreamBody::http2(body.begin(held, silence_max)));
+                return response.map(|body| UpstreamBody::Http2(body.begin(held, silence_max)));
             }
         };
         let (mut head, incoming) = response.into_parts();

@@ -54,7 +54,7 @@ impl Http2Body {
     }
 
     /// The same, counted as in flight until its end, and silent for no longer than this.
-    pub fn begin(mut self, held: Held, silence_max: Duration) -> Self {
+    pub fn begin(mut self: Box<Self>, held: Held, silence_max: Duration) -> Box<Self> {
         self.held = (!self.ended).then_some(held);
         self.silence_max = silence_max;
         self

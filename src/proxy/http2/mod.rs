@@ -60,7 +60,7 @@ pub async fn send(
     endpoint: &Arc<Endpoint>,
     mut request: Request<Upload>,
     limits: Limits,
-) -> Result<Response<Http2Body>, Failed> {
+) -> Result<Response<Box<Http2Body>>, Failed> {
     let mut last = false;
     loop {
         let (session, kept) = match pool.sessions().get(service, endpoint, pool.clock()).await {
@@ -102,7 +102,7 @@ async fn attempt(
     head: Request<()>,
     upload: Upload,
     limits: Limits,
-) -> Result<Response<Http2Body>, Ended> {
+) -> Result<Response<Box<Http2Body>>, Ended> {
     let (upload, progress) = Tracked::new(upload);
     let mut exchange = match Exchange::begin(session, head, upload) {
         Ok(exchange) => exchange,
@@ -115,7 +115,7 @@ async fn attempt(
             parts.version = Version::HTTP_11;
             parts.extensions = http::Extensions::new();
             let body = Http2Body::new(incoming, exchange, progress, limits.silence_max);
-            Ok(Response::from_parts(parts, body))
+            Ok(Response::from_parts(parts, Box::new(body)))
         }
         Err(why) => {
             let untouched = exchange.take_upload().into_untouched();
