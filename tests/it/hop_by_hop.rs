@@ -128,7 +128,7 @@ fn exchange(gateway: SocketAddr, cookie: &str, user: &str, chance: usize) -> boo
     match chance % 5 {
         // In the upload.
         0 => {
-            let bytes = compose("POST /up/a", &headers, &[b'x'; 20_000]);
+            let bytes = compose("POST /up/a", &headers, &vec![b'x'; 20_000]);
             let mut stream = TcpStream::connect(gateway).expect("the gateway listens");
             stream.write_all(&bytes[..bytes.len() * (chance % 97) / 97]).ok();
             false

@@ -147,7 +147,7 @@ fn sm_19_and_sm_20_a_chunk_has_a_size_and_its_extensions_end_here() {
         let chunked = attack("POST /case", CHUNKED, &format!("{head}\r\nZ\r\n0\r\n\r\n{SMUGGLED}"));
         scene.refused(chunked, &[400, 413]);
     }
-    let extended = closing("POST /case", CHUNKED, "1;a=b\r\nZ\r\n1;c\r\nY\r\n0;d=\"e\"\r\n\r\n");
+    let extended = closing("POST /case", CHUNKED, "1;a=b\r\nZ\r\n1 ;c\r\nY\r\n0;d=\"e\"\r\n\r\n");
     scene.passes(extended, &["POST /case ZY"]);
     let endless = attack("POST /case", CHUNKED, &format!("1;{}\r\nZ\r\n0\r\n\r\n", "a".repeat(20_000)));
     scene.refused(endless, &[400]);

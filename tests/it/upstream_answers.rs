@@ -84,10 +84,16 @@ fn reset(stream: &TcpStream) {
     socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO)).expect("a socket option");
 }
 
+/// Lets time pass between two pieces of a slow answer; nothing is decided by it.
+fn pace(time: Duration) {
+    let (_keep, never) = channel::<()>();
+    never.recv_timeout(time).ok();
+}
+
 /// Waits until the other end has closed, and says how long that took.
 fn until_closed(stream: &mut TcpStream) -> Duration {
     let began = Instant::now();
-    let mut rest = [0; 64 * 1024];
+    let mut rest = vec![0; 64 * 1024];
     while stream.read(&mut rest).is_ok_and(|n| n > 0) {}
     began.elapsed()
 }
@@ -131,7 +137,7 @@ fn up_04_an_upstream_that_never_answers_is_a_504_and_its_connection_is_closed() 
             if stream.write_all(&[byte]).is_err() {
                 break;
             }
-            std::thread::sleep(Duration::from_millis(50));
+            pace(Duration::from_millis(50));
         }
         false
     });
@@ -534,13 +540,13 @@ fn up_16_endless_slow_and_packed_bodies_stream_and_memory_stays_flat() {
         match seen.path() {
             "/up/endless" => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").ok();
-                let piece = [b'x'; 64 * 1024];
+                let piece = vec![b'x'; 64 * 1024];
                 while stream.write_all(&piece).is_ok() {}
             }
             "/up/slow" => {
                 stream.write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n").ok();
                 while stream.write_all(b"1\r\ny\r\n").is_ok() {
-                    std::thread::sleep(Duration::from_millis(100));
+                    pace(Duration::from_millis(100));
                 }
             }
             "/up/bomb" => {

@@ -31,6 +31,9 @@ pub struct Answer {
 
 type Headers = Vec<(String, String)>;
 
+/// A part and what follows it; none where it is incomplete, an error where it is wrong.
+type Cut<'a> = Result<Option<(&'a [u8], &'a [u8])>, ()>;
+
 impl Answer {
     pub fn all(&self, name: &str) -> Vec<&str> {
         self.headers.iter().filter(|(n, _)| n == name).map(|(_, v)| v.as_str()).collect()
@@ -64,7 +67,7 @@ pub fn read(bytes: &[u8], head_only: bool) -> Reading {
 }
 
 /// The bytes of a head without its last line, and what follows.
-fn head(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, ()> {
+fn head(bytes: &[u8]) -> Cut<'_> {
     let end = bytes.windows(4).position(|w| w == b"\r\n\r\n");
     let seen = &bytes[..end.map_or(bytes.len(), |end| end + 4)];
     let bare = |(i, b): (usize, &u8)| match b {
@@ -161,7 +164,7 @@ fn chunks(mut bytes: &[u8]) -> Result<Split<'_>, ()> {
             None => (line, &[][..]),
         };
         extensions += extension.len().saturating_sub(1);
-        let quotes = extension.iter().filter(|b| **b == b'"').count();
+        let quotes = extension.split(|b| *b == b'"').count() - 1;
         let odd = size.is_empty() || size.len() > 16 || !size.iter().all(u8::is_ascii_hexdigit);
         if odd
             || quotes % 2 == 1
@@ -207,7 +210,7 @@ fn trailers(mut bytes: &[u8]) -> Result<Option<&[u8]>, ()> {
 }
 
 /// The next line, without its end; no control character may stand in it.
-fn line(bytes: &[u8]) -> Result<Option<(&[u8], &[u8])>, ()> {
+fn line(bytes: &[u8]) -> Cut<'_> {
     match bytes.iter().position(|b| (*b < b' ' && *b != b'\t') || *b == 0x7f) {
         None if bytes.len() > 8 * 1024 + 64 => Err(()),
         None => Ok(None),
