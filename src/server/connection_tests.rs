@@ -349,7 +349,7 @@ fn sm_28_after_a_101_the_bytes_are_a_tunnels_and_after_another_answer_a_requests
     }
     assert!(out.starts_with(b"HTTP/1.1 101"));
     assert_eq!(bench.ending(), Ending::Tunnelled);
-    std::thread::sleep(Duration::from_millis(200));
+    assert!(bench.endings.recv_timeout(Duration::from_millis(200)).is_err(), "nothing else has ended");
     client.write_all(b"\0\n").unwrap();
     client.read_exact(&mut out[..2]).expect("no timer of HTTP ends a tunnel");
     client.shutdown(std::net::Shutdown::Write).unwrap();

@@ -171,10 +171,12 @@ fn sl_04_a_trickle_of_a_body_is_a_408_though_it_is_never_silent() {
     let mut connection = Connection::open(gateway.public);
     connection.send(compose("POST /up/a", &[("Transfer-Encoding", "chunked")], b"")).unwrap();
     let mut trickle = connection.stream().try_clone().expect("a second handle");
+    let (_keep, pause) = std::sync::mpsc::channel::<()>();
     let trickling = std::thread::spawn(move || {
         let since = Instant::now();
         while since.elapsed() < Duration::from_secs(20) {
-            std::thread::sleep(Duration::from_millis(50));
+            // Nobody sends: this is the pause between two bytes.
+            pause.recv_timeout(Duration::from_millis(50)).ok();
             if std::io::Write::write_all(&mut trickle, b"1\r\nx\r\n").is_err() {
                 return true;
             }

@@ -302,7 +302,7 @@ fn request() -> impl Strategy<Value = String> {
     (first, prop::collection::vec(line, 0..3), body, end, prop::bool::weighted(0.9)).prop_map(
         |(first, lines, body, end, has_host)| {
             let host = if has_host { "Host: a\r\n" } else { "" };
-            let lines = lines.iter().map(|l| format!("{l}\r\n")).collect::<String>();
+            let lines = lines.iter().flat_map(|l| [*l, "\r\n"]).collect::<String>();
             format!("{first}{end}{host}{lines}\r\n{body}")
         },
     )
