@@ -136,7 +136,7 @@ impl Listener {
         let own: Vec<_> = self.socket.upgrade().into_iter().chain(others.iter().cloned()).collect();
         let socket =
             if wish.address == self.granted.address { None } else { Some(listen_among(wish.address, &own)?) };
-        let address = socket.as_ref().map_or(Ok(self.address), |socket| socket.local_addr())?;
+        let address = socket.as_ref().map_or(Ok(self.address), TcpListener::local_addr)?;
         let workers = (self.start)(wish.workers, address)?;
         Ok(Some(Change { wish, address, socket: socket.map(Arc::new), workers }))
     }
@@ -196,7 +196,7 @@ impl Listening {
                 old.waiting().for_each(|(socket, peer)| gate.admit(socket, peer));
             }
             Err(error) => {
-                tracing::error!(%error, "the new socket cannot be accepted from; the old one goes on")
+                tracing::error!(%error, "the new socket cannot be accepted from; the old one goes on");
             }
         }
     }

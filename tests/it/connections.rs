@@ -98,7 +98,7 @@ fn sl_05_a_client_that_does_not_read_is_given_up_and_so_is_the_upstream() {
     let tell = Mutex::new(tell);
     let upstream = Upstream::with(move |_, stream| {
         let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {WHOLE}\r\n\r\n");
-        let part = [b'x'; 64 * 1024];
+        let part = vec![b'x'; 64 * 1024];
         let mut sent = 0;
         let mut send = || {
             stream.write_all(head.as_bytes())?;

@@ -182,7 +182,7 @@ fn a_long_poll_is_answered_when_there_is_something_to_say() {
     let gateway = gateway(&upstream);
     let mut client = open(gateway.public, &[]);
     // Longer than a body may be silent: it is `response_timeout` that a head has.
-    client.stream().set_read_timeout(Some(Duration::from_millis(1_000))).unwrap();
+    client.stream().set_read_timeout(Some(Duration::from_secs(1))).unwrap();
     assert!((&mut client.stream()).read(&mut [0; 1]).is_err(), "nothing is answered for the upstream");
     client.stream().set_read_timeout(Some(PATIENCE)).unwrap();
     tell.send(()).unwrap();

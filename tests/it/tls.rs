@@ -445,7 +445,7 @@ fn sl_06_a_handshake_that_stalls_is_given_up_and_one_in_pieces_is_not() {
     for bytes in [&[22, 3, 1, 0, 4, 1, 0xff, 0xff, 0xff][..], &[22, 3, 1, 0xff, 0xff]] {
         let mut connection = Connection::open(gateway.public);
         connection.send(bytes).unwrap();
-        connection.send([0; 70_000]).ok();
+        connection.send(vec![0; 70_000]).ok();
         assert!(connection.closes());
     }
     assert_eq!(gateway.metric("pluginmind_panics_total "), 0.0);

@@ -142,14 +142,14 @@ fn compare(seen: &[Seen], requests: &[Message], bytes: &[u8]) {
 
 /// The route decides about encoded slashes, later: here they are as any other escape.
 fn target(message: &Message) -> Option<String> {
+    const MARKS: [(&str, &str); 4] =
+        [("%2f", "%C3%80"), ("%2F", "%C3%80"), ("%5c", "%C3%81"), ("%5C", "%C3%81")];
     let plain =
         |text: &str| text.to_ascii_lowercase().contains("%2f") || text.to_ascii_lowercase().contains("%5c");
     let (path, query) = message.target.split_at(message.target.find('?').unwrap_or(message.target.len()));
     if !plain(path) {
         return canonical_target(message);
     }
-    const MARKS: [(&str, &str); 4] =
-        [("%2f", "%C3%80"), ("%2F", "%C3%80"), ("%5c", "%C3%81"), ("%5C", "%C3%81")];
     let marked = MARKS.iter().fold(path.to_owned(), |path, (slash, mark)| path.replace(slash, mark));
     let message = Message { target: marked + query, ..message.clone() };
     canonical_target(&message).map(|t| t.replace("%C3%80", "%2F").replace("%C3%81", "%5C"))

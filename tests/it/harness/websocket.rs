@@ -133,11 +133,11 @@ pub fn frame(first: u8, payload: &[u8], masked: bool) -> Vec<u8> {
     match payload.len() {
         short @ 0..=125 => bytes.push(bit | u8::try_from(short).expect("short")),
         middle @ 126..=0xffff => {
-            bytes.push(bit | 126);
+            bytes.push(bit | 0x7e);
             bytes.extend(u16::try_from(middle).expect("in range").to_be_bytes());
         }
         long => {
-            bytes.push(bit | 127);
+            bytes.push(bit | 0x7f);
             bytes.extend((long as u64).to_be_bytes());
         }
     }
