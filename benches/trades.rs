@@ -1,5 +1,6 @@
 //! One bench per trade: its hot function. `cargo bench` runs them; CI only compiles them.
 
+mod answer;
 mod guard;
 mod rules;
 
@@ -121,5 +122,5 @@ fn check_session(c: &mut Criterion) {
 
 criterion_group!(trades, canonical_path, take_both, judge_body, check_session);
 criterion_group!(scripts, rules::floor, rules::plugins, rules::reload, rules::two_threads);
-criterion_group!(wire, guard::judge);
+criterion_group!(wire, guard::judge, answer::judge);
 criterion_main!(trades, wire, scripts);

@@ -141,17 +141,11 @@ impl Auth {
         Ok(())
     }
 
-    /// The account behind a session that somebody holds for longer than a request, as it is now; none where the session is
-    /// over or the account may not act. `is_used` counts as a request of the session.
-    pub fn session_holder(
-        &self,
-        session: &Session,
-        is_used: bool,
-        lifetimes: Lifetimes,
-        now: Moment,
-    ) -> Option<Arc<Account>> {
-        let account = self.accounts.get(session.user()).filter(|account| !account.disabled)?;
-        self.sessions.holds(session, is_used, lifetimes, now).then_some(account)
+    /// Whether a session that somebody holds for longer than a request is alive now, and its account may act. `is_used`
+    /// counts as a request of the session.
+    pub fn session_holds(&self, session: &Session, is_used: bool, lifetimes: Lifetimes, now: Moment) -> bool {
+        let may_act = self.accounts.get(session.user()).is_some_and(|account| !account.disabled);
+        may_act && self.sessions.holds(session, is_used, lifetimes, now)
     }
 
     /// Signs in with a name and a password. A name that nobody has, or that is none, takes as long as a wrong password.

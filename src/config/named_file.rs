@@ -28,7 +28,7 @@ impl NamedFile {
         let path = context.resolve(&shown);
         context.files.push(path.clone());
         let blame = table.problem(key, format!("`{}.{key}`", table.path()));
-        Some(Self { path, blame, shown })
+        Some(Self { path, shown, blame })
     }
 
     /// A problem at the line that names the file.

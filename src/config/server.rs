@@ -11,6 +11,7 @@ use crate::base::units::show_size;
 use super::connections::Connections;
 use super::context::Context;
 use super::count;
+use super::http2::Http2;
 use super::network::{is_public, parse_listen, parse_network};
 use super::tls::ServerTls;
 use super::websocket::WebSocket;
@@ -52,6 +53,8 @@ pub struct Server {
     pub require_schema: bool,
     /// In production, let plain http through that a trusted proxy forwards.
     pub allow_http: bool,
+    /// HTTP/2 from clients.
+    pub http2: Http2,
     /// `[server.tls]`; without it plain HTTP is spoken.
     pub tls: Option<ServerTls>,
     /// Limits of open WebSockets.
@@ -137,6 +140,7 @@ impl Server {
                 false,
                 "In production, let plain http through that a trusted proxy forwards.",
             ),
+            http2: Http2::read(&mut table),
             tls: None,
             websocket: WebSocket::read(&mut table),
         };

@@ -56,7 +56,7 @@ mod tests {
     #[test]
     fn the_limits_have_a_unit_and_a_least() {
         finds(&dev("[server]\nwebsocket_idle_timeout = \"1ms\"\n"), "must be at least 100ms");
-        finds(&dev("[server]\nwebsocket_message_max = \"16\"\n"), "`16` needs a unit");
+        finds(&dev("[server]\nwebsocket_message_max = \"16 XB\"\n"), "`16 XB` needs a unit");
         finds(&dev("[server]\nwebsocket_per_user_max = 0\n"), "0 is not between");
         assert_eq!(dev("[server]\nwebsocket_lifetime_max = \"0s\"\nwebsocket_message_max = 1_024\n"), "");
     }

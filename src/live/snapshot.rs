@@ -102,7 +102,7 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: Before<'_>)
     let (geo, found) = Geo::load(&config.geo, before.geo);
     problems.append(found);
     let now = Clock::System.unix_ms().div_euclid(1_000);
-    let tls = Tls::load(&config, HTTP2, before.tls, now, &mut problems);
+    let tls = Tls::load(&config, config.server.http2.over_tls, before.tls, now, &mut problems);
     let hash = hash_of(inputs, &rules);
     let keyring = Keyring::new(&config.session.keys)
         .map_err(|why| problems.push(Problem::of("[session]", why.to_string())))
@@ -115,9 +115,6 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: Before<'_>)
     };
     Built { snapshot, problems, watched, plugin_files }
 }
-
-/// Whether clients may choose HTTP/2.
-const HTTP2: bool = false;
 
 /// What was made from other files than config.toml and the rules'.
 struct Parts {

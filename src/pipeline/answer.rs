@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::closing::Closing;
+use super::trailers::Trailers;
 use super::vigil::{Lookout, Vigil};
 use super::websocket::Opened;
 use crate::proxy::{UpstreamBody, UpstreamBodyError};
@@ -14,6 +15,7 @@ use crate::proxy::{UpstreamBody, UpstreamBodyError};
 /// An answer's body. When it is dropped, sent or not, the request is over and is counted.
 pub struct Body {
     source: Source,
+    trailers: Trailers,
     closing: Option<Box<Closing>>,
     lookout: Option<Box<Lookout>>,
 }
@@ -38,7 +40,7 @@ pub enum Read {
 
 impl Body {
     fn of(source: Source) -> Self {
-        Self { source, closing: None, lookout: None }
+        Self { source, trailers: Trailers::Dropped, closing: None, lookout: None }
     }
 
     /// No body.
@@ -52,9 +54,21 @@ impl Body {
         Self::of(if bytes.is_empty() { Source::Empty } else { Source::Full(bytes) })
     }
 
-    /// A body that streams from an upstream.
-    pub fn upstream(body: UpstreamBody) -> Self {
-        Self::of(Source::Upstream(Box::new(body)))
+    /// A body that streams from an upstream, and the trailers of it that its client is sent.
+    pub fn upstream(body: UpstreamBody, trailers: Trailers) -> Self {
+        let mut own = Self::of(Source::Upstream(Box::new(body)));
+        own.trailers = trailers;
+        own
+    }
+
+    /// Which trailers follow it.
+    pub fn trailers(&self) -> &Trailers {
+        &self.trailers
+    }
+
+    /// Lets no trailers follow it.
+    pub fn drop_trailers(&mut self) {
+        self.trailers = Trailers::Dropped;
     }
 
     /// No body, but a tunnel that the upstream has opened.
@@ -112,7 +126,9 @@ impl Body {
                     Source::Upstream(rest) | Source::Resumed(_, rest) => Source::Resumed(read.freeze(), rest),
                     _ => Source::Full(read.freeze()),
                 };
-                return Ok(Read::Longer(Self::of(source)));
+                let mut longer = Self::of(source);
+                longer.trailers = std::mem::take(&mut self.trailers);
+                return Ok(Read::Longer(longer));
             }
         }
         Ok(Read::Whole(read.freeze()))
@@ -157,6 +173,12 @@ impl HttpBody for Body {
             Source::Upstream(body) | Source::Resumed(_, body) => {
                 std::task::ready!(Pin::new(body.as_mut()).poll_frame(context))
             }
+        };
+        let frame = match frame.map(|frame| frame.map(Frame::into_trailers)) {
+            Some(Ok(Ok(trailers))) => self.trailers.keep(trailers).map(|t| Ok(Frame::trailers(t))),
+            Some(Ok(Err(data))) => Some(Ok(data)),
+            Some(Err(e)) => Some(Err(e)),
+            None => None,
         };
         if let (Some(closing), Some(Ok(frame))) = (&mut self.closing, &frame) {
             closing.count(frame.data_ref().map_or(0, Bytes::len));

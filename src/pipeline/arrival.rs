@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use http::header::{CONTENT_LENGTH, EXPECT, HeaderMap, HeaderName, TRANSFER_ENCODING};
 use http::request::Parts;
-use http::{Method, Uri};
+use http::{Method, Uri, Version};
 
 use super::forwarded::Asked;
+use super::http2;
 use super::step::Step;
 use super::transport::Transport;
 use crate::base::ids::CorrelationId;
@@ -39,7 +40,10 @@ pub fn correlate(headers: &HeaderMap) -> CorrelationId {
 ///
 /// # Errors
 /// The refusal of this stage.
-pub fn receive(parts: Parts, has_body: bool, transport: Transport, limits: &Server) -> Step<Arrival> {
+pub fn receive(mut parts: Parts, has_body: bool, transport: Transport, limits: &Server) -> Step<Arrival> {
+    if parts.version == Version::HTTP_2 {
+        http2::translate(&mut parts)?;
+    }
     let target = parts.uri.path_and_query().map_or(0, |pq| pq.as_str().len());
     if u64::try_from(target).unwrap_or(u64::MAX) > limits.target_max {
         return Err(Refusal::UriTooLong.into());
@@ -51,13 +55,23 @@ pub fn receive(parts: Parts, has_body: bool, transport: Transport, limits: &Serv
     }
     check_framing(&parts.headers).map_err(Refusal::BadRequest)?;
     check_request(&parts.headers).map_err(Refusal::BadRequest)?;
-    if parts.headers.get(EXPECT).is_some_and(|v| !v.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+    if !expects_what_is_known(&parts.headers) {
         return Err(Refusal::ExpectationFailed.into());
     }
     if parts.method == Method::CONNECT || parts.method == Method::TRACE {
         return Err(Refusal::MethodNotAllowed { allow: crate::live::routes::USUAL_METHODS.join(", ") }.into());
     }
     Ok(Arrival { parts, transport, has_body, asked: None })
+}
+
+/// `100-continue` in one line, or nothing.
+///
+/// # Source
+/// RFC 9110 section 10.1.1; THREATS row SM-26.
+fn expects_what_is_known(headers: &HeaderMap) -> bool {
+    let mut lines = headers.get_all(EXPECT).iter();
+    let first = lines.next().is_none_or(|v| v.as_bytes().eq_ignore_ascii_case(b"100-continue"));
+    first && lines.next().is_none()
 }
 
 /// Any coding but `chunked`, once, is read differently by different servers. A length beside it never comes here: hyper

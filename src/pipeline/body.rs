@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 
 use super::authorise::Authorised;
 use super::endpoints::OWN_BODY_BYTES_MAX;
+use super::http2::is_grpc;
 use super::request_body::{Fault, Pace, Read, RequestBody, Watch};
 use super::route::Way;
 use super::step::Step;
@@ -16,7 +17,7 @@ use super::trail::Trail;
 use super::websocket;
 use crate::base::media_type::{fits, is_encoded, is_json};
 use crate::base::refusal::Refusal;
-use crate::config::{Destination, Server};
+use crate::config::{Destination, Protocol, Server};
 use crate::live::routes::CompiledRoute;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::websocket::Handshake;
@@ -47,7 +48,7 @@ pub async fn vet(
     let server = &snapshot.config.server;
     if authorised.asked().is_some() {
         // The body is with the proxy; what came of it is not read.
-        let (_, watch) = RequestBody::stream(incoming, 0, Pace::of(server));
+        let (_, watch) = RequestBody::stream(incoming, 0, Pace::of(server), trail.is_http2());
         let body = RequestBody::empty();
         return Ok(Vetted { authorised, body, watch, handshake: None, seen: None });
     }
@@ -70,7 +71,8 @@ pub async fn vet(
     }
     let schema = route.as_ref().and_then(|r| r.schema.as_ref());
     let must_read = schema.is_some() && (authorised.has_body() || takes_body(authorised.method()));
-    let (stream, watch) = RequestBody::stream(incoming, limit, Pace::of(server));
+    let (stream, watch) =
+        RequestBody::stream(incoming, limit, pace(&authorised, snapshot, trail), trail.is_http2());
     trail.body = Some(watch.clone());
     let (body, seen) = match (schema.filter(|_| must_read), authorised.way()) {
         (Some(schema), _) => {
@@ -98,6 +100,23 @@ pub async fn vet(
     };
     check_json(&authorised, wish, seen.as_ref(), server)?;
     Ok(Vetted { authorised, body, watch, handshake, seen })
+}
+
+/// How fast the body must come. A stream of gRPC messages is quiet when there is nothing to say, in both directions: the
+/// client's half may be so for as long as the answer.
+fn pace(authorised: &Authorised, snapshot: &Snapshot, trail: &Trail) -> Pace {
+    let usual = Pace::of(&snapshot.config.server);
+    if !trail.is_http2() || !authorised.headers().get(CONTENT_TYPE).is_some_and(is_grpc) {
+        return usual;
+    }
+    let Some(Destination::Service(name)) = authorised.route().map(|route| &route.route.to) else {
+        return usual;
+    };
+    let service = snapshot.config.services.iter().find(|s| s.name == *name && s.protocol == Protocol::Http2);
+    service.map_or(usual, |service| Pace {
+        silence_max: usual.silence_max.max(service.stream_idle_timeout),
+        rate_min: 0,
+    })
 }
 
 /// Reads what plugins ask to see. A body that is longer than that is refused or streams on, as they say.

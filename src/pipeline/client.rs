@@ -57,7 +57,7 @@ pub fn locate(arrival: Arrival, trusted: &[IpNet], trail: &mut Trail) -> Step<Lo
     if uri.path() == "*" {
         return Err(asterisk(arrival.method()));
     }
-    check_target_form(&arrival, own_host.as_ref(), secure)?;
+    check_target_form(&arrival, own_host.as_ref(), secure, via_proxy)?;
     let path = CanonicalPath::parse(uri.path()).map_err(Refusal::BadRequest)?;
     let query = uri.query().map(str::to_owned);
     let host = match via_proxy.then(|| last_item(arrival.headers(), &X_FORWARDED_HOST)).flatten() {
@@ -118,14 +118,23 @@ fn host_header(arrival: &Arrival) -> Result<Option<Host>, Refusal> {
     }
 }
 
-/// An absolute-form target must name this host, over what the client came over, without user information.
-fn check_target_form(arrival: &Arrival, host: Option<&Host>, secure: bool) -> Result<(), Refusal> {
+/// An absolute-form target, and any of HTTP/2, must name this host, over what the client came over, without user
+/// information. A trusted front that speaks HTTP/2 may name what itself came over.
+fn check_target_form(
+    arrival: &Arrival,
+    host: Option<&Host>,
+    secure: bool,
+    via_proxy: bool,
+) -> Result<(), Refusal> {
     let uri = &arrival.parts().uri;
     let Some(authority) = uri.authority() else { return Ok(()) };
     let named = Host::parse(authority.as_str()).ok();
     let scheme = if secure { "https" } else { "http" };
-    if uri.scheme_str() != Some(scheme) || !named.is_some_and(|n| host.is_some_and(|h| n.is_same(h, secure)))
-    {
+    let by_front = via_proxy
+        && arrival.parts().version == Version::HTTP_2
+        && uri.scheme_str() == Some(if arrival.transport().is_tls() { "https" } else { "http" });
+    let known_scheme = uri.scheme_str() == Some(scheme) || by_front;
+    if !known_scheme || !named.is_some_and(|n| host.is_some_and(|h| n.is_same(h, secure))) {
         return Err(Refusal::BadRequest("The request target names another host."));
     }
     Ok(())

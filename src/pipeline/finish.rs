@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use http::Response;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderMap, HeaderValue, LOCATION};
-use http::{Response, StatusCode};
 
 use super::answer::Body;
 use super::closing::Closing;
@@ -13,6 +13,7 @@ use super::gateway::Gateway;
 use super::rules::ask;
 use super::step::{Step, Stop};
 use super::trail::Trail;
+use super::trailers::announce;
 use super::{Answer, Dropped, cors, on_deny, renewal};
 use crate::base::refusal::Refusal;
 use crate::config::RateLimit;
@@ -94,13 +95,10 @@ pub fn finish(
         closing.refused(&refusal);
     }
     decorate(response.headers_mut(), author, snapshot, closing.trail());
+    announce(&mut response);
     closing.answered(response.status());
-    let opened = response.body_mut().take_opened();
-    if let Some(opened) = opened.filter(|_| response.status() == StatusCode::SWITCHING_PROTOCOLS)
-        && let Some(switch) = closing.trail().switch.take()
-    {
-        opened.hand_over(switch, closing);
-        return Ok(response);
+    if let Some(opened) = response.body_mut().take_opened() {
+        return Ok(opened.settle(response, closing));
     }
     Ok(response.map(|body| body.closes(closing)))
 }
@@ -119,8 +117,8 @@ fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail:
     snapshot.hardening.apply(headers, author, trail.secure);
     renewal::decorate(headers, trail.renewed.as_ref());
     cors::decorate(headers, trail.cors_origin.as_ref());
-    if author == Author::Gateway && trail.leaves_body() {
-        // What is left of the body must not be read as a next request (RFC 9112 section 9.6).
+    if author == Author::Gateway && trail.leaves_body() && !trail.is_http2() {
+        // What is left of the body must not be read as a next request (RFC 9112 section 9.6). HTTP/2 resets the stream.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Ok(id) = trail.id.as_str().parse() {

@@ -1,26 +1,27 @@
 //! Stage 14, second half: the operator's route. A fixed answer is written here; anything else goes upstream as a
 //! canonical request with headers that are the gateway's own, and streams in both directions.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue};
+use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TE};
 use http::{Request, Response, StatusCode, Uri};
 
 use super::answer::Body;
 use super::gateway::{Gateway, Worker};
+use super::http2::is_grpc;
 use super::on_upstream::Changes;
 use super::request_body::{Fault, Watch};
 use super::step::Step;
 use super::thresholds::Cleared;
 use super::trail::Trail;
+use super::trailers::Trailers;
 use super::vigil::Vigil;
 use super::websocket::Plan;
 use super::{Answer, assertion, redirect, respond};
 use crate::base::media_type::is_endless;
 use crate::base::refusal::Refusal;
 use crate::base::target::Host;
-use crate::config::Destination;
+use crate::config::{Destination, Protocol};
 use crate::live::hardening::Author;
 use crate::live::routes::CompiledRoute;
 use crate::live::snapshot::Snapshot;
@@ -34,7 +35,7 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// # Errors
 /// The refusal of this stage.
 pub async fn answer(
-    route: &Arc<CompiledRoute>,
+    route: &CompiledRoute,
     request: Cleared,
     changes: &Changes,
     worker: &Worker,
@@ -69,7 +70,7 @@ pub async fn answer(
 
 async fn upstream(
     name: &str,
-    route: &Arc<CompiledRoute>,
+    route: &CompiledRoute,
     mut request: Cleared,
     changes: &Changes,
     worker: &Worker,
@@ -82,6 +83,9 @@ async fn upstream(
     let mut outgoing = outgoing(&request, name, route, gateway, snapshot, trail, body.into_upload())?;
     name_host(outgoing.headers_mut(), &service.config().urls);
     changes.apply(outgoing.headers_mut());
+    if service.config().protocol == Protocol::Http2 {
+        ask_for_trailers(outgoing.headers_mut());
+    }
     let plan = Plan::of(&request, gateway, snapshot, trail)?;
     if let Some(rehearsal) = &worker.rehearsal {
         let heard = rehearsal.forward(name, request.headers(), outgoing).await;
@@ -105,10 +109,11 @@ async fn upstream(
         return Ok(Response::from_parts(parts, Body::opened(opened)));
     }
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let vigil = if is_endless(kind) { Vigil::over(request.identity(), route, gateway) } else { None };
+    let vigil = if is_endless(kind) { Vigil::over(request.identity(), gateway) } else { None };
+    let body = Body::upstream(body, Trailers::of(request.parts(), &parts.headers));
     let body = match vigil {
-        Some(vigil) => Body::upstream(body).watched(vigil),
-        None => Body::upstream(body),
+        Some(vigil) => body.watched(vigil),
+        None => body,
     };
     hops::clean_response(parts.status, &mut parts.headers, &snapshot.session_cookie);
     Ok(Response::from_parts(parts, body))
@@ -150,6 +155,13 @@ fn outgoing(
     assertion::set(&mut headers, service, request, gateway)?;
     *outgoing.headers_mut() = headers;
     Ok(outgoing)
+}
+
+/// What a client says of trailers ends at this hop; a gRPC server wants to hear that its own will be read.
+fn ask_for_trailers(headers: &mut HeaderMap) {
+    if headers.get(CONTENT_TYPE).is_some_and(is_grpc) {
+        headers.insert(TE, HeaderValue::from_static("trailers"));
+    }
 }
 
 /// Names the upstream itself where the client named no host, as HTTP/1.0 allows: an empty `Host` is refused by many.

@@ -97,6 +97,7 @@ struct Stream {
     waiting_since: Option<Instant>,
     patience: Pin<Box<Sleep>>,
     watch: Watch,
+    http2: bool,
 }
 
 /// How fast a body must come. Only the time counts in which somebody waits for the client: a slow upstream is not the
@@ -136,8 +137,8 @@ impl RequestBody {
         Self(if bytes.is_empty() { Form::Empty } else { Form::Buffered(bytes) })
     }
 
-    /// A body that streams: at most `limit` bytes, at this pace.
-    pub fn stream(incoming: Incoming, limit: u64, pace: Pace) -> (Self, Watch) {
+    /// A body that streams: at most `limit` bytes, at this pace. `http2` says what it comes over.
+    pub fn stream(incoming: Incoming, limit: u64, pace: Pace, http2: bool) -> (Self, Watch) {
         let watch = Watch::default();
         if incoming.is_end_stream() {
             watch.0.over.set(true);
@@ -151,6 +152,7 @@ impl RequestBody {
             waiting_since: None,
             patience: Box::pin(sleep(pace.silence_max)),
             watch: watch.clone(),
+            http2,
         };
         (Self(Form::Stream(Box::new(stream))), watch)
     }
@@ -238,6 +240,10 @@ impl Stream {
         loop {
             match Pin::new(&mut self.incoming).poll_frame(context) {
                 Poll::Pending => return self.wait(context),
+                // hyper takes a reset without an error for an end; half a body must not be passed on as a whole one.
+                Poll::Ready(None) if self.http2 && !self.incoming.is_end_stream() => {
+                    return self.cut(Fault::Malformed);
+                }
                 Poll::Ready(None) => {
                     self.watch.0.over.set(true);
                     return Poll::Ready(None);

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, Version};
 
 use super::forwarded::Asked;
 use super::rehearsal::Rehearsal;
@@ -36,6 +36,8 @@ pub struct Trail {
     pub client: Option<IpAddr>,
     /// Whether it is a probe, which is free.
     pub probe: bool,
+    /// What the request came over.
+    pub version: Version,
     /// Whether the client came over https.
     pub secure: bool,
     /// How a proxy asks about a request of its own, on `/auth/verify`.
@@ -80,6 +82,7 @@ impl Trail {
             stage: Stage::Connection,
             client: None,
             probe: false,
+            version: Version::HTTP_11,
             secure: false,
             asked: None,
             sign_in: None,
@@ -96,6 +99,11 @@ impl Trail {
             switch: None,
             rehearsal: None,
         }
+    }
+
+    /// Whether it came over HTTP/2, where one of many requests can end without its connection.
+    pub fn is_http2(&self) -> bool {
+        self.version == Version::HTTP_2
     }
 
     /// The request comes to the next stage.

@@ -14,7 +14,6 @@ use tokio::time::{Sleep, sleep};
 use super::gateway::Gateway;
 use super::identity::{Identity, lifetimes};
 use crate::auth::{ApiKey, Authenticated, Moment, Session};
-use crate::live::routes::CompiledRoute;
 
 /// How often it is looked. What ends a session ends its sockets and streams within twice this.
 pub const LOOK_EVERY: Duration = Duration::from_millis(400);
@@ -22,7 +21,6 @@ pub const LOOK_EVERY: Duration = Duration::from_millis(400);
 /// Whether whoever opened something without end may still have it.
 pub struct Vigil {
     gateway: Arc<Gateway>,
-    route: Arc<CompiledRoute>,
     holder: Holder,
 }
 
@@ -33,37 +31,26 @@ enum Holder {
 
 impl Vigil {
     /// Over somebody who is known.
-    pub fn over(identity: &Identity, route: &Arc<CompiledRoute>, gateway: &Arc<Gateway>) -> Option<Self> {
+    pub fn over(identity: &Identity, gateway: &Arc<Gateway>) -> Option<Self> {
         let holder = match identity {
             Identity::Anonymous => return None,
             Identity::User(Authenticated { session, .. }) => Holder::Session(Arc::clone(session)),
             Identity::ApiKey(key) => Holder::Key(Arc::clone(key)),
         };
-        Some(Self { gateway: Arc::clone(gateway), route: Arc::clone(route), holder })
+        Some(Self { gateway: Arc::clone(gateway), holder })
     }
 
-    /// Whether the session or key is good now, its account may act, and it has a role that the route asks for. `is_used`
-    /// counts as a request of the session.
+    /// Whether the session or key is good now, and its account may act. `is_used` counts as a request of the session.
     pub fn holds(&self, is_used: bool) -> bool {
         let auth = &self.gateway.auth;
         let now = Moment::of(&self.gateway.clock);
         match &self.holder {
             Holder::Session(session) => {
                 let lifetimes = lifetimes(&self.gateway.live.current().config.session);
-                let account = auth.session_holder(session, is_used, lifetimes, now);
-                account
-                    .is_some_and(|account| self.has_role(|role| account.roles.iter().any(|r| **r == *role)))
+                auth.session_holds(session, is_used, lifetimes, now)
             }
-            Holder::Key(key) => {
-                auth.check_key(key, now.unix_ms).is_ok()
-                    && self.has_role(|role| key.scopes().iter().any(|s| s == role))
-            }
+            Holder::Key(key) => auth.check_key(key, now.unix_ms).is_ok(),
         }
-    }
-
-    fn has_role(&self, has: impl Fn(&str) -> bool) -> bool {
-        let roles = &self.route.route.roles;
-        roles.is_empty() || roles.iter().any(|role| has(role))
     }
 }
 

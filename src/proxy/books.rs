@@ -42,7 +42,7 @@ impl Trouble {
             DialError::Timeout => Self::ConnectTimeout,
             DialError::Name(_) => Self::Name,
             DialError::Certificate(_) => Self::Certificate,
-            DialError::Handshake => Self::Handshake,
+            DialError::Handshake | DialError::Protocol => Self::Handshake,
         }
     }
 }

@@ -49,6 +49,8 @@ pub enum DialError {
     Certificate(&'static str),
     /// No encrypted connection for another reason.
     Handshake,
+    /// HTTP/2 was wanted, and is not spoken there.
+    Protocol,
 }
 
 impl DialError {
@@ -61,6 +63,7 @@ impl DialError {
             Self::Name(NoAddress::Forbidden) => "has a name that leads where nothing is ever asked",
             Self::Certificate(why) => why,
             Self::Handshake => "made no encrypted connection",
+            Self::Protocol => "does not speak HTTP/2",
         }
     }
 }

@@ -52,8 +52,8 @@ pub struct Tunnel {
     pub socket: Socket,
     /// What came behind the 101.
     pub early: Bytes,
-    /// Counted as in flight as long as it is open.
-    _held: Held,
+    /// Counted as in flight as long as it is here.
+    pub held: Held,
 }
 
 /// A connection in use, and where it goes afterwards.
@@ -64,7 +64,7 @@ pub(super) struct Flow {
     pub service: Arc<Service>,
     pub endpoint: Arc<Endpoint>,
     /// Counted as in flight as long as this is here.
-    pub _held: Held,
+    pub held: Held,
 }
 
 /// A request in flight at an address and at its service.
@@ -106,9 +106,9 @@ impl UpstreamBody {
 
     /// The connection, where a 101 has made it one that speaks another protocol.
     pub fn into_tunnel(mut self) -> Option<Tunnel> {
-        let Flow { link, _held, .. } = self.flow.take().filter(|_| self.switched)?;
+        let Flow { link, held, .. } = self.flow.take().filter(|_| self.switched)?;
         let (socket, early) = link.release();
-        Some(Tunnel { socket, early, _held })
+        Some(Tunnel { socket, early, held })
     }
 
     fn finish_if_ended(&mut self, cx: &mut Context<'_>) {

@@ -27,6 +27,7 @@ pub struct Link {
     connection: Connection<TokioIo<Socket>, Tracked>,
     socket: Socket,
     ended: bool,
+    is_new: bool,
     /// Asked to change the protocol: whatever the answer is, nobody else gets this connection.
     single_use: bool,
 }
@@ -59,7 +60,7 @@ impl Link {
             .handshake(TokioIo::new(socket.clone()))
             .await
             .map_err(|_| DialError::Refused)?;
-        Ok(Box::new(Self { sender, connection, socket, ended: false, single_use: false }))
+        Ok(Box::new(Self { sender, connection, socket, ended: false, is_new: true, single_use: false }))
     }
 
     /// Lets the connection do what it can: write the upload, read the response.
@@ -98,6 +99,10 @@ impl Link {
         progress: &Rc<Progress>,
         timeout: Duration,
     ) -> Result<Response<Incoming>, NoHead> {
+        // The pool has looked at a kept connection a moment ago. Under TLS a new one begins with session tickets.
+        if std::mem::take(&mut self.is_new) && !self.socket.is_encrypted() && !self.is_quiet() {
+            return Err(NoHead::Broken { unsent: Some(Box::new(request)), silent: true, fault: None });
+        }
         let bytes_before = self.socket.bytes_read();
         let asked = Asked {
             head_only: *request.method() == Method::HEAD,

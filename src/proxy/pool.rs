@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::endpoint::{Endpoint, Unused as Counted};
+use super::http2::Sessions;
 use super::link::Link;
-
 use crate::base::clock::Clock;
 use crate::config;
 
@@ -22,6 +22,7 @@ pub struct Pool(Rc<Inner>);
 struct Inner {
     clock: Clock,
     unused: RefCell<HashMap<u64, Vec<Unused>>>,
+    sessions: Sessions,
 }
 
 struct Unused {
@@ -40,7 +41,12 @@ impl Unused {
 impl Pool {
     /// An empty pool. One for each worker thread.
     pub fn new(clock: Clock) -> Self {
-        Self(Rc::new(Inner { clock, unused: RefCell::default() }))
+        Self(Rc::new(Inner { clock, unused: RefCell::default(), sessions: Sessions::default() }))
+    }
+
+    /// The HTTP/2 connections, which are never unused: requests share them.
+    pub(super) fn sessions(&self) -> &Sessions {
+        &self.0.sessions
     }
 
     /// The clock of this pool.
@@ -78,6 +84,7 @@ impl Pool {
 
     /// Lets connections go that are too old or closed, or to an address that nobody names any more.
     pub fn sweep(&self) {
+        self.0.sessions.sweep();
         let now = self.0.clock.now();
         self.0.unused.borrow_mut().retain(|_, unused| {
             unused.retain(|kept| kept.is_good(now));

@@ -208,14 +208,16 @@ mod tests {
         clock: Clock,
         resolver: Resolver,
         asked: Arc<AtomicUsize>,
-        answer: Arc<Mutex<Option<Vec<SocketAddr>>>>,
+        answer: Says,
     }
+
+    /// What the resolver answers; nothing: it fails.
+    type Says = Arc<Mutex<Option<Vec<SocketAddr>>>>;
 
     impl Dns {
         fn new() -> Self {
-            let (clock, asked, answer) = (Clock::manual(0), Arc::default(), Arc::default());
-            let (count, say): (Arc<AtomicUsize>, Arc<Mutex<Option<Vec<SocketAddr>>>>) =
-                (Arc::clone(&asked), Arc::clone(&answer));
+            let (clock, asked, answer) = (Clock::manual(0), Arc::new(AtomicUsize::new(0)), Says::default());
+            let (count, say) = (Arc::clone(&asked), Says::clone(&answer));
             let ask = move |_: &str, _: u16| {
                 count.fetch_add(1, Ordering::SeqCst);
                 say.lock().clone().ok_or_else(|| io::ErrorKind::NotFound.into())
@@ -263,7 +265,7 @@ mod tests {
         dns.is_dead();
         dns.clock.advance(TTL);
         assert_eq!(dns.ask().await.as_deref(), Ok("10.0.0.1:80"));
-        dns.clock.advance(STALE_MAX - TTL);
+        dns.clock.advance(STALE_MAX.saturating_sub(TTL));
         assert_eq!(dns.ask().await, Err(NoAddress::Unknown));
     }
 

@@ -11,14 +11,17 @@ use super::answer::Fault;
 use super::books::Trouble;
 use super::circuit::Blow;
 use super::dial::DialError;
-use super::download::{Flow, Held, UpstreamBody};
+use super::download::{Flow, Held, UpstreamBody as Http1Body};
 use super::endpoint::Endpoint;
+use super::http2::{self, Http2Body, NoHead as NoHttp2Head, Why};
 use super::journey::{Journey, Left, spare};
 use super::link::{Link, NoHead};
 use super::pool::Pool;
+use super::response_body::UpstreamBody;
 use super::service::Service;
 use super::upload::{BoxError, Progress, Tracked, Upload};
 use crate::base::media_type::is_endless;
+use crate::config::Protocol;
 
 /// Why there is no response. None of the sentences names an address.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +76,8 @@ pub async fn send(
         let (error, left) = match attempt.ask(request, journey.may_send_again()).await {
             Ok(heard) if !attempt.is_unwelcome(&heard) => {
                 journey.ended(true);
+                // The head has told whether the address is back; its body may take for ever.
+                drop(choice.trial);
                 return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
             }
             Ok(mut heard) => {
@@ -104,12 +109,17 @@ struct Attempt<'a> {
     limits: Limits,
 }
 
-/// A response head, the connection that it came on, and a copy of the request, if it may be sent again.
+/// A response head, and a copy of the request, if it may be sent again.
 struct Heard {
-    link: Box<Link>,
-    response: Response<Incoming>,
-    progress: Rc<Progress>,
+    status: StatusCode,
+    answer: Answer,
     spare: Option<Request<Upload>>,
+}
+
+/// A response whose body is still on the connection that it came on.
+enum Answer {
+    Http1 { link: Box<Link>, response: Response<Incoming>, progress: Rc<Progress> },
+    Http2(Response<Http2Body>),
 }
 
 /// No response head, and what is left of the request.
@@ -121,6 +131,10 @@ struct Failed {
 impl Attempt<'_> {
     /// Over a kept connection if there is one, and over a new one if there is none or it turns out to be dead.
     async fn ask(&self, mut request: Request<Upload>, may_send_again: bool) -> Result<Heard, Failed> {
+        if self.service.config().protocol == Protocol::Http2 {
+            // What it needs would make every request's task larger.
+            return Box::pin(self.over_http2(request, may_send_again)).await;
+        }
         if let Some(link) = self.kept_for(&request) {
             match self.over(link, request, true, true).await {
                 Err(Failed { left: Left::Unsent(same) | Left::Safe(same), .. }) => request = same,
@@ -148,15 +162,57 @@ impl Attempt<'_> {
                 self.endpoint.connected(config, self.pool.clock().now());
                 Ok(link)
             }
-            Err(why) => {
-                self.service.books().count(Trouble::of(why));
-                self.endpoint.failed(config, self.pool.clock().now(), Blow::Connect, why.reason());
-                Err(match why {
-                    DialError::Timeout => SendError::Timeout("to accept a connection"),
-                    _ => SendError::Unreachable(why.reason()),
-                })
-            }
+            Err(why) => Err(self.no_connection(why)),
         }
+    }
+
+    fn no_connection(&self, why: DialError) -> SendError {
+        self.service.books().count(Trouble::of(why));
+        let now = self.pool.clock().now();
+        self.endpoint.failed(self.service.config(), now, Blow::Connect, why.reason());
+        match why {
+            DialError::Timeout => SendError::Timeout("to accept a connection"),
+            _ => SendError::Unreachable(why.reason()),
+        }
+    }
+
+    /// Over the one connection that all requests to this address share.
+    async fn over_http2(&self, request: Request<Upload>, may_send_again: bool) -> Result<Heard, Failed> {
+        let spare = if may_send_again { spare(&request) } else { None };
+        let began = self.pool.clock().now();
+        let sent = http2::send(self.pool, self.service, self.endpoint, request, self.limits).await;
+        let http2::Failed { why, unsent, kept } = match sent {
+            Ok(response) => {
+                self.praise(response.status(), began);
+                return Ok(Heard { status: response.status(), answer: Answer::Http2(response), spare });
+            }
+            Err(failed) => failed,
+        };
+        let silent = matches!(why, Why::NoHead(NoHttp2Head::Closed));
+        let left = unsent.map(Left::Unsent).or_else(|| spare.filter(|_| silent).map(Left::Safe));
+        Err(Failed { error: self.told_over_http2(why, kept), left: left.unwrap_or(Left::Nothing) })
+    }
+
+    fn told_over_http2(&self, why: Why, kept: bool) -> SendError {
+        let (trouble, reason) = match why {
+            Why::NoConnection(why) => return self.no_connection(why),
+            Why::Upload(error) => return SendError::Upload(error),
+            Why::Target => return SendError::Unreachable("cannot be asked for this target"),
+            Why::NoHead(NoHttp2Head::Timeout) => {
+                self.blame(Trouble::Timeout, "took too long to answer");
+                return SendError::Timeout("to answer");
+            }
+            Why::NoHead(NoHttp2Head::Unsent | NoHttp2Head::Refused) => {
+                (Trouble::Reset, "refused the request")
+            }
+            Why::NoHead(NoHttp2Head::Closed) => (Trouble::Reset, "closed the connection without an answer"),
+            Why::NoHead(NoHttp2Head::Broken) => (Trouble::Unreadable, "sent what is no response"),
+        };
+        // A kept connection that was closed in the meantime says nothing about the upstream.
+        if !(kept && reason.starts_with("closed")) {
+            self.blame(trouble, reason);
+        }
+        SendError::Unreachable(reason)
     }
 
     async fn over(
@@ -177,7 +233,8 @@ impl Attempt<'_> {
             }
             Ok(response) => {
                 self.praise(response.status(), began);
-                Ok(Heard { link, response, progress, spare })
+                let status = response.status();
+                Ok(Heard { status, answer: Answer::Http1 { link, response, progress }, spare })
             }
             Err(NoHead::Broken { unsent, silent, fault }) => {
                 let error = self.broken(silent, fault, &progress);
@@ -234,11 +291,17 @@ impl Attempt<'_> {
     }
 
     fn is_unwelcome(&self, heard: &Heard) -> bool {
-        self.service.config().retry.statuses.contains(&heard.response.status().as_u16())
+        self.service.config().retry.statuses.contains(&heard.status.as_u16())
     }
 
     async fn receive(&self, heard: Heard, held: Held) -> Response<UpstreamBody> {
-        let Heard { link, response, progress, .. } = heard;
+        let (link, response, progress) = match heard.answer {
+            Answer::Http1 { link, response, progress } => (link, response, progress),
+            Answer::Http2(response) => {
+                let silence_max = self.silence_max(response.headers());
+                return response.map(|body| UpstreamBody::http2(body.begin(held, silence_max)));
+            }
+        };
         let (mut head, incoming) = response.into_parts();
         head.version = Version::HTTP_11;
         // An upstream's reason phrase and any other note of the parser are not passed on.
@@ -249,18 +312,18 @@ impl Attempt<'_> {
             pool: self.pool.clone(),
             service: Arc::clone(self.service),
             endpoint: Arc::clone(self.endpoint),
-            _held: held,
+            held,
         };
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Response::from_parts(head, UpstreamBody::switched(incoming, flow));
+            return Response::from_parts(head, UpstreamBody::Http1(Http1Body::switched(incoming, flow)));
         }
         let silence_max = self.silence_max(&head.headers);
         let mut parts = Some((incoming, flow));
         let body = std::future::poll_fn(|cx| {
             let (incoming, flow) = parts.take().expect("a future that was ready is not polled again");
-            std::task::Poll::Ready(UpstreamBody::new(incoming, flow, silence_max, cx))
+            std::task::Poll::Ready(Http1Body::new(incoming, flow, silence_max, cx))
         });
-        Response::from_parts(head, body.await)
+        Response::from_parts(head, UpstreamBody::Http1(body.await))
     }
 
     /// A stream without end is quiet when there is nothing to tell.

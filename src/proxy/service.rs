@@ -24,7 +24,7 @@ pub struct Choice {
     pub(super) endpoint: Arc<Endpoint>,
     pub(super) in_flight: InFlight,
     /// The request finds out whether the address is back.
-    pub(super) _trial: Option<Trial>,
+    pub(super) trial: Option<Trial>,
 }
 
 impl Service {
@@ -101,7 +101,7 @@ impl Service {
 
 impl Choice {
     fn of(endpoint: &Arc<Endpoint>, trial: Option<Trial>) -> Self {
-        Self { endpoint: Arc::clone(endpoint), in_flight: InFlight::at(endpoint), _trial: trial }
+        Self { endpoint: Arc::clone(endpoint), in_flight: InFlight::at(endpoint), trial }
     }
 }
 
@@ -169,7 +169,7 @@ mod tests {
         assert!((0..10).all(|_| url(choose()) == B));
         clock.advance(app.config().breaker.pause);
         let trial = choose().unwrap();
-        assert_eq!((trial.endpoint.url(), trial._trial.is_some()), (A, true));
+        assert_eq!((trial.endpoint.url(), trial.trial.is_some()), (A, true));
         assert!((0..10).all(|_| url(choose()) == B), "no herd follows");
         trial.endpoint.answered(app.config(), clock.now());
         drop(trial);

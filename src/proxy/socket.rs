@@ -30,7 +30,7 @@ struct Guarded {
 
 impl Guarded {
     /// The stream, when bytes of a request are about to be written to it.
-    fn to_write(&mut self) -> Pin<&mut Stream> {
+    fn writing(&mut self) -> Pin<&mut Stream> {
         self.guard.writes();
         Pin::new(&mut self.stream)
     }
@@ -61,6 +61,11 @@ impl Socket {
     /// Whether an unused connection is as it was left: open, and with nothing unasked in it.
     pub fn is_quiet(&self) -> bool {
         self.0.guarded.lock().stream.is_quiet()
+    }
+
+    /// Whether TLS is spoken over it.
+    pub fn is_encrypted(&self) -> bool {
+        matches!(self.0.guarded.lock().stream, Stream::Tls(_))
     }
 
     /// Bytes that have come in so far.
@@ -103,7 +108,7 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(buf.len()));
         }
-        let outcome = self.0.guarded.lock().to_write().poll_write(cx, buf);
+        let outcome = self.0.guarded.lock().writing().poll_write(cx, buf);
         self.written(outcome, buf.len())
     }
 
@@ -116,7 +121,7 @@ impl AsyncWrite for Socket {
         if self.write_failed() {
             return Poll::Ready(Ok(wanted));
         }
-        let outcome = self.0.guarded.lock().to_write().poll_write_vectored(cx, bufs);
+        let outcome = self.0.guarded.lock().writing().poll_write_vectored(cx, bufs);
         self.written(outcome, wanted)
     }
 

@@ -25,13 +25,13 @@ impl Stream {
     /// used again then.
     pub fn is_quiet(&mut self) -> bool {
         match self {
-            Self::Tcp(s) => nothing_to_read(socket2::SockRef::from(&*s)),
-            Self::Unix(s) => nothing_to_read(socket2::SockRef::from(&*s)),
+            Self::Tcp(s) => nothing_to_read(&socket2::SockRef::from(&*s)),
+            Self::Unix(s) => nothing_to_read(&socket2::SockRef::from(&*s)),
             Self::Tls(s) => {
                 let (tcp, session) = s.get_mut();
                 let read_whole =
                     session.process_new_packets().is_ok_and(|s| s.plaintext_bytes_to_read() == 0);
-                read_whole && nothing_to_read(socket2::SockRef::from(&*tcp))
+                read_whole && nothing_to_read(&socket2::SockRef::from(&*tcp))
             }
         }
     }
@@ -45,7 +45,7 @@ impl Stream {
     }
 }
 
-fn nothing_to_read(socket: socket2::SockRef<'_>) -> bool {
+fn nothing_to_read(socket: &socket2::SockRef<'_>) -> bool {
     let seen = socket.peek(&mut [MaybeUninit::uninit(); 1]);
     matches!(seen, Err(e) if e.kind() == io::ErrorKind::WouldBlock)
 }

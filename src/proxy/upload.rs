@@ -69,6 +69,15 @@ impl Upload {
         matches!(self.0, Kind::None)
     }
 
+    /// The same body again, where it is in memory.
+    pub fn copy(&self) -> Option<Self> {
+        match &self.0 {
+            Kind::None => Some(Self::none()),
+            Kind::Whole(bytes) => bytes.clone().map(Self::whole),
+            Kind::Stream(_) => None,
+        }
+    }
+
     /// Its length in bytes, where it is known beforehand.
     pub fn length(&self) -> Option<u64> {
         match &self.0 {

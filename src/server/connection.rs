@@ -11,6 +11,7 @@ use hyper::body::{Body, Incoming};
 use hyper::rt::Write as _;
 use hyper::server::conn::http1::Builder;
 use hyper::service::{Service, service_fn};
+use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -97,32 +98,37 @@ impl Http {
         let mut connection = self.builder.serve_connection(wire, service).with_upgrades();
         let mut patience = Patience::new(self.header_timeout, self.idle_timeout);
         let mut draining = false;
+        // A client that is in the middle of a head has begun a request: the drain waits for it.
+        let may_drain = || shutdown.phase() == Phase::Draining && link.standing().0 != Standing::InHead;
         let result = poll_fn(|cx| {
             shutdown.register(cx);
             loop {
-                // A client that is in the middle of a head has begun a request.
                 if shutdown.phase() == Phase::Ended {
                     return Poll::Ready(None);
                 }
-                if shutdown.phase() == Phase::Draining && !draining && link.standing().0 != Standing::InHead {
+                if !draining && may_drain() {
                     draining = true;
                     Pin::new(&mut connection).graceful_shutdown();
                 }
                 if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
                     return Poll::Ready(Some(result));
                 }
-                if !again(&link, &mut patience, cx, || Pin::new(&mut connection).graceful_shutdown()) {
+                let must_drain = !draining && may_drain();
+                let close = || Pin::new(&mut connection).graceful_shutdown();
+                if !must_drain && !again(&link, &mut patience, cx, close) {
                     return Poll::Pending;
                 }
             }
         })
         .await;
         drop(connection);
+        // A promise that stayed in the link would keep the stream, and the stream its link.
+        let promise = link.take_promise();
         match result {
             None => Ending::Cut,
             Some(_) if link.is_tunnel() => Ending::Tunnelled,
             Some(Ok(())) => {
-                close_promised(&link).await;
+                close_promised(promise).await;
                 Ending::Closed
             }
             Some(Err(_)) => Ending::Broken,
@@ -146,8 +152,8 @@ fn again(link: &Link, patience: &mut Patience, cx: &mut Context<'_>, close: impl
 }
 
 /// hyper leaves the close of a connection on which an upgrade was once asked for to whoever it promised the stream to.
-async fn close_promised(link: &Link) {
-    let Some(promise) = link.take_promise() else { return };
+async fn close_promised(promise: Option<OnUpgrade>) {
+    let Some(promise) = promise else { return };
     // An error says that the stream was closed as any other.
     if let Ok(mut stream) = promise.await {
         poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await.ok();

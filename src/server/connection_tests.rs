@@ -39,6 +39,7 @@ pub(in crate::server) fn limits() -> Server {
         json_depth_max: 64,
         require_schema: false,
         allow_http: false,
+        http2: crate::config::Http2 { over_tls: true, over_plain: false, streams_max: 100 },
         tls: None,
         websocket: crate::config::WebSocket {
             idle_timeout: LONG,

@@ -12,10 +12,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::connection::{Ending, Http};
-use super::front;
+use super::http2::{self, Http2};
 use super::limits::Limits;
 use super::phase::{Phase, Shutdown};
 use super::tls::{self, Accepted};
+use super::{front, preface};
 use crate::live::tls::Tls;
 use crate::pipeline::gateway::Worker;
 use crate::pipeline::handle;
@@ -33,8 +34,12 @@ pub async fn serve(
     let Some((transport, _seat)) = known else { return };
     // Answers are small and whole; Nagle's wait would only delay them. Where it cannot be set they are only slower.
     stream.set_nodelay(true).ok();
-    let tls = worker.gateway.live.current().tls.clone();
+    let (tls, h2c) = {
+        let snapshot = worker.gateway.live.current();
+        (snapshot.tls.clone(), snapshot.config.server.http2.over_plain)
+    };
     match tls {
+        None if h2c => Box::pin(look(worker, stream, transport, &shutdown)).await,
         None => speak(worker, stream, transport, &shutdown).await,
         // What a handshake needs would make every connection's task larger.
         Some(tls) => Box::pin(encrypt(worker, tls, stream, transport, &shutdown)).await,
@@ -55,6 +60,16 @@ pub async fn redirect(
     speak(worker, stream, Transport { purpose: Purpose::SendToHttps, ..transport }, &shutdown).await;
 }
 
+/// Waits to see which HTTP a client on a plain connection begins with, and then serves the connection.
+async fn look(worker: Rc<Worker>, stream: TcpStream, transport: Transport, shutdown: &Shutdown) {
+    let wait = worker.gateway.live.current().config.server.header_timeout;
+    match preface::look(stream, wait, shutdown).await {
+        Some((true, stream)) => speak_http2(worker, stream, transport, shutdown).await,
+        Some((false, stream)) => speak(worker, stream, transport, shutdown).await,
+        None => {}
+    }
+}
+
 /// Shakes hands, and then serves the connection.
 async fn encrypt(
     worker: Rc<Worker>,
@@ -73,7 +88,12 @@ async fn encrypt(
     drop((tls, gateway));
     match accepted {
         Accepted::Tls(stream, said) => {
-            speak(worker, stream, Transport { tls: Some(Arc::new(said)), ..transport }, shutdown).await;
+            let transport = Transport { tls: Some(Arc::new(said)), ..transport };
+            if stream.get_ref().1.alpn_protocol() == Some(http2::ALPN) {
+                speak_http2(worker, stream, transport, shutdown).await;
+            } else {
+                speak(worker, stream, transport, shutdown).await;
+            }
         }
         Accepted::Plain(stream) => {
             speak(worker, stream, Transport { purpose: Purpose::AskForTls, ..transport }, shutdown).await;
@@ -100,6 +120,16 @@ where
     {
         tunnel.run(shutdown.reaches(Phase::Ended)).await;
     }
+}
+
+/// Serves the requests of a connection on which HTTP/2 was chosen.
+async fn speak_http2<I>(worker: Rc<Worker>, stream: I, transport: Transport, shutdown: &Shutdown)
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let http = Http2::new(&worker.gateway.live.current().config.server);
+    let service = service_fn(move |request| handle(Rc::clone(&worker), request, transport.clone()));
+    http.serve(stream, shutdown, service).await;
 }
 
 /// The answer, with which the connection closes where others have taken over from its workers; an upgraded one is no

@@ -20,9 +20,8 @@ fn numbers_of(report: &Report) -> ServiceNumbers<'_> {
     }
 }
 
-fn endpoint_numbers(endpoint: &EndpointReport) -> EndpointNumbers<'_> {
+fn endpoint_numbers(endpoint: &EndpointReport) -> EndpointNumbers {
     EndpointNumbers {
-        url: &endpoint.url,
         up: up(endpoint.state),
         circuit: match endpoint.circuit {
             Phase::Closed => 0,

@@ -80,7 +80,7 @@ list! {
     RELOAD_SUCCESS = Gauge "config_last_reload_success_timestamp_seconds" [] "When the policy in force was loaded, in seconds since 1970.";
     UPSTREAM_UP = Gauge "upstream_up" ["service"] "1 when the service answers, 0 when it does not; absent while nobody has asked.";
     UPSTREAM_DURATION = RequestSeconds "upstream_duration_seconds" ["service"] "From sending the request's head to the upstream's response head.";
-    UPSTREAM_ENDPOINT_UP = Gauge "upstream_endpoint_up" ["service", "endpoint"] "The same of one address of a service.";
+    UPSTREAM_ENDPOINT_UP = Gauge "upstream_endpoint_up" ["service", "endpoint"] "The same of one address of a service, by its place in `urls`, from 1.";
     UPSTREAM_CIRCUIT = Gauge "upstream_circuit" ["service", "endpoint"] "The circuit breaker of an address: 0 closed, 1 half open, 2 open.";
     UPSTREAM_IN_FLIGHT = Gauge "upstream_requests_in_flight" ["service", "endpoint"] "Requests that an address is answering.";
     UPSTREAM_UNUSED = Gauge "upstream_connections_unused" ["service", "endpoint"] "Connections to an address that are kept for the next request.";

@@ -360,8 +360,7 @@ mod tests {
         m.request("GET", "r", 200, "");
         m.refusal("s", "c");
         m.plugin_decision("p", "r", "deny", "enforce");
-        let endpoint =
-            EndpointNumbers { url: "e", up: Some(true), circuit: 0, in_flight: 0, unused: 0, ejections: 0 };
+        let endpoint = EndpointNumbers { up: Some(true), circuit: 0, in_flight: 0, unused: 0, ejections: 0 };
         m.upstreams.set(&[ServiceNumbers {
             name: "s",
             up: Some(true),

@@ -13,14 +13,12 @@ pub struct ServiceNumbers<'a> {
     pub errors: &'a [(&'static str, u64)],
     /// Totals of what was sent again, by outcome.
     pub retries: &'a [(&'static str, u64)],
-    /// Its addresses.
-    pub endpoints: Vec<EndpointNumbers<'a>>,
+    /// Its addresses, in the configuration's order.
+    pub endpoints: Vec<EndpointNumbers>,
 }
 
 /// The numbers of one address of a service.
-pub struct EndpointNumbers<'a> {
-    /// As the configuration names it.
-    pub url: &'a str,
+pub struct EndpointNumbers {
     /// Whether it answers; absent where nobody has asked yet.
     pub up: Option<bool>,
     /// 0 closed, 1 half open, 2 open.
@@ -71,19 +69,20 @@ impl UpstreamMetrics {
             for (outcome, total) in service.retries {
                 self.retries.with_label_values(&[name, outcome]).inc_by(*total);
             }
-            service.endpoints.iter().for_each(|endpoint| self.set_endpoint(name, endpoint));
+            // By its place, from 1: who reads metrics need not know where the upstreams are.
+            (1..).zip(&service.endpoints).for_each(|(n, endpoint)| self.set_endpoint(name, n, endpoint));
         }
     }
 
-    fn set_endpoint(&self, name: &str, endpoint: &EndpointNumbers<'_>) {
-        let labels = &[name, endpoint.url];
+    fn set_endpoint(&self, name: &str, place: u32, endpoint: &EndpointNumbers) {
+        let place = place.to_string();
+        let labels = &[name, place.as_str()];
         if let Some(up) = endpoint.up {
             self.endpoint_up.with_label_values(labels).set(i64::from(up));
         }
         self.circuit.with_label_values(labels).set(endpoint.circuit);
         self.in_flight.with_label_values(labels).set(i64::from(endpoint.in_flight));
         self.unused.with_label_values(labels).set(i64::from(endpoint.unused));
-        // An address that a service names twice is counted twice.
         self.ejections.with_label_values(labels).inc_by(endpoint.ejections);
     }
 }

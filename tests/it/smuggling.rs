@@ -32,7 +32,7 @@ fn sm_01_and_sm_02_a_length_beside_a_coding_is_refused_in_either_order() {
 }
 
 #[test]
-fn sm_03_to_sm_07_a_coding_is_chunked_once_and_nothing_else() {
+fn sm_03_sm_04_sm_05_sm_06_and_sm_07_a_coding_is_chunked_once_and_nothing_else() {
     let mut scene = Scene::new("");
     for codings in [
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
@@ -50,7 +50,7 @@ fn sm_03_to_sm_07_a_coding_is_chunked_once_and_nothing_else() {
 }
 
 #[test]
-fn sm_08_to_sm_10_what_only_looks_like_a_coding_is_refused() {
+fn sm_08_sm_09_and_sm_10_what_only_looks_like_a_coding_is_refused() {
     let mut scene = Scene::new("");
     for codings in [
         "Transfer-Encoding: xchunked\r\n",

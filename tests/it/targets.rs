@@ -13,7 +13,7 @@ fn get(target: &str) -> String {
 }
 
 #[test]
-fn rt_01_to_rt_07_a_path_that_two_readers_could_read_goes_nowhere() {
+fn rt_01_rt_02_rt_03_rt_04_rt_05_and_rt_07_a_path_that_two_readers_could_read_goes_nowhere() {
     let mut scene = Scene::new(ADMIN);
     for path in [
         "/up/../up/admin",

@@ -295,7 +295,7 @@ then = {{ deny = 403, message = "Robots only." }}
         .file("tls/ca.pem", &clients.pem())
         .start();
     let robot = Client::new(&authority, Some(&clients.client("robot 7")));
-    let lookalike = Client::new(&authority, Some(&clients.client("robot 7,O=Example")));
+    let lookalike = Client::new(&authority, Some(&clients.lone_client("robot 7,O=Example")));
     let nobody = Client::new(&authority, None);
     let forged = "GET /app/robots HTTP/1.1\r\nHost: a.example\r\nX-Client-Cert-Subject: CN=robot 7,O=Example\r\nX_Client_Cert_Subject: x\r\nClient-Cert: :AAAA:\r\n\r\n";
     for (client, status) in [(&robot, 200), (&lookalike, 403), (&nobody, 403)] {

@@ -4,6 +4,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
+use crate::harness::tls::{Authority, Client};
 use crate::harness::websocket::{Frame, HANDSHAKE, Socket, answering, echo, frame, switching};
 use crate::harness::{Answer, Connection, Gateway, Setup, Upstream, client::compose};
 
@@ -254,6 +255,7 @@ fn on_upstream(req, up) {
 }
 fn on_response(req, res) {
     if req.query("refuse") == "response" { deny(403, "mine.response", "no"); }
+    if req.query("refuse") == "status" { res.set_status(203); }
     res.set_header("X-Rule", `${res.status}`);
 }
 "#;
@@ -279,9 +281,12 @@ fn on_response(req, res) {
     let answer = refused(&gateway, "/up/a?refuse=response", &[]);
     assert_eq!((answer.status, answer.code().as_str()), (403, "mine.response"));
     gateway.until("the upstream's half is closed", |_| seen.ends() == [None]);
+    let answer = refused(&gateway, "/up/a?refuse=status", &[]);
+    assert_eq!((answer.status, answer.header("upgrade"), answer.body.len()), (203, None, 0));
+    gateway.until("the upstream's half is closed", |_| seen.ends() == [None, None]);
     let (mut socket, answer) = Socket::open(gateway.public, "/up/a", &[]).unwrap();
     assert_eq!(answer.header("x-rule"), Some("101"));
-    assert!(seen.heads()[1].to_ascii_lowercase().contains("x-rule: up"));
+    assert!(seen.heads()[2].to_ascii_lowercase().contains("x-rule: up"));
     socket.echo("{\"not\": \"json\"");
     drop(open(&gateway, "/few/a", &[]));
     assert_eq!(refused(&gateway, "/few/a", &[]).status, 429, "a handshake is charged");
@@ -335,6 +340,41 @@ fn ws_05_one_user_or_address_has_so_many_sockets_and_gets_a_place_back() {
     drop(held.pop());
     gateway.until("the place is free", |g| Socket::open(g.public, "/up/a", &[]).is_ok());
     held.iter_mut().for_each(|socket| socket.echo("still open"));
+}
+
+#[test]
+fn a_socket_passes_over_tls_from_the_client_and_to_the_upstream() {
+    let (upstream, seen) = echo();
+    let authority = Authority::new("ca");
+    let pair = authority.server(&["a.example"]);
+    let tls = "[server.tls]\ncertificate = \"tls/a.pem\"\nkey = \"tls/a.key\"\n[server]\n";
+    let inner = Setup::new(&format!("{}{tls}", upstream.config()))
+        .file("tls/a.pem", &pair.certificate)
+        .file("tls/a.key", &pair.key)
+        .start();
+    let text = "x".repeat(100_000);
+
+    let mut client = Client::new(&authority, None).connect(inner.public, "a.example").unwrap();
+    client.send(compose("GET /up/a", &handshake(&[("Host", "a.example")]), b"")).unwrap();
+    assert_eq!(client.read().unwrap().status, 101);
+    client.send(frame(0x81, text.as_bytes(), true)).unwrap();
+    let back = frame(0x81, text.as_bytes(), false);
+    assert!(client.exactly(back.len()).unwrap() == back);
+    drop(client);
+    inner.until("the upstream heard that it is over", |_| seen.ends().len() == 1);
+
+    // The gateway that speaks TLS is the upstream of one that does not.
+    let service = upstream
+        .config()
+        .replace(&format!("http://{}", upstream.address), &format!("https://{}", inner.public));
+    let service = service.replace("urls", "ca = \"ca.pem\"\ntls_name = \"a.example\"\nurls");
+    let outer = Setup::new(&service).file("ca.pem", &authority.pem()).start();
+    let mut socket = open(&outer, "/up/a", &[("Host", "a.example")]);
+    socket.echo("small");
+    socket.echo(&text);
+    drop(socket);
+    outer.until("the upstream heard that it is over", |_| seen.ends().len() == 2);
+    assert_eq!(seen.ends()[1].as_ref().expect("a close frame").code(), 1001);
 }
 
 #[test]

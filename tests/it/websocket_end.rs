@@ -100,7 +100,7 @@ fn ws_04_a_socket_ends_with_the_key_that_opened_it_and_with_the_time_of_a_sessio
     must(&gateway.verb(&["keys", "revoke", id]));
     assert!(ends_with(&mut socket, 1008) < Duration::from_secs(1));
 
-    let config = format!("[session]\nttl = \"3s\"\nidle = \"2s\"\n{}", upstream.config());
+    let config = format!("[session]\nttl = \"5s\"\nidle = \"2s\"\n{}", upstream.config());
     let gateway = Setup::new(&config).user("ada", "password one", &[]).start();
     let began = Instant::now();
     let cookie = gateway.sign_in("ada", "password one");
@@ -108,13 +108,10 @@ fn ws_04_a_socket_ends_with_the_key_that_opened_it_and_with_the_time_of_a_sessio
     quiet.frame(0x89, b"pings are no use of a session").unwrap();
     assert_eq!(quiet.next().unwrap().0, 0x8a);
     ends_with(&mut quiet, 1008);
-    assert!(
-        began.elapsed() >= Duration::from_millis(1_900) && began.elapsed() < Duration::from_millis(3_000)
-    );
-    let cookie = gateway.sign_in("ada", "password one");
+    assert!(began.elapsed() >= Duration::from_secs(2) && began.elapsed() < Duration::from_millis(4_500));
     let began = Instant::now();
+    let cookie = gateway.sign_in("ada", "password one");
     let mut busy = open(&gateway, "/up/a", &[("Cookie", &cookie), SAME]);
-    busy.stream().set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     let code = loop {
         busy.say("messages are");
         match busy.next().expect("an echo or a close frame") {
@@ -123,11 +120,7 @@ fn ws_04_a_socket_ends_with_the_key_that_opened_it_and_with_the_time_of_a_sessio
         }
     };
     assert_eq!(code, 1008);
-    assert!(
-        began.elapsed() >= Duration::from_millis(2_900),
-        "{:?}: used to the end of its ttl",
-        began.elapsed()
-    );
+    assert!(began.elapsed() >= Duration::from_secs(5), "{:?}: used to the end of its ttl", began.elapsed());
 }
 
 #[test]
@@ -193,6 +186,15 @@ fn hr_an_edit_closes_no_socket_on_changed_and_unchanged_routes() {
     }
     known.echo("still");
     unknown.echo("open");
+    // So do sockets of workers that others have taken over from.
+    let generation = gateway.generation();
+    gateway.save("config.toml", &text.replace("[server]", "[server]\nworkers = 3"));
+    gateway.until("the edit is in force", |g| g.generation() > generation);
+    gateway.until("other workers serve", |g| g.get("/live").status == 200);
+    known.echo("still");
+    unknown.echo("open");
+    open(&gateway, "/up/c", &[]).echo("a new one");
+    known.echo("still");
     // The route is gone, and the service with it; what is open stays open.
     let generation = gateway.generation();
     let listeners = text.split("[[services]]").next().unwrap_or_default();
@@ -202,7 +204,7 @@ fn hr_an_edit_closes_no_socket_on_changed_and_unchanged_routes() {
     assert_eq!(gateway.get("/up/a").status, 404);
     known.echo("still");
     unknown.echo("open");
-    assert_eq!(seen.heads().len(), 2);
+    assert_eq!(seen.heads().len(), 3);
 }
 
 #[test]

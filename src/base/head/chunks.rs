@@ -19,6 +19,8 @@ const SIZE_DIGITS_MAX: u8 = 16;
 #[derive(Clone, Copy, Debug)]
 pub struct Chunks {
     at: At,
+    /// White space may stand before an extension.
+    blanks: bool,
     extensions: usize,
     trailers: usize,
     trailer_lines: usize,
@@ -84,7 +86,13 @@ pub struct Followed {
 
 impl Default for Chunks {
     fn default() -> Self {
-        Self { at: At::Size { digits: 0, size: 0 }, extensions: 0, trailers: 0, trailer_lines: 0 }
+        Self {
+            at: At::Size { digits: 0, size: 0 },
+            blanks: false,
+            extensions: 0,
+            trailers: 0,
+            trailer_lines: 0,
+        }
     }
 }
 
@@ -92,6 +100,12 @@ impl Chunks {
     /// At the beginning of a body.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// At the beginning of a body in which white space may stand before an extension: a recipient must take it, and
+    /// nobody reads it differently, for the size ends before it.
+    pub fn with_blanks() -> Self {
+        Self { blanks: true, ..Self::default() }
     }
 
     /// Whether the body came to its end.
@@ -127,6 +141,7 @@ impl Chunks {
     /// One byte outside the data.
     fn step(&mut self, byte: u8) -> Result<(), Fault> {
         self.at = match (self.at, byte) {
+            (At::Size { digits: 1.., size }, b' ' | b'\t') if self.blanks => At::Blank { size },
             (At::Size { digits, size }, _) => size_byte(digits, size, byte)?,
             (At::Blank { size }, b' ' | b'\t') => {
                 self.count_extension()?;
@@ -192,7 +207,6 @@ fn size_byte(digits: u8, size: u64, byte: u8) -> Result<At, Fault> {
             }
         }
         (None, b'\r') if digits > 0 => Ok(At::SizeLf { size }),
-        (None, b' ' | b'\t') if digits > 0 => Ok(At::Blank { size }),
         (None, b';') if digits > 0 => Ok(At::Extension { size, quoted: Quoted::No }),
         _ => Err(Fault::Chunk),
     }

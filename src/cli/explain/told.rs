@@ -145,10 +145,9 @@ impl Policy {
 impl Told {
     pub fn new(line: &str, client: IpAddr, policy: Policy, played: Played) -> Self {
         let Played { stages, ended, forwarded, answer, remarks } = played;
-        let status = answer.as_ref().map(|answer| answer.status);
         let request = RequestTold { line: line.to_owned(), client };
         let Some(ended) = ended else {
-            let outcome = unparsed(status);
+            let outcome = unanswered();
             let stage = StageTold {
                 stage: Stage::Connection.label(),
                 verdict: outcome.verdict,
@@ -254,12 +253,10 @@ fn outcome(ended: &Ended, is_forwarded: bool, rules: &[RuleTold]) -> OutcomeTold
     }
 }
 
-/// What never became a request: refused while its head was parsed.
-fn unparsed(status: Option<u16>) -> OutcomeTold {
+/// What never became a request: the connection closed before anything was refused or answered.
+fn unanswered() -> OutcomeTold {
     OutcomeTold {
-        verdict: if status.is_some() { "refused" } else { "dropped" },
-        status,
-        code: status.map(|status| if status == 431 { "HEADERS_TOO_LARGE" } else { "BAD_REQUEST" }.to_owned()),
+        verdict: "dropped",
         stage: Stage::Connection.label(),
         auth: "none",
         ..OutcomeTold::default()

@@ -50,6 +50,7 @@ fn every_default_in_the_shipped_files_comments_is_the_default() {
             "secret_file",
             "cookie_domain",
             "health ",
+            "ca ",
             "host ",
             "body_max        = \"10",
             "rate_limit ",
@@ -63,6 +64,9 @@ fn every_default_in_the_shipped_files_comments_is_the_default() {
             "country ",
             "asn ",
             "memory_max ",
+            "certificate",
+            "key ",
+            "redirect_listen ",
         ];
         if !line.starts_with("# ") || !text.contains(" = ") || example.iter().any(|e| text.starts_with(e)) {
             continue;
@@ -185,7 +189,10 @@ fn a_wrong_table_a_wrong_kind_and_a_missing_key_are_found_in_every_spelling() {
     finds(&dev("server = 5\n"), "config.toml:1:10: `server` must be a table, not a whole number");
     finds(&dev("routes = 5\n"), "`routes` must be a list of tables");
     finds(&dev("[routes]\npath = \"/a\"\n"), "`routes` must be a list of tables");
-    finds(&dev("routes = [{ path = \"/a\" }]\n"), "config.toml:1:11: a route needs `service` or `respond`");
+    finds(
+        &dev("routes = [{ path = \"/a\" }]\n"),
+        "config.toml:1:11: a route needs `service`, `respond` or `redirect`",
+    );
     finds(
         &dev("auth.local.enabled = \"yes\"\n"),
         "config.toml:1:22: `auth.local.enabled` must be true or false, not a text",

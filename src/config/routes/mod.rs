@@ -21,7 +21,7 @@ use super::gateway::OwnPaths;
 use super::methods::{self, parse_method};
 use super::rate_limit::{TOKENS, tokens};
 use super::server::Server;
-use super::services::Service;
+use super::services::{Protocol, Service};
 
 /// Whether a route needs a caller who is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -211,6 +211,12 @@ impl Route {
         let report = |key, message: String| table.report(table.problem(key, message));
         if let (true, Err(why)) = (table.has("path"), path::check(&self.path, self.encoded_slashes)) {
             report("path", why);
+        }
+        let service = |name: &String| around.services.iter().find(|s| s.name == *name);
+        let to_http2 = matches!(&self.to, Destination::Service(name)
+            if service(name).is_some_and(|s| s.protocol == Protocol::Http2));
+        if table.has("websocket") && self.websocket && to_http2 {
+            report("websocket", "the service speaks HTTP/2, over which no WebSockets are opened".to_owned());
         }
         if table.has("name") && parse_word(&self.name).is_err() {
             report(

@@ -186,3 +186,11 @@ fn roles_without_auth_are_a_warning() {
 fn a_word_of_a_choice_is_named_with_the_nearest_one() {
     finds(&route("path = \"/a\"\nservice = \"app\"\nauth = \"requird\""), "(did you mean `required`?)");
 }
+
+#[test]
+fn a_service_that_speaks_http_2_opens_no_websockets() {
+    let text = "[[services]]\nname = \"a\"\nurls = [\"http://a\"]\nprotocol = \"http2\"\n[[routes]]\npath = \"/a\"\nservice = \"a\"\n";
+    assert_eq!(dev(text), "");
+    finds(&dev(&format!("{text}websocket = true\n")), "over which no WebSockets are opened");
+    finds(&dev(&text.replace("http2", "http3")), "`services[].protocol`");
+}

@@ -57,6 +57,18 @@ pub struct Service {
     pub required: bool,
     /// Whether it is told who is asking in a signed header.
     pub assertion: bool,
+    /// What is spoken with it.
+    pub protocol: Protocol,
+}
+
+/// What is spoken with an upstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// HTTP/1.1.
+    #[default]
+    Http1,
+    /// HTTP/2: with prior knowledge over `http://` and `unix:`, by ALPN over `https://`.
+    Http2,
 }
 
 /// Most services.
@@ -142,6 +154,14 @@ impl Service {
                 false,
                 "Whether it is told who is asking in `X-PluginMind-Assertion`, signed.",
             ),
+            protocol: table
+                .choice(
+                    "protocol",
+                    &[("http1", Protocol::Http1), ("http2", Protocol::Http2)],
+                    "http1",
+                    "What is spoken with it: `http1`, or `http2` (gRPC needs it).",
+                )
+                .unwrap_or_default(),
         };
         service.warn(&table);
         table.finish();

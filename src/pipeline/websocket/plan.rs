@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use http::HeaderMap;
+use http::header::{
+    CONNECTION, HeaderMap, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_PROTOCOL, UPGRADE,
+};
 use http::response::Parts;
+use http::{Response, StatusCode};
 
-use super::handoff::Switch;
 use super::seats::Seat;
 use super::tunnel::Tunnel;
 use crate::base::refusal::Refusal;
 use crate::live::snapshot::Snapshot;
+use crate::pipeline::answer::Body;
 use crate::pipeline::closing::Closing;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::thresholds::Cleared;
@@ -54,7 +57,7 @@ impl Plan {
         let most = snapshot.config.server.websocket.per_user_max;
         let seat = gateway.seats.take(trail.user.clone(), request.address(), most);
         let seat = seat.ok_or(Refusal::RateLimited { retry_after: RETRY_AFTER })?;
-        let vigil = request.route().and_then(|route| Vigil::over(request.identity(), route, gateway));
+        let vigil = Vigil::over(request.identity(), gateway);
         Ok(Some(Self { handshake, seat, vigil }))
     }
 
@@ -83,8 +86,20 @@ impl Plan {
 }
 
 impl Opened {
-    /// Leaves the tunnel to whoever serves the client's connection; the request lasts until it is closed.
-    pub fn hand_over(self, switch: Switch, closing: Box<Closing>) {
-        switch.hand_over(|upgrade| Tunnel::new(upgrade, self, closing));
+    /// Leaves the tunnel to whoever serves the client's connection; the request lasts until it is closed. Where a rule has
+    /// made another answer of the 101, there is no tunnel.
+    pub fn settle(self, mut response: Response<Body>, mut closing: Box<Closing>) -> Response<Body> {
+        if response.status() == StatusCode::SWITCHING_PROTOCOLS
+            && let Some(switch) = closing.trail().switch.take()
+        {
+            switch.hand_over(|upgrade| Tunnel::new(upgrade, self, closing));
+            return response;
+        }
+        for name in
+            [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_EXTENSIONS]
+        {
+            response.headers_mut().remove(name);
+        }
+        response.map(|body| body.closes(closing))
     }
 }

@@ -8,9 +8,11 @@ mod names;
 mod request;
 mod response;
 mod trace;
+mod trailers;
 
 pub use request::{Credential, Forward, Identity, check_request, forward_request, tell_identity};
 pub use response::clean_response;
+pub use trailers::{clean_trailers, may_trail};
 
 use http::{HeaderMap, header};
 

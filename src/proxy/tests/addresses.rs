@@ -277,11 +277,11 @@ fn requests_in_flight_are_counted_back_however_they_end() {
         assert_eq!(in_flight(), (1, 1));
         drop(answer);
         assert_eq!(in_flight(), (0, 0));
-        let (answer, _b) = bench.get(OK).await;
+        let (answer, kept) = bench.get(OK).await;
         text(answer.unwrap()).await.unwrap();
         assert_eq!(in_flight(), (0, 0));
         // No answer, none in time, and a client that does not wait for it.
-        drop(_b);
+        drop(kept);
         let (answer, _) = bench.get(b"").await;
         assert!(answer.is_err());
         assert_eq!(in_flight(), (0, 0));

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::proxy::State;
+use crate::proxy::link::{Link, NoHead};
+use crate::proxy::upload::Tracked;
 
 async fn outcome(raw: &[u8]) -> Result<u16, SendError> {
     let bench = Bench::new().await;
@@ -282,33 +284,30 @@ fn an_upstreams_own_error_is_an_answer() {
 }
 
 #[test]
-fn up_06_a_server_that_speaks_first_is_a_502_at_once() {
+fn up_06_what_a_server_says_before_it_was_asked_answers_nothing() {
     run(async {
-        let bench = Bench::with(|c| c.response_timeout = LONG).await;
-        let upstream = async {
-            loop {
+        let bench = Bench::new().await;
+        let service = bench.service();
+        let endpoint = &service.endpoints()[0];
+        for _ in 0..5 {
+            let upstream = async {
                 let mut socket = bench.accept().await;
-                tokio::task::spawn_local(async move {
-                    let _ = socket.write_all(OK).await;
-                    is_closed(&mut socket).await
-                });
+                socket.write_all(OK).await.unwrap();
+                socket
+            };
+            let peer = endpoint.peer().unwrap();
+            let (link, mut socket) = tokio::join!(Link::open(peer, service.config()), upstream);
+            let Ok(mut link) = link else { panic!("no connection") };
+            while link.is_quiet() {
+                tokio::task::yield_now().await;
             }
-        };
-        for _ in 0..20 {
-            let began = std::time::Instant::now();
-            let answer = tokio::select! { answer = bench.send(get("/")) => answer, () = upstream_ref(&bench) => unreachable!() };
-            eprintln!("{:?} {answer:?}", began.elapsed());
+            let (request, progress) = Tracked::new(Upload::none());
+            let request = get("/").map(|_| request);
+            let answer = link.exchange(request, &progress, LONG).await;
+            let Err(NoHead::Broken { unsent, .. }) = answer else { panic!("an answer to nothing") };
+            assert!(unsent.is_some());
+            drop(link);
+            assert!(is_closed(&mut socket).await);
         }
-        drop(upstream);
     });
-}
-
-async fn upstream_ref(bench: &Bench) {
-    loop {
-        let mut socket = bench.accept().await;
-        tokio::task::spawn_local(async move {
-            let _ = socket.write_all(OK).await;
-            is_closed(&mut socket).await
-        });
-    }
 }

@@ -5,6 +5,7 @@ mod encrypted;
 mod faults;
 mod framing;
 mod health;
+mod http2;
 mod pooling;
 mod server;
 mod streams;

@@ -13,11 +13,11 @@ fn frame(first: u8, length: usize) -> Vec<u8> {
     match length {
         0..=125 => bytes.push(MASKED | u8::try_from(length).unwrap()),
         126..=0xffff => {
-            bytes.push(MASKED | 126);
+            bytes.push(MASKED | 0x7e);
             bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
         }
         _ => {
-            bytes.push(MASKED | 127);
+            bytes.push(MASKED | 0x7f);
             bytes.extend((length as u64).to_be_bytes());
         }
     }

@@ -103,7 +103,7 @@ impl Handshake {
         let extensions = offers(headers, &SEC_WEBSOCKET_EXTENSIONS)?;
         let names: Vec<String> = extensions.iter().map(|e| name_of(e)).collect();
         let offered = names.iter().all(|name| self.extensions.contains(name));
-        (changes && proven && protocol_fits && offered).then(|| Agreed { extensions: names })
+        (changes && proven && protocol_fits && offered).then_some(Agreed { extensions: names })
     }
 }
 

@@ -57,6 +57,7 @@ struct Lane {
 }
 
 /// Where a lane stopped.
+#[derive(Clone, Copy)]
 enum Stop {
     Reading,
     Writing,
@@ -84,10 +85,10 @@ where
         }
         let up = self.up.poll(&mut self.client, &mut self.upstream, cx);
         if let Poll::Ready(stop) = up {
-            return Poll::Ready(ended(stop, Side::Client, Side::Server));
+            return Poll::Ready(stop.of(Side::Client, Side::Server));
         }
         let down = self.down.poll(&mut self.upstream, &mut self.client, cx);
-        down.map(|stop| ended(stop, Side::Server, Side::Client))
+        down.map(|stop| stop.of(Side::Server, Side::Client))
     }
 
     /// Bytes that came so far.
@@ -123,11 +124,14 @@ where
     }
 }
 
-fn ended(stop: Stop, reader: Side, writer: Side) -> Ended {
-    match stop {
-        Stop::Reading => Ended::By(reader),
-        Stop::Writing => Ended::By(writer),
-        Stop::Violation(violation) => Ended::Violation(reader, violation),
+impl Stop {
+    /// Whose doing it was, where one side is read and the other written.
+    fn of(self, read: Side, written: Side) -> Ended {
+        match self {
+            Self::Reading => Ended::By(read),
+            Self::Writing => Ended::By(written),
+            Self::Violation(violation) => Ended::Violation(read, violation),
+        }
     }
 }
 

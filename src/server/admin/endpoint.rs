@@ -22,6 +22,7 @@ pub(super) enum Endpoint {
     DisableUser,
     Keys,
     Plugins,
+    ServiceDetails,
     CreateKey,
     RevokeKey,
     ForgetUser,
@@ -42,7 +43,7 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 18] = {
+const TABLE: [Row; 19] = {
     use Endpoint as E;
     [
         ("/live", Some(E::Live), None),
@@ -60,6 +61,7 @@ const TABLE: [Row; 18] = {
         ("/admin/api/users/passwd", None, Some(E::SetPassword)),
         ("/admin/api/users/disable", None, Some(E::DisableUser)),
         ("/admin/api/plugins", Some(E::Plugins), None),
+        ("/admin/api/services", Some(E::ServiceDetails), None),
         ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
         ("/admin/api/users/forget", None, Some(E::ForgetUser)),

@@ -171,12 +171,13 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Ready => answer::probe(&status::ready(gateway, uptime)),
         Endpoint::Health => answer::probe(&status::health(gateway, uptime)),
         Endpoint::Version => answer::json(&status::version()),
-        Endpoint::Services | Endpoint::ServicesHealth => answer::json(&status::services(gateway)),
+        Endpoint::Services | Endpoint::ServicesHealth => answer::json(&service_detail::services(gateway)),
         Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
         Endpoint::Sessions => {
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
+        Endpoint::ServiceDetails => answer::json(&service_detail::with_addresses(gateway)),
         Endpoint::Plugins => answer::json(&plugins::plugins(gateway)),
         Endpoint::Keys => answer::json(&keys::list(&gateway.auth, gateway.clock.unix_ms())),
         // What writes was handled before.

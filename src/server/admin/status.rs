@@ -6,7 +6,6 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::service_detail::ServiceDetail;
 use crate::base::problems::Problems;
 use crate::live::tls::Expiry;
 use crate::pipeline::gateway::Gateway;
@@ -99,12 +98,6 @@ pub(super) fn ready(gateway: &Gateway, uptime: Duration) -> Probe {
 
 pub(super) fn health(gateway: &Gateway, uptime: Duration) -> Probe {
     probe(gateway, uptime, "ok", "unhealthy")
-}
-
-/// The services, each with its addresses: only the operator is told those.
-pub(super) fn services(gateway: &Gateway) -> Value {
-    let services: Vec<_> = gateway.upstreams.reports().into_iter().map(ServiceDetail::of).collect();
-    json!({ "services": services })
 }
 
 /// The whole document.

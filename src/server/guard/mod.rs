@@ -268,7 +268,7 @@ impl Guard {
         match head.length {
             Length::Exact(0) => self.end_request(),
             Length::Exact(length) => self.at = At::Exact(length),
-            Length::Chunked => self.at = At::Chunked(Chunks::new()),
+            Length::Chunked => self.at = At::Chunked(Chunks::with_blanks()),
         }
     }
 

@@ -3,6 +3,8 @@
 pub mod bystander;
 pub mod client;
 pub mod gateway;
+pub mod http2;
+pub mod http2_upstream;
 pub mod provider;
 pub mod recorder;
 pub mod scene;
@@ -16,6 +18,7 @@ pub mod witness;
 pub use bystander::Bystander;
 pub use client::{Answer, Connection, request};
 pub use gateway::{Gateway, Setup, free_port};
+pub use http2_upstream::Http2Upstream;
 pub use provider::Provider;
 pub use recorder::Recorder;
 pub use token::Token;

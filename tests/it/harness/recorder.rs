@@ -82,9 +82,11 @@ impl Recorder {
         self.shared.connections.lock().expect("no panic").clone()
     }
 
-    /// Every whole request so far.
+    /// Every whole request so far, in the order in which they came.
     pub fn requests(&self) -> Vec<Message> {
-        self.connections().into_iter().flat_map(|c| c.requests).map(|(_, m)| m).collect()
+        let mut all: Vec<_> = self.connections().into_iter().flat_map(|c| c.requests).collect();
+        all.sort_by_key(|(place, _)| *place);
+        all.into_iter().map(|(_, message)| message).collect()
     }
 
     /// Connections that are open now.

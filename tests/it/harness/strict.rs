@@ -352,7 +352,7 @@ pub fn canonical_path(raw: &str) -> Option<String> {
     let has_empty = segments.iter().rev().skip(1).any(|s| s.is_empty());
     let is_text =
         path.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') && std::str::from_utf8(&plain).is_ok();
-    (is_text && !has_empty && !segments.iter().any(|s| is_dots(&s))).then_some(path)
+    (is_text && !has_empty && !segments.iter().any(is_dots)).then_some(path)
 }
 
 #[cfg(test)]

@@ -60,10 +60,20 @@ impl Authority {
 
     /// A client's certificate with that common name, of the organisation `Example`.
     pub fn client(&self, name: &str) -> Pair {
+        self.named(&[(DnType::OrganizationName, "Example"), (DnType::CommonName, name)])
+    }
+
+    /// A client's certificate with that common name and nothing else.
+    pub fn lone_client(&self, name: &str) -> Pair {
+        self.named(&[(DnType::CommonName, name)])
+    }
+
+    fn named(&self, parts: &[(DnType, &str)]) -> Pair {
         let mut params = CertificateParams::default();
         params.distinguished_name = DistinguishedName::new();
-        params.distinguished_name.push(DnType::OrganizationName, "Example");
-        params.distinguished_name.push(DnType::CommonName, name);
+        for (kind, value) in parts {
+            params.distinguished_name.push(kind.clone(), *value);
+        }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
         self.sign(&params)
     }
@@ -209,6 +219,12 @@ impl Secure {
         self.fill_until(|buffer| (buffer.len() >= length).then_some(length))?;
         answer.body = self.buffer.drain(..length).collect();
         Ok(answer)
+    }
+
+    /// So many bytes, as they come.
+    pub fn exactly(&mut self, length: usize) -> io::Result<Vec<u8>> {
+        self.fill_until(|buffer| (buffer.len() >= length).then_some(length))?;
+        Ok(self.buffer.drain(..length).collect())
     }
 
     fn fill_until(&mut self, found: impl Fn(&[u8]) -> Option<usize>) -> io::Result<usize> {

@@ -66,11 +66,6 @@ impl Socket {
         Err(answer)
     }
 
-    /// The socket itself.
-    pub fn stream(&self) -> &TcpStream {
-        &self.stream
-    }
-
     /// Sends bytes as they are.
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes)

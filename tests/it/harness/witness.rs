@@ -100,7 +100,7 @@ fn watch(
                 connection = Connection::open(address);
             }
         }
-        std::thread::sleep(PAUSE);
+        std::thread::park_timeout(PAUSE);
     }
     faults
 }

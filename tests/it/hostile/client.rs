@@ -11,7 +11,7 @@ use super::case::Case;
 use crate::harness::strict::{self, Reading, Stop};
 
 /// Longest wait for the gateway to answer or to hang up; its own timeouts are far shorter.
-const PATIENCE: Duration = Duration::from_secs(15);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The request that is sent once the case was answered and the connection is still open.
 pub const FOLLOW_UP: &[u8] =
@@ -139,10 +139,8 @@ impl Wire {
     async fn until(&mut self, enough: impl Fn(&Self) -> bool) {
         let reading = async {
             while !self.ended && !enough(self) {
-                let mut chunk = [0; 16 * 1024];
-                match self.stream.read(&mut chunk).await {
-                    Ok(n @ 1..) => self.buffer.extend_from_slice(&chunk[..n]),
-                    _ => self.ended = true,
+                if !matches!(self.stream.read_buf(&mut self.buffer).await, Ok(1..)) {
+                    self.ended = true;
                 }
                 self.parse();
             }

@@ -156,7 +156,8 @@ fn chunks(mut bytes: &[u8]) -> Result<Split<'_>, ()> {
     loop {
         let Some((line, rest)) = line(bytes)? else { return Ok(None) };
         let (size, extension) = match line.iter().position(|b| *b == b';') {
-            Some(at) => line.split_at(at),
+            // White space may stand before an extension, and nowhere else (RFC 9112 section 7.1.1).
+            Some(at) => (line[..at].trim_ascii_end(), &line[at..]),
             None => (line, &[][..]),
         };
         extensions += extension.len().saturating_sub(1);
