@@ -112,10 +112,10 @@ fn ws_02_what_is_no_handshake_opens_nothing() {
 
 #[test]
 fn ws_03_and_sm_29_only_a_101_that_answers_this_handshake_opens_a_tunnel() {
+    type Said = Box<dyn Fn(&str) -> String + Send + Sync>;
     let wrong =
         |from: &'static str, to: &'static str| move |head: &str| switching(head, "").replace(from, to);
     let more = |line: &'static str| move |head: &str| switching(head, line);
-    type Said = Box<dyn Fn(&str) -> String + Send + Sync>;
     let answers: [Said; 7] = [
         Box::new(wrong("Sec-WebSocket-Accept: ", "Sec-WebSocket-Accept: x")),
         Box::new(wrong("Sec-WebSocket-Accept: ", "X: ")),
