@@ -21,6 +21,11 @@ pub struct Manual {
     elapsed_ms: AtomicU64,
 }
 
+/// The runtime's own time, by which its timers go off.
+pub fn timer_now() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 impl Clock {
     /// A clock that begins at `unix_ms` (milliseconds since 1970-01-01 UTC) and moves only by [`Clock::advance`].
     pub fn manual(unix_ms: i64) -> Self {

@@ -11,6 +11,7 @@ use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep};
 
+use crate::base::clock::timer_now;
 use crate::base::refusal::Refusal;
 use crate::config::Server;
 use crate::proxy::Upload;
@@ -223,7 +224,7 @@ impl Stream {
     /// The wait begins when somebody asks: time in which nobody wanted the body does not count.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         if self.waiting_since.is_none() {
-            let now = Instant::now();
+            let now = timer_now();
             self.waiting_since = Some(now);
             self.patience.as_mut().reset(now + self.pace.patience(self.waited, self.watch.bytes()));
         }

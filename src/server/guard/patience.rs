@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Link, Standing};
+use crate::base::clock::timer_now;
 
 /// The time that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct Patience {
 impl Patience {
     /// From the accept on.
     pub fn new(head: Duration, idle: Duration) -> Self {
-        let since = Instant::now();
+        let since = timer_now();
         let timer = Box::pin(sleep_until(since + head));
         Self { head, idle, since, stands: (Standing::Between, 0), timer, is_over: false }
     }
@@ -47,7 +48,7 @@ impl Patience {
         if stands != self.stands {
             // The first head has the time from the accept on.
             if stands.1 > 0 {
-                self.since = Instant::now();
+                self.since = timer_now();
             }
             self.stands = stands;
         }
