@@ -16,7 +16,7 @@ impl Body {
     pub fn new(framing: Framing) -> Self {
         match framing {
             Framing::Length(length) => Self::Length(length),
-            Framing::Chunked => Self::Chunked(Chunks::new()),
+            Framing::Chunked => Self::Chunked(Chunks::with_blanks()),
             Framing::UntilClose => Self::UntilClose,
         }
     }
