@@ -19,7 +19,7 @@ pub enum Fault {
     /// A line of the head is no header field: no colon, a space before it, a name with other bytes than names have, a
     /// control character, a line that continues another.
     Field,
-    /// The head is larger than [`super::head::HEAD_BYTES_MAX`] or has more than [`super::head::FIELDS_MAX`] fields.
+    /// The head is larger than [`HEAD_BYTES_MAX`](super::HEAD_BYTES_MAX) or has more than [`FIELDS_MAX`](super::FIELDS_MAX) fields.
     TooLarge,
     /// Two lengths, a length and a transfer coding, a coding other than `chunked`, a number that is none.
     Framing,

@@ -3,8 +3,8 @@
 //! two ways. hyper then parses what every parser reads alike.
 //!
 //! - [`Guard`] follows one connection over all its exchanges.
-//! - [`head`] judges one head; pure.
-//! - [`fault`] names what can be wrong.
+//! - `head` judges one head; pure.
+//! - [`Fault`] names what can be wrong.
 //!
 //! # Source
 //! RFC 9112 sections 2.2, 4, 5, 6.3 and 9.3; RFC 9110 sections 5.5 and 15.2; THREATS UP-05 to UP-11, SM-29;
@@ -17,7 +17,7 @@ mod head;
 
 pub use fault::Fault;
 pub use guard::{Asked, Guard};
-pub use head::HEAD_BYTES_MAX;
+pub use head::{FIELDS_MAX, HEAD_BYTES_MAX};
 
 #[cfg(test)]
 mod tests;
