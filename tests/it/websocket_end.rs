@@ -3,8 +3,10 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::websocket::{Socket, echo};
-use crate::harness::{Gateway, Setup};
+use std::io::{Read as _, Write as _};
+
+use crate::harness::websocket::{Socket, echo, frame, switching};
+use crate::harness::{Gateway, Setup, Upstream};
 
 const SAME: (&str, &str) = ("Origin", "http://localhost");
 
@@ -234,4 +236,28 @@ fn pr_01_a_drain_leaves_sockets_open_until_its_time_is_over_and_then_says_so() {
     gateway.wait_for_log(|l| l.contains("\"draining\""));
     drop(socket);
     assert_eq!(gateway.wait(), Some(0), "nobody is waited for who is gone");
+}
+
+#[test]
+fn a_flood_from_the_upstream_does_not_outlive_the_lifetime_of_its_socket() {
+    let upstream = Upstream::raw(|mut stream| {
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") && stream.read(&mut byte).is_ok_and(|n| n > 0) {
+            head.push(byte[0]);
+        }
+        let answer = switching(&String::from_utf8_lossy(&head), "");
+        let piece = frame(0x82, b"0123456789", false).repeat(20_000);
+        let mut open = stream.write_all(answer.as_bytes()).is_ok();
+        while open {
+            open = stream.write_all(&piece).is_ok();
+        }
+    });
+    let config = format!("[server]\nwebsocket_lifetime_max = \"1s\"\n{}", upstream.config());
+    let gateway = Setup::new(&config).start();
+    let mut socket = open(&gateway, "/up/a", &[]);
+    let began = Instant::now();
+    while socket.waste() {
+        assert!(began.elapsed() < Duration::from_secs(5), "the flood goes on");
+    }
+    gateway.until("it is counted", |g| closed(g, "lifetime") == 1.0);
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::task::coop::unconstrained;
 
 use super::plan::Opened;
 use super::watch::Watch;
@@ -45,7 +46,7 @@ impl Tunnel {
             Relay::new(TokioIo::new(client), upstream.socket, &upstream.early, reserved_bits, message_max);
         let open = gateway.metrics.websockets.opened();
         let mut watch = Watch::new(Arc::clone(&gateway), vigil);
-        let mut cut = pin!(cut);
+        let mut cut = pin!(unconstrained(cut));
         let (end, ended) = poll_fn(|cx| {
             if let Poll::Ready(ended) = relay.poll(cx) {
                 return Poll::Ready((end_of(ended), Some(ended)));

@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::coop::{Unconstrained, unconstrained};
 use tokio::time::{Sleep, sleep};
 
 use crate::pipeline::gateway::Gateway;
@@ -24,14 +25,15 @@ pub struct Watch {
     /// When a byte went either way the last time.
     moved: Instant,
     seen: Tally,
-    next: Pin<Box<Sleep>>,
+    /// A side that floods uses up the task's share of the runtime; a timer that asks for a share would never go off.
+    next: Pin<Box<Unconstrained<Sleep>>>,
 }
 
 impl Watch {
     /// Begins to watch.
     pub fn new(gateway: Arc<Gateway>, vigil: Option<Vigil>) -> Self {
         let now = gateway.clock.now();
-        let next = Box::pin(sleep(Duration::ZERO));
+        let next = Box::pin(unconstrained(sleep(Duration::ZERO)));
         Self { gateway, vigil, began: now, moved: now, seen: Tally::default(), next }
     }
 
@@ -44,7 +46,7 @@ impl Watch {
         self.note(relay.tally());
         while self.next.as_mut().poll(cx).is_ready() {
             match self.look(relay.take_use()) {
-                Ok(pause) => self.next.set(sleep(pause)),
+                Ok(pause) => self.next.set(unconstrained(sleep(pause))),
                 Err(end) => return Poll::Ready(end),
             }
         }

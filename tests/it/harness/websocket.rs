@@ -101,6 +101,12 @@ impl Socket {
         assert_eq!(self.next(), Some(Frame(0x81, text.as_bytes().to_vec())));
     }
 
+    /// Reads and throws away what has come; false at the end of the connection.
+    pub fn waste(&mut self) -> bool {
+        self.buffer.clear();
+        self.stream.read(&mut vec![0; 256 * 1024]).is_ok_and(|n| n > 0)
+    }
+
     fn head(&mut self) -> Option<String> {
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
