@@ -14,7 +14,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::uri::{Authority, Parts, PathAndQuery, Scheme};
-use http::{HeaderMap, Request, Response, Uri, Version, header};
+use http::{HeaderMap, Request, Response, StatusCode, Uri, Version, header};
 
 pub use body::Http2Body;
 pub use exchange::NoHead;
@@ -109,7 +109,9 @@ async fn attempt(
         Err((why, upload)) => return Err((why, upload.into_untouched(), None)),
     };
     match exchange.head(&progress, limits.head_max).await {
-        Ok(response) if is_ambiguous(response.headers()) => Err((NoHead::Broken, None, None)),
+        Ok(response) if !is_final(response.status()) || is_ambiguous(response.headers()) => {
+            Err((NoHead::Broken, None, None))
+        }
         Ok(response) => {
             let (mut parts, incoming) = response.into_parts();
             parts.version = Version::HTTP_11;
@@ -122,6 +124,11 @@ async fn attempt(
             Err((why, untouched, progress.take_error()))
         }
     }
+}
+
+/// Whether a status ends an exchange (RFC 9110 section 15): what is outside of its classes says nothing to a client.
+fn is_final(status: StatusCode) -> bool {
+    (200..600).contains(&status.as_u16())
 }
 
 /// Whether a client of HTTP/1.1 could read the length in two ways. h2 compares what comes with the first that is declared.

@@ -604,6 +604,31 @@ fn a_head_request_and_answers_without_a_body_end_at_once() {
 }
 
 #[test]
+fn up_08_a_status_that_ends_no_exchange_is_no_answer() {
+    run(async {
+        let bench = bench(|_| {}).await;
+        let upstream = async {
+            let mut peer = accept(&bench).await;
+            for status in [999, 600, 599] {
+                let (_, mut respond) = asked(&mut peer).await;
+                let mut response = ok();
+                *response.status_mut() = StatusCode::from_u16(status).unwrap();
+                respond.send_response(response, true).unwrap();
+            }
+            drive(peer);
+        };
+        let asks = async {
+            for _ in 0..2 {
+                let error = bench.send(get("/")).await.unwrap_err();
+                assert!(matches!(error, SendError::Unreachable(_)), "{error}");
+            }
+            assert_eq!(bench.send(get("/")).await.unwrap().status(), 599);
+        };
+        tokio::join!(upstream, asks);
+    });
+}
+
+#[test]
 fn a_health_check_speaks_http_2_on_a_connection_of_its_own() {
     run(async {
         let bench = bench(|c| {
