@@ -136,9 +136,7 @@ impl Limits {
         if self.short_of_memory.load(Relaxed) {
             return Err(Refused::Memory);
         }
-        let peer = canonical(peer);
-        let is_front = self.exempt.load().iter().any(|net| net.contains(&peer));
-        let of_address = if is_front { None } else { self.enter_address(peer)? };
+        let of_address = self.enter_address(peer)?;
         // Counted first: connections come in on several threads when there are several listeners.
         let seat = Seat { limits: Arc::clone(self), _of_address: of_address };
         if self.open.fetch_add(1, Relaxed) >= self.connections_max.load(Relaxed) {
@@ -147,13 +145,15 @@ impl Limits {
         Ok(seat)
     }
 
-    /// A place among the connections of an address, where these are limited; also for an address that a front told.
+    /// A place among the connections of an address, where these are limited, which those of fronts are not; also for an address that a front told.
     ///
     /// # Errors
     /// There are too many of it.
     pub fn enter_address(self: &Arc<Self>, address: IpAddr) -> Result<Option<AddressSeat>, Refused> {
         let most = self.per_address_max.load(Relaxed);
-        if most == 0 {
+        let address = canonical(address);
+        // A front may stand behind another one, which tells its address.
+        if most == 0 || self.exempt.load().iter().any(|net| net.contains(&address)) {
             return Ok(None);
         }
         let network = bucket_network(address);
@@ -237,6 +237,9 @@ mod tests {
     fn fronts_are_exempt_and_the_addresses_that_they_tell_are_not() {
         let limits = limits(100, 1, &["10.0.0.0/8"]);
         let _fronts: Vec<_> = (0..10).map(|_| limits.enter(ip("10.1.2.3")).unwrap()).collect();
+        for _ in 0..10 {
+            assert!(limits.enter_address(ip("::ffff:10.9.9.9")).unwrap().is_none(), "a front behind a front");
+        }
         let _told = limits.enter_address(ip("192.0.2.1")).unwrap().unwrap();
         assert_eq!(limits.enter_address(ip("192.0.2.1")).unwrap_err(), Refused::Address);
     }

@@ -2,7 +2,6 @@
 //! on a client that does not read.
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,15 +11,10 @@ use std::time::Duration;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Sleep, sleep};
 
 use super::guard::{Guard, Limits, Link, Wants};
-
-/// Most bytes of an unread request that are thrown away before the close.
-pub const LINGER_BYTES_MAX: usize = 256 * 1024;
-
-/// Longest time that unread bytes are thrown away before the close.
-pub const LINGER_MAX: Duration = Duration::from_secs(2);
+use super::linger::{Linger, Waits};
+use super::stall::Stall;
 
 /// Most bytes that are read at once.
 const READ_BYTES_MAX: usize = 32 * 1024;
@@ -39,24 +33,15 @@ pub struct Wire<I> {
     io: TokioIo<I>,
     guard: Guard,
     link: Arc<Link>,
-    write_timeout: Duration,
-    stalled: Option<Pin<Box<Sleep>>>,
+    stall: Stall,
     linger: Option<Linger>,
-}
-
-/// A close under way.
-struct Linger {
-    left: usize,
-    until: Pin<Box<Sleep>>,
-    /// Bytes came, or may come.
-    expects: bool,
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
     /// Wraps a socket; `write_timeout` is how long a client may take no byte of an answer (SL-05).
     pub fn new(stream: I, write_timeout: Duration, limits: Limits, link: Arc<Link>) -> Self {
         let guard = Guard::new(limits, Arc::clone(&link));
-        Self { io: TokioIo::new(stream), guard, link, write_timeout, stalled: None, linger: None }
+        Self { io: TokioIo::new(stream), guard, link, stall: Stall::new(write_timeout), linger: None }
     }
 
     /// Reads once and has the guard judge it; whether something was put into the buffer, or the client has closed.
@@ -76,40 +61,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         })
     }
 
-    /// Turns a pending write into an error once nothing has been taken for too long.
+    /// Judges a write, and lets the timers of the guard know that one waits.
     fn stall<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
-        if poll.is_ready() {
-            if self.stalled.take().is_some() {
-                self.link.set_writing(false);
-            }
-            return poll;
+        let waited = self.stall.is_waiting();
+        let judged = self.stall.judge(cx, poll);
+        if self.stall.is_waiting() != waited {
+            self.link.set_writing(!waited);
         }
-        self.link.set_writing(true);
-        let limit = self.write_timeout;
-        let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
-        ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
-    }
-}
-
-impl Linger {
-    /// Throws away what comes until the client closes, the time is over, enough has come, or nothing is expected.
-    fn poll(&mut self, stream: &mut (impl AsyncRead + Unpin), cx: &mut Context<'_>) -> Poll<()> {
-        let mut waste = [0; 8 * 1024];
-        while self.left > 0 && self.until.as_mut().poll(cx).is_pending() {
-            let room = waste.len().min(self.left);
-            let mut buffer = ReadBuf::new(&mut waste[..room]);
-            match Pin::new(&mut *stream).poll_read(cx, &mut buffer) {
-                Poll::Pending if self.expects => return Poll::Pending,
-                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                    self.expects = true;
-                    self.left -= buffer.filled().len();
-                }
-                // The client has closed, is gone, or has nothing more to say.
-                Poll::Pending | Poll::Ready(_) => break,
-            }
-        }
-        Poll::Ready(())
+        judged
     }
 }
 
@@ -168,8 +127,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Write for Wire<I> {
         if self.linger.is_none() {
             let poll = Pin::new(&mut self.io).poll_shutdown(cx);
             ready!(self.stall(cx, poll))?;
-            let until = Box::pin(sleep(LINGER_MAX));
-            self.linger = Some(Linger { left: LINGER_BYTES_MAX, until, expects: self.guard.may_come() });
+            let waits = if self.guard.may_come() { Waits::Yes } else { Waits::IfSomethingComes };
+            self.linger = Some(Linger::begin(waits));
         }
         let this = &mut *self;
         match &mut this.linger {
