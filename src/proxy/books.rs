@@ -14,6 +14,8 @@ pub enum Trouble {
     Refused,
     /// Nobody took the connection in time.
     ConnectTimeout,
+    /// There was no socket left here to ask with.
+    NoSocket,
     /// The name has no address.
     Name,
     /// The certificate is not believed.
@@ -40,6 +42,7 @@ impl Trouble {
         match why {
             DialError::Refused => Self::Refused,
             DialError::Timeout => Self::ConnectTimeout,
+            DialError::NoSocket => Self::NoSocket,
             DialError::Name(_) => Self::Name,
             DialError::Certificate(_) => Self::Certificate,
             DialError::Handshake | DialError::Protocol => Self::Handshake,
@@ -48,9 +51,10 @@ impl Trouble {
 }
 
 /// Every [`Trouble`] with its label, in the order of the counters.
-pub const TROUBLES: [(Trouble, &str); 11] = [
+pub const TROUBLES: [(Trouble, &str); 12] = [
     (Trouble::Refused, "refused"),
     (Trouble::ConnectTimeout, "connect_timeout"),
+    (Trouble::NoSocket, "no_socket"),
     (Trouble::Name, "name"),
     (Trouble::Certificate, "certificate"),
     (Trouble::Handshake, "handshake"),

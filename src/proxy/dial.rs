@@ -43,6 +43,8 @@ pub enum DialError {
     Refused,
     /// Nobody said anything in time.
     Timeout,
+    /// This process or machine has no socket left: it says nothing about the upstream.
+    NoSocket,
     /// The name has no address.
     Name(NoAddress),
     /// The certificate is not believed; why not.
@@ -59,6 +61,7 @@ impl DialError {
         match self {
             Self::Refused => "refused the connection",
             Self::Timeout => "took no connection in time",
+            Self::NoSocket => "could not be asked: there is no socket left here",
             Self::Name(NoAddress::Unknown) => "has a name without an address",
             Self::Name(NoAddress::Forbidden) => "has a name that leads where nothing is ever asked",
             Self::Certificate(why) => why,
@@ -96,7 +99,13 @@ async fn connect(peer: &Peer, dns_ttl: Duration) -> Result<Stream, DialError> {
 }
 
 fn refused(error: &io::Error) -> DialError {
-    if error.kind() == io::ErrorKind::TimedOut { DialError::Timeout } else { DialError::Refused }
+    // socket(2), connect(2): descriptors, memory, or local ports have run out.
+    let short = [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::ENOMEM, libc::EADDRNOTAVAIL];
+    match error.raw_os_error() {
+        Some(code) if short.contains(&code) => DialError::NoSocket,
+        _ if error.kind() == io::ErrorKind::TimedOut => DialError::Timeout,
+        _ => DialError::Refused,
+    }
 }
 
 /// The families stay in the order that the system gave them; within each, the addresses take turns.
@@ -179,6 +188,15 @@ mod tests {
         assert_eq!(in_turn(&found, 0), found);
         assert_eq!(in_turn(&found, 1), addresses(&["[::2]:1", "[::1]:1", "10.0.0.2:1", "10.0.0.1:1"]));
         assert_eq!(in_turn(&addresses(&["10.0.0.1:1"]), 7), addresses(&["10.0.0.1:1"]));
+    }
+
+    #[test]
+    fn what_runs_out_here_is_not_blamed_on_the_upstream() {
+        for code in [libc::EMFILE, libc::ENFILE, libc::ENOBUFS, libc::EADDRNOTAVAIL] {
+            assert_eq!(refused(&io::Error::from_raw_os_error(code)), DialError::NoSocket);
+        }
+        assert_eq!(refused(&io::Error::from_raw_os_error(libc::ECONNREFUSED)), DialError::Refused);
+        assert_eq!(refused(&io::Error::from_raw_os_error(libc::ETIMEDOUT)), DialError::Timeout);
     }
 
     #[tokio::test]

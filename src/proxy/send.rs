@@ -176,8 +176,10 @@ impl Attempt<'_> {
 
     fn no_connection(&self, why: DialError) -> SendError {
         self.service.books().count(Trouble::of(why));
-        let now = self.pool.clock().now();
-        self.endpoint.failed(self.service.config(), now, Blow::Connect, why.reason());
+        if why != DialError::NoSocket {
+            let now = self.pool.clock().now();
+            self.endpoint.failed(self.service.config(), now, Blow::Connect, why.reason());
+        }
         match why {
             DialError::Timeout => SendError::Timeout("to accept a connection"),
             _ => SendError::Unreachable(why.reason()),
