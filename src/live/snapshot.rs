@@ -27,6 +27,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// SHA-256 over the content of the files that made it, in hex.
     pub hash: String,
+    /// The first 8 bytes of the hash, as rows keep them.
+    pub policy: [u8; 8],
     /// The configuration.
     pub config: Config,
     /// Routes, compiled.
@@ -135,6 +137,7 @@ fn assemble(
     let session = &config.session;
     Snapshot {
         generation,
+        policy: first_bytes(&hash),
         hash,
         session_cookie: Arc::from(session.cookie_name.as_str()),
         cookie: Shape::new(
@@ -151,6 +154,10 @@ fn assemble(
         tls,
         config,
     }
+}
+
+fn first_bytes(hex: &str) -> [u8; 8] {
+    u64::from_str_radix(hex.get(..16).unwrap_or_default(), 16).unwrap_or_default().to_be_bytes()
 }
 
 /// SHA-256 over the config file's text and the content hashes of every rule file, in hex.

@@ -175,6 +175,9 @@ impl Closing {
             plugin: decider.map(|n| Label::from(Arc::clone(&n.plugin))),
             rule_line: decider.and_then(|n| n.rule.rsplit_once(':')?.1.parse().ok()),
             generation: self.snapshot.generation,
+            service: None,
+            policy: self.snapshot.policy,
+            trace: None,
         });
         for row in decided::rows(&self.trail, client, user) {
             self.gateway.store.add_decision(row);

@@ -5,12 +5,17 @@ use rusqlite::{Connection, TransactionBehavior};
 /// `PM` and `GW`: what the file says it is (`PRAGMA application_id`).
 pub(super) const APPLICATION_ID: i32 = 0x504d_4757;
 
-const STEPS: [&str; 5] = [
+const STEPS: [&str; 10] = [
     include_str!("migrations/0001_first_tables.sql"),
     include_str!("migrations/0002_api_keys.sql"),
     include_str!("migrations/0003_identities.sql"),
     include_str!("migrations/0004_rule_state.sql"),
     include_str!("migrations/0005_decisions.sql"),
+    include_str!("migrations/0006_requests_explained.sql"),
+    include_str!("migrations/0007_bans.sql"),
+    include_str!("migrations/0008_alerts.sql"),
+    include_str!("migrations/0009_person_keys.sql"),
+    include_str!("migrations/0010_reload_changes.sql"),
 ];
 
 /// The schema that this program writes.

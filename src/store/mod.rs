@@ -19,6 +19,7 @@ mod reader;
 mod reloads;
 mod sessions;
 mod sweep;
+mod trace;
 mod usage;
 mod users;
 mod writer;
@@ -43,7 +44,8 @@ pub use self::reader::Reader;
 pub use self::reloads::{REASON_BYTES_MAX, ReloadRow};
 pub use self::sessions::{SessionRow, SessionsRemoved};
 pub use self::sweep::Sweep;
-pub use self::usage::{UsageListed, UsageRow};
+pub use self::trace::{BucketTrace, RuleTrace, StageTrace, Trace};
+pub use self::usage::{UsageFilter, UsageListed, UsageRow};
 pub use self::users::UserRow;
 
 use self::queue::{Batched, Op, Queues};

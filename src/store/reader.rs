@@ -11,7 +11,8 @@ use super::keys::{self, KeyRow};
 use super::kv::{self, KvRow};
 use super::reloads::{self, ReloadRow};
 use super::sessions::{self, SessionRow};
-use super::usage::{self, UsageListed};
+use super::trace::Trace;
+use super::usage::{self, UsageFilter, UsageListed};
 use super::users::{self, UserRow};
 use super::{error, open};
 
@@ -67,7 +68,24 @@ impl Reader {
     /// # Errors
     /// The database cannot be read.
     pub fn usage(&self, most: usize) -> Result<Vec<UsageListed>, OpenError> {
-        self.explain(usage::newest(&self.connection, most))
+        self.requests(&UsageFilter::default(), most)
+    }
+
+    /// Requests that a filter lets through: the newest first, or, after a row, the oldest first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn requests(&self, filter: &UsageFilter, most: usize) -> Result<Vec<UsageListed>, OpenError> {
+        self.explain(usage::find(&self.connection, filter, most))
+    }
+
+    /// Every request of a correlation id, the newest first, with its trace: clients choose their ids, and may choose one
+    /// twice.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn request(&self, id: &str) -> Result<Vec<(UsageListed, Option<Trace>)>, OpenError> {
+        self.explain(usage::of_id(&self.connection, id))
     }
 
     /// What a plugin in shadow would have done since a time in milliseconds since 1970-01-01 UTC.

@@ -1,8 +1,9 @@
 //! The rows of `query_logs`: one a request, without a person in it.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ToSql, params};
 
 use super::label::Label;
+use super::trace::Trace;
 use crate::base::ids::CorrelationId;
 
 /// One request, as it is kept. People and addresses are keyed hashes; bodies, query values and tokens are not in it.
@@ -38,11 +39,40 @@ pub struct UsageRow {
     pub rule_line: Option<u32>,
     /// The generation of the policy.
     pub generation: u64,
+    /// The service that was asked.
+    pub service: Option<Label>,
+    /// The first 8 bytes of the policy's hash.
+    pub policy: [u8; 8],
+    /// What every stage and every rule decided, encoded.
+    pub trace: Option<Vec<u8>>,
+}
+
+/// Which requests are looked for; every field that is set must hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UsageFilter {
+    /// Keyed hash of the user.
+    pub user: Option<[u8; 16]>,
+    /// Keyed hash of the address.
+    pub client: Option<[u8; 16]>,
+    /// First and last status; 400 and 499 for `4xx`. 0 is a request without an answer.
+    pub status: Option<(u16, u16)>,
+    /// The refusal's code.
+    pub code: Option<String>,
+    /// The route's name.
+    pub route: Option<String>,
+    /// The plugin that decided.
+    pub plugin: Option<String>,
+    /// Not before this, in milliseconds since 1970-01-01 UTC.
+    pub since_ms: Option<i64>,
+    /// Only rows that were written after the row of this number, oldest first; for following.
+    pub after: Option<i64>,
 }
 
 /// One request, as it is read back for a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UsageListed {
+    /// The number of the row, in the order of writing.
+    pub row: i64,
     /// When it arrived, in milliseconds since 1970-01-01 UTC.
     pub time_ms: i64,
     /// Its correlation id.
@@ -65,12 +95,30 @@ pub struct UsageListed {
     pub rule_line: Option<u32>,
     /// The generation of the policy.
     pub generation: i64,
+    /// Body bytes from the client.
+    pub bytes_in: i64,
+    /// Body bytes to the client.
+    pub bytes_out: i64,
+    /// Keyed hash of the address.
+    pub client_hash: [u8; 16],
+    /// Keyed hash of the user.
+    pub user_hash: Option<[u8; 16]>,
+    /// The service that was asked.
+    pub service: Option<String>,
+    /// The first 8 bytes of the policy's hash; absent in rows of before that was kept.
+    pub policy: Option<[u8; 8]>,
 }
+
+/// What a row is read from, in the order of [`listed`].
+const COLUMNS: &str = "id, time_ms, correlation_id, method, route, status, code, stage, duration_us, plugin, rule_line, \
+                       generation, bytes_in, bytes_out, client_hash, user_hash, service, policy";
+/// Most requests of one correlation id that are read: clients choose their ids, and may choose one twice.
+const SAME_ID_MAX: i64 = 20;
 
 pub(super) fn insert(connection: &Connection, row: &UsageRow) -> rusqlite::Result<()> {
     let sql = "INSERT INTO query_logs (time_ms, correlation_id, method, route, status, code, stage, duration_us, \
-               bytes_in, bytes_out, client_hash, user_hash, plugin, rule_line, generation) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)";
+               bytes_in, bytes_out, client_hash, user_hash, plugin, rule_line, generation, service, policy, trace) \
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
     connection
         .prepare_cached(sql)?
         .execute(params![
@@ -89,30 +137,95 @@ pub(super) fn insert(connection: &Connection, row: &UsageRow) -> rusqlite::Resul
             row.plugin,
             row.rule_line,
             number(row.generation),
+            row.service,
+            row.policy,
+            row.trace,
         ])
         .map(drop)
 }
 
-pub(super) fn newest(connection: &Connection, most: usize) -> rusqlite::Result<Vec<UsageListed>> {
-    let sql = "SELECT time_ms, correlation_id, method, route, status, code, stage, duration_us, plugin, rule_line, \
-               generation FROM query_logs ORDER BY id DESC LIMIT ?1";
-    let mut statement = connection.prepare(sql)?;
-    let rows = statement.query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| {
-        Ok(UsageListed {
-            time_ms: row.get(0)?,
-            correlation_id: row.get(1)?,
-            method: row.get(2)?,
-            route: row.get(3)?,
-            status: row.get(4)?,
-            code: row.get(5)?,
-            stage: row.get(6)?,
-            duration_us: row.get(7)?,
-            plugin: row.get(8)?,
-            rule_line: row.get(9)?,
-            generation: row.get(10)?,
-        })
+/// Requests that a filter lets through: the newest first, or, after a row, the oldest first.
+pub(super) fn find(
+    connection: &Connection,
+    filter: &UsageFilter,
+    most: usize,
+) -> rusqlite::Result<Vec<UsageListed>> {
+    let mut conditions = vec!["1"];
+    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
+    let mut and = |condition, value: Box<dyn ToSql>| {
+        conditions.push(condition);
+        values.push(value);
+    };
+    if let Some(user) = filter.user {
+        and("user_hash = ?", Box::new(user));
+    }
+    if let Some(client) = filter.client {
+        and("client_hash = ?", Box::new(client));
+    }
+    if let Some((first, last)) = filter.status {
+        and("status >= ?", Box::new(first));
+        and("status <= ?", Box::new(last));
+    }
+    for (condition, value) in
+        [("code = ?", &filter.code), ("route = ?", &filter.route), ("plugin = ?", &filter.plugin)]
+    {
+        if let Some(value) = value {
+            and(condition, Box::new(value.clone()));
+        }
+    }
+    if let Some(since) = filter.since_ms {
+        and("time_ms >= ?", Box::new(since));
+    }
+    if let Some(after) = filter.after {
+        and("id > ?", Box::new(after));
+    }
+    let order = if filter.after.is_some() { "ASC" } else { "DESC" };
+    let sql = format!(
+        "SELECT {COLUMNS} FROM query_logs WHERE {} ORDER BY id {order} LIMIT {most}",
+        conditions.join(" AND ")
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map(rusqlite::params_from_iter(values), listed)?;
+    rows.collect()
+}
+
+/// Every request of a correlation id, the newest first, with its trace.
+pub(super) fn of_id(
+    connection: &Connection,
+    id: &str,
+) -> rusqlite::Result<Vec<(UsageListed, Option<Trace>)>> {
+    let sql = format!(
+        "SELECT {COLUMNS}, trace FROM query_logs WHERE correlation_id = ?1 ORDER BY id DESC LIMIT {SAME_ID_MAX}"
+    );
+    let mut statement = connection.prepare(&sql)?;
+    let rows = statement.query_map([id], |row| {
+        let document: Option<Vec<u8>> = row.get("trace")?;
+        Ok((listed(row)?, document.as_deref().and_then(Trace::decode)))
     })?;
     rows.collect()
+}
+
+fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<UsageListed> {
+    Ok(UsageListed {
+        row: row.get(0)?,
+        time_ms: row.get(1)?,
+        correlation_id: row.get(2)?,
+        method: row.get(3)?,
+        route: row.get(4)?,
+        status: row.get(5)?,
+        code: row.get(6)?,
+        stage: row.get(7)?,
+        duration_us: row.get(8)?,
+        plugin: row.get(9)?,
+        rule_line: row.get(10)?,
+        generation: row.get(11)?,
+        bytes_in: row.get(12)?,
+        bytes_out: row.get(13)?,
+        client_hash: row.get(14)?,
+        user_hash: row.get(15)?,
+        service: row.get(16)?,
+        policy: row.get(17)?,
+    })
 }
 
 fn number(n: u64) -> i64 {

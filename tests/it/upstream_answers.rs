@@ -70,7 +70,8 @@ fn read_head(stream: &mut TcpStream) -> Option<String> {
 /// One worker, so that every request shares the connections of those before it, and a breaker that never opens: each
 /// request is judged by the answer it got, not by how many others failed sooner.
 fn gateway(upstream: &Upstream) -> Gateway {
-    let config = upstream.config().replace("urls", "response_timeout = \"1s\"\nbreaker_failures = 1000\nurls");
+    let config =
+        upstream.config().replace("urls", "response_timeout = \"1s\"\nbreaker_failures = 1000\nurls");
     let limits = "[rate_limit]\nip_burst = 1000000\n";
     Setup::new(&format!("[server]\nworkers = 1\nbody_timeout = \"20s\"\n{limits}{config}")).start()
 }

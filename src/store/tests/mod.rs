@@ -46,6 +46,9 @@ pub(super) fn usage_row(time_ms: i64) -> UsageRow {
         plugin: Some("honeypot".into()),
         rule_line: Some(12),
         generation: 3,
+        service: Some("app".into()),
+        policy: [9; 8],
+        trace: None,
     }
 }
 
