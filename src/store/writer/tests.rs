@@ -272,7 +272,7 @@ fn db_12_a_sweep_looks_at_no_more_sessions_at_a_time_than_a_slice_holds() {
     let mut bench = Bench::new(10);
     let many = 3 * SLICE_ROWS;
     let insert = "INSERT INTO sessions SELECT randomblob(16), zeroblob(16), 0, ?1, 5000 FROM json_each(?2)";
-    let user = "INSERT INTO users VALUES (zeroblob(16), 'z', NULL, '[]', 0, 0)";
+    let user = "INSERT INTO users VALUES (zeroblob(16), 'z', NULL, '[]', 0, 0, NULL)";
     bench.pragma(user);
     let rows = |n: usize| format!("[{}0]", "0,".repeat(n - 1));
     for (expires_ms, n) in [(1_000, many), (99_000, many)] {
