@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pressure::Pressure;
+use super::recall::Recall;
 use super::rehearsal::Rehearsal;
 use super::websocket::Seats;
 use crate::alert::Alerts;
@@ -64,6 +65,8 @@ pub struct Gateway {
     pub logs: Logs,
     /// Makes pseudonyms of people and addresses.
     pub pseudonyms: Pseudonymiser,
+    /// The requests that ended last.
+    pub recall: Recall,
     /// Whether the process is about to end; `/ready` says so.
     pub draining: Draining,
     /// How short memory is.

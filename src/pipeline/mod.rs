@@ -32,6 +32,7 @@ pub mod panic_guard;
 pub mod pressure;
 pub mod rate_limit;
 pub mod readiness;
+pub mod recall;
 pub mod redirect;
 pub mod rehearsal;
 pub mod renewal;

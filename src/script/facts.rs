@@ -138,6 +138,15 @@ impl RequestFacts {
         let _ = self.body.set(body);
     }
 
+    /// About how many bytes it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.host, &self.path, &self.raw_path, &self.query_string];
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        // What was parsed of a body takes room beside its bytes.
+        let body = self.body.get().map_or(0, |body| 2 * body.size());
+        size_of::<Self>() + texts.map(String::len).iter().sum::<usize>() + headers.sum::<usize>() + body
+    }
+
     pub(super) fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.tls.as_ref()?.client.as_ref()
     }

@@ -36,6 +36,7 @@ use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of}
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::pressure::Pressure;
+use crate::pipeline::recall::Recall;
 use crate::proxy::{Pool, Upstreams};
 use crate::script::Board;
 use crate::store::{self, OpenError, Store};
@@ -109,6 +110,7 @@ pub fn gateway(
         needs_restart: Vec::new(),
         plugin_files: Arc::new(snapshot.rules.file_hashes().clone()),
     };
+    let recall = Recall::new(config.storage.recall);
     let gateway = Arc::new(Gateway {
         live: Live::new(Arc::new(snapshot)),
         policy: PolicyBoard::new(policy),
@@ -128,6 +130,7 @@ pub fn gateway(
         metrics: Arc::clone(metrics),
         timeline: Timeline::default(),
         logs,
+        recall,
         draining: Draining::default(),
         pressure: Pressure::default(),
     });
