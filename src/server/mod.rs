@@ -3,6 +3,7 @@
 pub mod activation;
 pub mod admin;
 pub mod connection;
+pub mod console;
 pub mod descriptors;
 pub mod door;
 pub mod drain;
