@@ -229,7 +229,11 @@ impl Drop for Closing {
         self.count_metrics(duration);
         let effects = self.trail.ledger.take_effects();
         self.gateway.deliver(effects);
-        self.write_down(self.gateway.clock.unix_ms(), duration);
+        let now_ms = self.gateway.clock.unix_ms();
+        let status = self.status.map_or(0, |s| s.as_u16());
+        let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
+        self.gateway.timeline.count(now_ms, status, answering);
+        self.write_down(now_ms, duration);
         self.gateway.metrics.in_flight.dec();
         if let Some(rehearsal) = self.trail.rehearsal.take() {
             rehearsal.end(&self.trail, self.status, self.code.clone(), self.refused_at);

@@ -24,6 +24,7 @@ use crate::script::{Board, Occasions, State};
 use crate::store::Store;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::timeline::Timeline;
 
 /// Everything that outlives a snapshot.
 pub struct Gateway {
@@ -57,6 +58,8 @@ pub struct Gateway {
     pub clock: Clock,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The last minutes and hours, in numbers.
+    pub timeline: Timeline,
     /// The log.
     pub logs: Logs,
     /// Makes pseudonyms of people and addresses.

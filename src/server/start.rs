@@ -41,6 +41,7 @@ use crate::script::Board;
 use crate::store::{self, OpenError, Store};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::timeline::Timeline;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +126,7 @@ pub fn gateway(
         alerts: crate::alert::Alerts::default(),
         clock,
         metrics: Arc::clone(metrics),
+        timeline: Timeline::default(),
         logs,
         draining: Draining::default(),
         pressure: Pressure::default(),
