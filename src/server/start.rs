@@ -28,6 +28,7 @@ use crate::base::problems::Problems;
 use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::policies::Policies;
 use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::providers::providers_of;
 use crate::live::snapshot::Snapshot;
@@ -109,6 +110,8 @@ pub fn gateway(
         needs_restart: Vec::new(),
         plugin_files: Arc::new(snapshot.rules.file_hashes().clone()),
     };
+    let policies = Policies::default();
+    policies.remember(snapshot.policy, snapshot.rules.file_hashes().clone());
     let recall = Recall::new(config.storage.recall);
     let gateway = Arc::new(Gateway {
         live: Live::new(Arc::new(snapshot)),
@@ -128,6 +131,7 @@ pub fn gateway(
         clock,
         metrics: Arc::clone(metrics),
         logs,
+        policies,
         recall,
         draining: Draining::default(),
         pressure: Pressure::default(),
