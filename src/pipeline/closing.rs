@@ -159,7 +159,7 @@ impl Closing {
             rule: decider.map(|n| n.rule.as_str()),
             generation: self.snapshot.generation,
         });
-        self.gateway.store.add_usage(UsageRow {
+        let row = UsageRow {
             time_ms: self.trail.unix_ms,
             correlation_id: self.trail.id.clone(),
             method: Label::from(self.trail.method),
@@ -178,7 +178,13 @@ impl Closing {
             service: None,
             policy: self.snapshot.policy,
             trace: None,
-        });
+        };
+        if self.trail.rehearsal.is_none() {
+            // What a proxy asks about is another request than its own, and so is judged by other rules.
+            let facts = self.trail.facts.as_ref().filter(|_| self.trail.asked.is_none());
+            self.gateway.recall.push(&row, facts);
+        }
+        self.gateway.store.add_usage(row);
         for row in decided::rows(&self.trail, client, user) {
             self.gateway.store.add_decision(row);
         }
