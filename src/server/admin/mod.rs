@@ -13,6 +13,8 @@ mod guard;
 pub mod keys;
 mod lockout;
 pub mod plugins;
+pub(crate) mod reading;
+pub(crate) mod requests;
 pub mod service_detail;
 pub mod sessions;
 pub mod status;
@@ -40,6 +42,7 @@ use tokio::net::TcpStream;
 use self::action::{Action, Terms};
 use self::endpoint::{Endpoint, Find};
 use self::lockout::Lockout;
+use self::reading::Readings;
 use super::connection::Http;
 use super::console::place::{self, Found};
 use super::console::{self, Console};
@@ -72,6 +75,7 @@ pub struct Admin {
     pub(in crate::server) open: bool,
     started: Instant,
     pub(in crate::server) lockout: RefCell<Lockout>,
+    pub(in crate::server) readings: Readings,
     pub(in crate::server) console: Console,
 }
 
@@ -87,8 +91,8 @@ impl Admin {
         signed_in: console::Sessions,
     ) -> Self {
         let open = address.to_canonical().is_loopback();
-        let console = Console::new(signed_in);
-        Self { gateway, reloader, token, open, started, lockout: RefCell::default(), console }
+        let (console, readings) = (Console::new(signed_in), Readings::default());
+        Self { gateway, reloader, token, open, started, lockout: RefCell::default(), readings, console }
     }
 }
 
@@ -206,10 +210,11 @@ where
     if endpoint.is_api() && !admin.open {
         guard::token(head, admin)?;
     }
-    read(admin, endpoint, head)
+    read(admin, endpoint, head).await
 }
 
-fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Body>, Refusal> {
+async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Body>, Refusal> {
+    let query = head.parts().uri.query().unwrap_or_default();
     let gateway = &*admin.gateway;
     let uptime = gateway.clock.now().saturating_duration_since(admin.started);
     Ok(match endpoint {
@@ -222,6 +227,9 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Sessions => {
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
+        Endpoint::Requests => answer::json(&requests::list(admin, query).await?),
+        Endpoint::Explain => answer::json(&requests::explained(admin, query).await?),
+        Endpoint::Reloads => answer::json(&requests::reloads(admin, query).await?),
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
         Endpoint::ServiceDetails => answer::json(&service_detail::with_addresses(gateway)),
         Endpoint::Plugins => answer::json(&plugins::plugins(gateway)),
