@@ -25,6 +25,7 @@ mod preface;
 pub mod proxy_protocol;
 pub mod redirect;
 pub mod reload;
+pub mod reloads;
 pub mod remember;
 pub mod requests;
 pub mod schedules;

@@ -28,6 +28,7 @@ use crate::base::problems::Problems;
 use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::edits::Edits;
 use crate::live::policies::Policies;
 use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::providers::providers_of;
@@ -134,6 +135,7 @@ pub fn gateway(
         timeline: Timeline::default(),
         logs,
         policies,
+        edits: Edits::default(),
         recall,
         draining: Draining::default(),
         pressure: Pressure::default(),
