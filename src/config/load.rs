@@ -10,8 +10,8 @@ use super::context::Context;
 use super::file::{FileError, read_file};
 use super::routes::Surroundings;
 use super::{
-    Admin, Auth, Config, Cors, Environment, Geo, Headers, Log, OwnPaths, Plugins, RateLimit, Route, Server,
-    Service, Session, Storage, Thresholds, env, secrets,
+    Admin, Alert, Auth, Config, Cors, Environment, Geo, Headers, Log, OwnPaths, Plugins, RateLimit, Route,
+    Server, Service, Session, Storage, Thresholds, env, secrets,
 };
 
 /// The config.toml that is part of the binary.
@@ -115,6 +115,7 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     plugins.rules = super::rules::read_all(&mut root);
     let geo = Geo::read(root.table("geo"), context);
     let thresholds = Thresholds::read(root.table("thresholds"));
+    let alerts = Alert::read_all(&mut root, &routes, context);
     root.finish();
     Config {
         environment: context.environment,
@@ -134,6 +135,7 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
         plugins,
         geo,
         thresholds,
+        alerts,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Floor 1: config.toml, one table a file. What was written is read once into values that are all in range.
 
 mod admin;
+mod alerts;
 mod auth;
 mod connections;
 mod context;
@@ -44,6 +45,10 @@ mod websocket;
 mod check;
 
 pub use admin::Admin;
+pub use alerts::{
+    Alert, Measure as AlertMeasure, Per as AlertPer, Severity as AlertSeverity, Shape as AlertShape, Webhook,
+    When,
+};
 pub use auth::Auth;
 pub use connections::{Connections, MemoryMax};
 pub use cors::Cors;
@@ -125,6 +130,8 @@ pub struct Config {
     pub geo: Geo,
     /// `[thresholds]`.
     pub thresholds: Thresholds,
+    /// `[[alerts]]`, in the file's order.
+    pub alerts: Vec<Alert>,
 }
 
 /// A number that a range has kept from being negative.
