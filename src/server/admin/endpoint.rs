@@ -26,6 +26,11 @@ pub(super) enum Endpoint {
     CreateKey,
     RevokeKey,
     ForgetUser,
+    Bans,
+    AddBan,
+    RevokeBans,
+    Lockdown,
+    SetLockdown,
 }
 
 /// What the table says of a method and a path.
@@ -43,7 +48,7 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 19] = {
+const TABLE: [Row; 22] = {
     use Endpoint as E;
     [
         ("/live", Some(E::Live), None),
@@ -65,6 +70,9 @@ const TABLE: [Row; 19] = {
         ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
         ("/admin/api/users/forget", None, Some(E::ForgetUser)),
+        ("/admin/api/bans", Some(E::Bans), Some(E::AddBan)),
+        ("/admin/api/bans/revoke", None, Some(E::RevokeBans)),
+        ("/admin/api/lockdown", Some(E::Lockdown), Some(E::SetLockdown)),
     ]
 };
 
@@ -107,6 +115,9 @@ impl Endpoint {
             E::CreateKey => Some("keys.create"),
             E::RevokeKey => Some("keys.revoke"),
             E::ForgetUser => Some("users.forget"),
+            E::AddBan => Some("bans.add"),
+            E::RevokeBans => Some("bans.revoke"),
+            E::SetLockdown => Some("lockdown"),
             _ => None,
         }
     }
