@@ -193,9 +193,8 @@ fn watch(
     let again = options.clone();
     let gateway = Arc::clone(&hot.gateway);
     let metrics = Arc::clone(&gateway.metrics);
-    let files = inputs::gather(options).map(|inputs| {
-        PolicyFiles::read(&inputs, &hot.gateway.live.current().config)
-    });
+    let files =
+        inputs::gather(options).map(|inputs| PolicyFiles::read(&inputs, &hot.gateway.live.current().config));
     let mut attempts = Attempts {
         files: files.unwrap_or_default(),
         gather: Box::new(move || inputs::gather(&again).map_err(Box::new)),
