@@ -34,6 +34,7 @@ pub mod pressure;
 pub mod rate_limit;
 pub mod readiness;
 pub mod recall;
+pub mod recording;
 pub mod redirect;
 pub mod rehearsal;
 pub mod renewal;
@@ -42,6 +43,7 @@ pub mod respond;
 pub mod route;
 pub mod rules;
 pub mod stage;
+pub mod standing;
 pub mod step;
 pub mod thresholds;
 pub mod trail;
@@ -100,7 +102,7 @@ pub fn handle(
     let (mut parts, body) = request.into_parts();
     let unparsed = parts.extensions.remove::<Unparsed>();
     let id = arrival::correlate(&parts.headers);
-    let mut trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
+    let mut trail = Trail::open(id, &parts.method, &gateway.clock);
     // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
     trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();

@@ -7,10 +7,12 @@ pub mod action;
 pub mod address;
 mod answer;
 pub(in crate::server) mod audit;
+pub mod bans;
 mod endpoint;
 mod fields;
 mod guard;
 pub mod keys;
+pub mod lockdown;
 mod lockout;
 pub mod plugins;
 pub(crate) mod reading;
@@ -40,6 +42,7 @@ use hyper::service::service_fn;
 use tokio::net::TcpStream;
 
 use self::action::{Action, Terms};
+use self::audit::About;
 use self::endpoint::{Endpoint, Find};
 use self::lockout::Lockout;
 use self::reading::Readings;
@@ -237,6 +240,11 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
         Endpoint::Timeline => {
             answer::json(&timeline::timeline(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
+        Endpoint::Bans => answer::json(&bans::list(&gateway.bans, &gateway.auth, gateway.clock.unix_ms())),
+        Endpoint::Lockdown => {
+            let state = gateway.bans.lockdown.state(gateway.clock.unix_ms());
+            answer::json(&lockdown::LockdownView::of(state.as_ref()))
+        }
         // What writes was handled before.
         Endpoint::Status
         | Endpoint::Reload
@@ -246,12 +254,15 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
         | Endpoint::CreateKey
         | Endpoint::RevokeKey
         | Endpoint::ForgetUser
+        | Endpoint::AddBan
+        | Endpoint::RevokeBans
+        | Endpoint::SetLockdown
         | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
     })
 }
 
 /// Whom an action was about, as a pseudonym, and what came of it.
-type Written<T> = Result<(Option<String>, T), (Option<String>, Refusal)>;
+type Written<T> = Result<(Option<About>, T), (Option<About>, Refusal)>;
 
 async fn write<B>(admin: &Admin, endpoint: Endpoint, head: &Arrival, body: B) -> Written<Response<Body>>
 where
@@ -268,13 +279,20 @@ where
         return Ok((None, answer::json(&status::reloaded(&report))));
     }
     let bytes = whole(head, body).await.map_err(|why| (None, why))?;
-    let action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
+    let mut action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
+    if let Action::Ban(wanted) = &mut action {
+        wanted.asked_from = Some(head.peer().ip());
+    }
     let gateway = &*admin.gateway;
     let target = action.target().map(str::to_owned);
     // Looked up afterwards: an account that was added is there by then, and none goes.
-    let who = || target.as_deref().and_then(|user| pseudonym(gateway, user));
+    let address = action.address().and_then(|text| crate::bans::parse_network(text).ok());
+    let who = || match address {
+        Some(net) => Some(About::Client(client(gateway, net))),
+        None => target.as_deref().and_then(|user| pseudonym(gateway, user)).map(About::User),
+    };
     let terms = Terms::of(&gateway.live.current().config);
-    match action.perform(&gateway.auth, terms, Moment::of(&gateway.clock)).await {
+    match action.perform(&gateway.auth, &gateway.bans, terms, Moment::of(&gateway.clock)).await {
         Ok(done) => {
             if endpoint == Endpoint::ForgetUser {
                 gateway.federated.forget_those_without(&gateway.auth.accounts);
@@ -287,6 +305,15 @@ where
 
 fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {
     users::find(&gateway.auth, user).map(|account| gateway.pseudonyms.user(&account.id.text()).to_string())
+}
+
+/// An address, or a network, as a pseudonym: of one machine the same as in its requests' lines.
+fn client(gateway: &Gateway, net: ipnet::IpNet) -> String {
+    if net.prefix_len() == net.max_prefix_len() {
+        gateway.pseudonyms.address(net.addr()).to_string()
+    } else {
+        gateway.pseudonyms.text(&net.to_string()).to_string()
+    }
 }
 
 async fn whole<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>
