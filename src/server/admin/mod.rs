@@ -25,7 +25,7 @@ pub mod token;
 pub mod users;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::server) mod tests;
 
 use std::cell::RefCell;
 use std::convert::Infallible;

@@ -127,6 +127,7 @@ fn service(visit: &Visit<'_>, report: &Report) -> Markup {
 fn facts(visit: &Visit<'_>) -> Markup {
     let gateway = visit.gateway();
     let policy = gateway.policy.read();
+    let (addresses, users) = gateway.bans.counts(visit.now_ms());
     let dropped = gateway.store.usage_rows_dropped();
     let row = |name: &str, value: Markup| html! { tr { th scope="row" { (name) } td { (value) } } };
     html! {
@@ -139,6 +140,7 @@ fn facts(visit: &Visit<'_>) -> Markup {
                     (row("Files last looked at", time(policy.tried_ms)))
                     (row("Storage", if gateway.store.is_healthy() { badge("good", "healthy") } else { badge("bad", "unhealthy") }))
                     (row("Usage rows dropped", if dropped == 0 { html! { "0" } } else { badge("warn", &dropped.to_string()) }))
+                    (row("Bans", html! { (addresses) " of addresses, " (users) " of users" }))
                     (row("Open connections", html! { (gateway.metrics.connections.get()) }))
                     (row("Sessions", html! { (gateway.auth.sessions.count()) }))
                 }
