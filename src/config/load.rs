@@ -11,7 +11,7 @@ use super::file::{FileError, read_file};
 use super::routes::Surroundings;
 use super::{
     Admin, Auth, Config, Cors, Environment, Geo, Headers, Log, OwnPaths, Plugins, RateLimit, Route, Server,
-    Service, Session, Storage, Thresholds, env, secrets,
+    Service, Session, Storage, Thresholds, Tracing, env, secrets,
 };
 
 /// The config.toml that is part of the binary.
@@ -115,6 +115,7 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     plugins.rules = super::rules::read_all(&mut root);
     let geo = Geo::read(root.table("geo"), context);
     let thresholds = Thresholds::read(root.table("thresholds"));
+    let tracing = Tracing::read(root.table("tracing"));
     root.finish();
     Config {
         environment: context.environment,
@@ -134,6 +135,7 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
         plugins,
         geo,
         thresholds,
+        tracing,
     }
 }
 

@@ -36,6 +36,7 @@ mod switch;
 mod thresholds;
 mod tls;
 mod token;
+mod tracing;
 mod upstream_url;
 mod weak_secret;
 mod websocket;
@@ -73,6 +74,7 @@ pub use shown::{ShownKey, shown, shown_keys};
 pub use storage::Storage;
 pub use switch::{SwitchError, Switched, replace_text, switch_mode};
 pub use thresholds::Thresholds;
+pub use self::tracing::{TraceTrust, Tracing};
 pub use tls::{CertificateFiles, ClientAuth, ServerTls, TlsVersion};
 pub use weak_secret::{PLACEHOLDERS as SECRET_PLACEHOLDERS, SECRET_BYTES_MIN, Weakness, weakness};
 pub use websocket::WebSocket;
@@ -125,6 +127,8 @@ pub struct Config {
     pub geo: Geo,
     /// `[thresholds]`.
     pub thresholds: Thresholds,
+    /// `[tracing]`.
+    pub tracing: Tracing,
 }
 
 /// A number that a range has kept from being negative.

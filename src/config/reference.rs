@@ -12,7 +12,7 @@ use super::weak_secret::{BITS_PER_CHARACTER_MIN, PLACEHOLDERS, SECRET_BYTES_MIN}
 use super::{Environment, load};
 
 /// The tables in the order of the page, each with its sentence.
-const SECTIONS: [(&str, &str); 17] = [
+const SECTIONS: [(&str, &str); 18] = [
     ("environment", "Whether this is somebody's desk or the outside world."),
     ("gateway", "Where the gateway's own endpoints stand."),
     ("server", "The public listener and what it takes."),
@@ -36,6 +36,7 @@ const SECTIONS: [(&str, &str); 17] = [
     ("rules", "`[[rules]]`: rules of one line each. One that is written without a `mode` only counts."),
     ("geo", "Where addresses are: databases in MaxMind's format, read again when their file changes."),
     ("thresholds", "What sums of `score()` lead to."),
+    ("tracing", "Traces (W3C Trace Context): which are followed and sampled, and where the gateway's own spans go."),
 ];
 
 /// The page `docs/reference/config.md`.

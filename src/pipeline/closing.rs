@@ -147,6 +147,7 @@ impl Closing {
         self.gateway.logs.access(&AccessLine {
             unix_ms: now_ms,
             correlation_id: self.trail.id.as_str(),
+            trace: self.trail.trace.trace,
             method: self.trail.method,
             route: &self.trail.route,
             status: self.status.map(|s| s.as_u16()),

@@ -11,9 +11,11 @@ use http::{HeaderValue, Method, Version};
 use super::forwarded::Asked;
 use super::rehearsal::Rehearsal;
 use super::request_body::Watch;
+use super::spans::Call;
 use super::stage::Stage;
 use super::websocket::Switch;
 use crate::base::ids::CorrelationId;
+use crate::base::trace_context::TraceContext;
 use crate::limiter::Level;
 use crate::script::{Ledger, RequestFacts};
 use crate::telemetry::access::{AuthState, known_method};
@@ -22,6 +24,10 @@ use crate::telemetry::access::{AuthState, known_method};
 pub struct Trail {
     /// On every response and log line.
     pub id: CorrelationId,
+    /// The trace that it belongs to, and its span there.
+    pub trace: TraceContext,
+    /// The exchange with the upstream, once it was begun.
+    pub call: Option<Call>,
     /// When the head was there, monotonic.
     pub started: Instant,
     /// When the head was there, in milliseconds since 1970-01-01 UTC.
@@ -72,9 +78,17 @@ pub struct Trail {
 
 impl Trail {
     /// Begins a trail.
-    pub fn open(id: CorrelationId, method: &Method, started: Instant, unix_ms: i64) -> Self {
+    pub fn open(
+        id: CorrelationId,
+        trace: TraceContext,
+        method: &Method,
+        started: Instant,
+        unix_ms: i64,
+    ) -> Self {
         Self {
             id,
+            trace,
+            call: None,
             started,
             unix_ms,
             method: known_method(method.as_str()),
