@@ -173,7 +173,7 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Health => answer::probe(&status::health(gateway, uptime)),
         Endpoint::Version => answer::json(&status::version()),
         Endpoint::Services | Endpoint::ServicesHealth => answer::json(&service_detail::services(gateway)),
-        Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
+        Endpoint::Metrics => answer::metrics(gateway, head),
         Endpoint::Sessions => {
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
