@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod admin;
+pub mod configured_series;
 pub mod connection;
 pub mod descriptors;
 pub mod door;

@@ -189,7 +189,7 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
         Endpoint::Health => answer::probe(&status::health(gateway, uptime)),
         Endpoint::Version => answer::json(&status::version()),
         Endpoint::Services | Endpoint::ServicesHealth => answer::json(&service_detail::services(gateway)),
-        Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
+        Endpoint::Metrics => answer::metrics(gateway, head),
         Endpoint::Sessions => {
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
