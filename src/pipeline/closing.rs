@@ -140,9 +140,8 @@ impl Closing {
     }
 
     fn write_down(&self, now_ms: i64, duration: Duration) {
-        let pseudonyms = &self.gateway.pseudonyms;
-        let client = self.trail.client.map(|a| pseudonyms.address(a));
-        let user = self.trail.user.as_deref().map(|u| pseudonyms.user(u));
+        let client = self.trail.client.map(|a| self.gateway.pseudonyms.address(a));
+        let user = self.trail.user_hash;
         let decider = self.decider();
         self.gateway.logs.access(&AccessLine {
             unix_ms: now_ms,

@@ -13,6 +13,7 @@ use super::rehearsal::Rehearsal;
 use super::request_body::Watch;
 use super::stage::Stage;
 use super::websocket::Switch;
+use crate::base::address::Pseudonym;
 use crate::base::ids::CorrelationId;
 use crate::limiter::Level;
 use crate::script::{Ledger, RequestFacts};
@@ -52,6 +53,8 @@ pub struct Trail {
     pub auth: AuthState,
     /// The opaque id of the user.
     pub user: Option<Arc<str>>,
+    /// What logs and rows call them.
+    pub user_hash: Option<Pseudonym>,
     /// The cookie of a session that this request renewed.
     pub renewed: Option<HeaderValue>,
     /// What rules read.
@@ -90,6 +93,7 @@ impl Trail {
             level: None,
             auth: AuthState::None,
             user: None,
+            user_hash: None,
             renewed: None,
             facts: None,
             ledger: Ledger::default(),
