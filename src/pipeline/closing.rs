@@ -158,7 +158,7 @@ impl Closing {
             rule: decider.map(|n| n.rule.as_str()),
             generation: self.snapshot.generation,
         });
-        self.gateway.store.add_usage(UsageRow {
+        let row = UsageRow {
             time_ms: self.trail.unix_ms,
             correlation_id: self.trail.id.clone(),
             method: Label::from(self.trail.method),
@@ -177,7 +177,13 @@ impl Closing {
             service: None,
             policy: self.snapshot.policy,
             trace: None,
-        });
+        };
+        if self.trail.rehearsal.is_none() {
+            // What a proxy asks about is another request than its own, and so is judged by other rules.
+            let facts = self.trail.facts.as_ref().filter(|_| self.trail.asked.is_none());
+            self.gateway.recall.push(&row, facts);
+        }
+        self.gateway.store.add_usage(row);
         for row in decided::rows(&self.trail, client, user) {
             self.gateway.store.add_decision(row);
         }
@@ -228,7 +234,11 @@ impl Drop for Closing {
         self.count_metrics(duration);
         let effects = self.trail.ledger.take_effects();
         self.gateway.deliver(effects);
-        self.write_down(self.gateway.clock.unix_ms(), duration);
+        let now_ms = self.gateway.clock.unix_ms();
+        let status = self.status.map_or(0, |s| s.as_u16());
+        let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
+        self.gateway.timeline.count(now_ms, status, answering);
+        self.write_down(now_ms, duration);
         self.gateway.metrics.in_flight.dec();
         if let Some(rehearsal) = self.trail.rehearsal.take() {
             rehearsal.end(&self.trail, self.status, self.code.clone(), self.refused_at);
