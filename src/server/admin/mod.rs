@@ -267,7 +267,7 @@ where
 }
 
 fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {
-    users::find(&gateway.auth, user).map(|account| gateway.pseudonyms.user(&account.id.text()).to_string())
+    users::find(&gateway.auth, user).map(|account| account.person.pseudonym().to_string())
 }
 
 /// An address, or a network, as a pseudonym: of one machine the same as in its requests' lines.
