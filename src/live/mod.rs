@@ -3,6 +3,7 @@
 pub mod fingerprint;
 pub mod hardening;
 pub mod policy;
+pub mod promotion;
 pub mod providers;
 pub mod reloader;
 pub mod routes;
