@@ -18,6 +18,7 @@ use crate::base::clock::Clock;
 use crate::config::Mode;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::policies::Policies;
 use crate::live::policy::PolicyBoard;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::{Pool, Upstreams};
@@ -33,6 +34,8 @@ pub struct Gateway {
     pub live: Live<Snapshot>,
     /// What is known of it.
     pub policy: PolicyBoard,
+    /// Which files the plugins of policies before had.
+    pub policies: Policies,
     /// Both kinds of buckets.
     pub limiter: Limiter,
     /// Sessions, accounts, and the password gate.

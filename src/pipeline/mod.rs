@@ -2,6 +2,7 @@
 //! proof that the stage before it ran: a forgotten stage does not compile.
 
 pub mod admission;
+pub mod again;
 pub mod answer;
 pub mod api_key;
 pub mod arrival;

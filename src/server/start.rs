@@ -28,6 +28,7 @@ use crate::base::problems::Problems;
 use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::policies::Policies;
 use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::providers::providers_of;
 use crate::live::snapshot::Snapshot;
@@ -110,6 +111,8 @@ pub fn gateway(
         needs_restart: Vec::new(),
         plugin_files: Arc::new(snapshot.rules.file_hashes().clone()),
     };
+    let policies = Policies::default();
+    policies.remember(snapshot.policy, snapshot.rules.file_hashes().clone());
     let recall = Recall::new(config.storage.recall);
     let gateway = Arc::new(Gateway {
         live: Live::new(Arc::new(snapshot)),
@@ -130,6 +133,7 @@ pub fn gateway(
         metrics: Arc::clone(metrics),
         timeline: Timeline::default(),
         logs,
+        policies,
         recall,
         draining: Draining::default(),
         pressure: Pressure::default(),
