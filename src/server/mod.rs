@@ -4,6 +4,7 @@ pub mod activation;
 pub mod admin;
 pub mod aside;
 pub mod connection;
+pub mod console;
 pub mod descriptors;
 pub mod door;
 pub mod drain;

@@ -6,7 +6,7 @@
 pub mod action;
 pub mod address;
 mod answer;
-mod audit;
+pub(in crate::server) mod audit;
 mod endpoint;
 mod fields;
 mod guard;
@@ -30,7 +30,8 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use http::{Request, Response};
+use http::header::ACCEPT;
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Body as HttpBody;
 use hyper::service::service_fn;
@@ -40,6 +41,8 @@ use self::action::{Action, Terms};
 use self::endpoint::{Endpoint, Find};
 use self::lockout::Lockout;
 use super::connection::Http;
+use super::console::place::{self, Found};
+use super::console::{self, Console};
 use super::phase::Shutdown;
 use super::reload::Report;
 use super::serve::closing_if;
@@ -62,27 +65,30 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What the admin listener stands on. One per worker; there is one worker.
 pub struct Admin {
-    gateway: Arc<Gateway>,
-    reloader: Arc<OnceLock<Reloader<Report>>>,
-    token: Token,
+    pub(in crate::server) gateway: Arc<Gateway>,
+    pub(in crate::server) reloader: Arc<OnceLock<Reloader<Report>>>,
+    pub(in crate::server) token: Token,
     /// Whether reads need no token: only this machine can reach the listener.
-    open: bool,
+    pub(in crate::server) open: bool,
     started: Instant,
-    lockout: RefCell<Lockout>,
+    pub(in crate::server) lockout: RefCell<Lockout>,
+    pub(in crate::server) console: Console,
 }
 
 impl Admin {
     /// The admin side of a gateway, at an address of which it depends whether reads are open. `reloader` is set once there
-    /// is one; until then nobody can ask for a reload.
+    /// is one; until then nobody can ask for a reload. `signed_in` is who has signed in to the console.
     pub fn new(
         gateway: Arc<Gateway>,
         reloader: Arc<OnceLock<Reloader<Report>>>,
         token: Token,
         address: IpAddr,
         started: Instant,
+        signed_in: console::Sessions,
     ) -> Self {
         let open = address.to_canonical().is_loopback();
-        Self { gateway, reloader, token, open, started, lockout: RefCell::default() }
+        let console = Console::new(signed_in);
+        Self { gateway, reloader, token, open, started, lockout: RefCell::default(), console }
     }
 }
 
@@ -93,7 +99,7 @@ pub async fn serve(admin: Rc<Admin>, stream: TcpStream, peer: SocketAddr, shutdo
     let service = service_fn(|request| {
         let (admin, retiring) = (Rc::clone(&admin), shutdown.clone());
         async move {
-            let answer = handle(&admin, request, peer).await;
+            let answer = handle(&admin, request, peer, &retiring).await;
             Ok::<_, Infallible>(closing_if(retiring.is_retiring(), answer))
         }
     });
@@ -101,7 +107,12 @@ pub async fn serve(admin: Rc<Admin>, stream: TcpStream, peer: SocketAddr, shutdo
 }
 
 /// One request: an answer, always, in the same clothes.
-async fn handle<B>(admin: &Admin, request: Request<B>, peer: SocketAddr) -> Response<Body>
+async fn handle<B>(
+    admin: &Admin,
+    request: Request<B>,
+    peer: SocketAddr,
+    shutdown: &Shutdown,
+) -> Response<Body>
 where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -115,11 +126,32 @@ where
     let arrived =
         arrival::receive(parts, !body.is_end_stream(), Transport::plain(peer), &snapshot.config.server);
     let outcome = match arrived {
-        Ok(head) => catch(decide(admin, &head, body, &id)).await.unwrap_or(Err(Refusal::Internal)),
+        Ok(head) => {
+            let outcome = catch(decide(admin, &head, body, &id, shutdown));
+            let outcome = outcome.await.unwrap_or(Err(Refusal::Internal));
+            if is_for_a_person(&head) {
+                let shown = outcome.unwrap_or_else(|refusal| console::refused(admin, &head, &refusal, &id));
+                let mut answer = answer::finish(Ok(shown), &id, &snapshot.hardening);
+                console::dress(&mut answer);
+                return answer;
+            }
+            outcome
+        }
         Err(Stop::Refused(refusal)) => Err(refusal),
         Err(Stop::Answered(_)) => Err(Refusal::Internal),
     };
     answer::finish(outcome, &id, &snapshot.hardening)
+}
+
+/// Whether the answer is read by a person: on every path of the console, and where a browser went astray.
+fn is_for_a_person(head: &Arrival) -> bool {
+    let path = head.parts().uri.path();
+    let astray = || {
+        endpoint::find(head.method(), path) == Find::Nothing
+            && !path.starts_with("/admin/")
+            && head.text_header(ACCEPT).is_some_and(|accept| accept.contains("text/html"))
+    };
+    place::find(head.method(), path) != Found::Nothing || astray()
 }
 
 async fn decide<B>(
@@ -127,6 +159,7 @@ async fn decide<B>(
     head: &Arrival,
     body: B,
     id: &CorrelationId,
+    shutdown: &Shutdown,
 ) -> Result<Response<Body>, Refusal>
 where
     B: HttpBody + Unpin,
@@ -135,11 +168,17 @@ where
     let gateway = &*admin.gateway;
     let found = endpoint::find(head.method(), head.parts().uri.path());
     let hosts = &gateway.live.current().config.admin.hosts;
+    let page = place::find(head.method(), head.parts().uri.path());
     let guarded = if guard::is_exempt(&found) {
         Ok(())
+    } else if page != Found::Nothing && guard::is_visit(head) {
+        guard::host(head, hosts)
     } else {
         guard::host(head, hosts).and_then(|()| guard::origin(head))
     };
+    if let (Err(refusal), Found::Place(place), true) = (&guarded, page, head.method() == Method::POST) {
+        audit::by(place.action(), Err(refusal), None, String::new(), id);
+    }
     if let (Err(refusal), Find::Endpoint(endpoint)) = (&guarded, found)
         && let Some(name) = endpoint.writes()
     {
@@ -149,7 +188,13 @@ where
     let endpoint = match found {
         Find::Endpoint(endpoint) => endpoint,
         Find::OtherMethod { allow, .. } => return Err(Refusal::MethodNotAllowed { allow: allow.to_owned() }),
-        Find::Nothing => return Err(Refusal::NotFound),
+        Find::Nothing => {
+            return match page {
+                Found::Place(place) => console::answer(admin, place, head, body, id, shutdown).await,
+                Found::OtherMethod { allow } => Err(Refusal::MethodNotAllowed { allow: allow.to_owned() }),
+                Found::Nothing => Err(Refusal::NotFound),
+            };
+        }
     };
     if let Some(name) = endpoint.writes() {
         let outcome = write(admin, endpoint, head, body).await;
@@ -242,6 +287,15 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     guard::json(head)?;
+    collect(head, body).await
+}
+
+/// The whole body of a request, up to [`BODY_BYTES_MAX`].
+pub(in crate::server) async fn collect<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>
+where
+    B: HttpBody + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let most = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
     if head.declared_length().is_some_and(|length| length > most) {
         return Err(Refusal::TooLarge);
