@@ -20,7 +20,7 @@ use super::plugin::{Plugin, mode_word};
 use super::response::ResponseFacts;
 use super::schedule::{Job, Schedule};
 use super::source::{Edit, Reader};
-use super::standing::{self, Board, Counts};
+use super::standing::{self, Board, Counts, LastFault};
 use super::state::State;
 use crate::base::clock::Clock;
 use crate::base::nearest::nearest;
@@ -119,6 +119,8 @@ pub struct PluginInfo {
     pub since_ms: i64,
     /// What it did since then.
     pub counts: Counts,
+    /// How a call of it failed last, if one did since then.
+    pub last_fault: Option<LastFault>,
 }
 
 impl PluginInfo {
@@ -395,5 +397,6 @@ fn info(plugin: &Plugin) -> PluginInfo {
         trips: plugin.record.breaker.trips(),
         since_ms: plugin.record.since_ms,
         counts: plugin.record.tally.read(),
+        last_fault: plugin.record.last_fault(),
     }
 }

@@ -67,5 +67,5 @@ pub use scaffold::{Scaffold, ScaffoldError, scaffold};
 pub use schedule::{Job, Timetable};
 pub use shown::Shown;
 pub use source::{Edit, FILE_BYTES_MAX as SCRIPT_BYTES_MAX};
-pub use standing::{Alarm, Board, Counts, Trip};
+pub use standing::{Alarm, Board, Counts, LastFault, Trip};
 pub use state::{CHANGES_MAX as STATE_CHANGES_MAX, State, StateRow, StateSize};

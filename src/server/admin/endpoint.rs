@@ -26,6 +26,9 @@ pub(super) enum Endpoint {
     CreateKey,
     RevokeKey,
     ForgetUser,
+    SwitchMode,
+    Impact,
+    Playground,
     Timeline,
 }
 
@@ -44,7 +47,7 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 20] = {
+const TABLE: [Row; 23] = {
     use Endpoint as E;
     [
         ("/live", Some(E::Live), None),
@@ -66,6 +69,9 @@ const TABLE: [Row; 20] = {
         ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
         ("/admin/api/users/forget", None, Some(E::ForgetUser)),
+        ("/admin/api/plugins/mode", None, Some(E::SwitchMode)),
+        ("/admin/api/plugins/impact", Some(E::Impact), None),
+        ("/admin/api/playground", None, Some(E::Playground)),
         ("/admin/api/timeline", Some(E::Timeline), None),
     ]
 };
@@ -109,6 +115,8 @@ impl Endpoint {
             E::CreateKey => Some("keys.create"),
             E::RevokeKey => Some("keys.revoke"),
             E::ForgetUser => Some("users.forget"),
+            E::SwitchMode => Some("plugins.mode"),
+            E::Playground => Some("playground"),
             _ => None,
         }
     }

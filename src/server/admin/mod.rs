@@ -13,6 +13,7 @@ mod guard;
 pub mod keys;
 mod lockout;
 pub mod plugins;
+pub mod policy;
 pub mod service_detail;
 pub mod sessions;
 pub mod status;
@@ -40,6 +41,8 @@ use tokio::net::TcpStream;
 use self::action::{Action, Terms};
 use self::endpoint::{Endpoint, Find};
 use self::lockout::Lockout;
+use self::policy::QUESTION_BYTES_MAX;
+pub use self::policy::Tools;
 use super::connection::Http;
 use super::console::place::{self, Found};
 use super::console::{self, Console};
@@ -73,6 +76,8 @@ pub struct Admin {
     started: Instant,
     pub(in crate::server) lockout: RefCell<Lockout>,
     pub(in crate::server) console: Console,
+    /// What needs the files of the policy; absent where there are none.
+    pub(in crate::server) tools: Option<Tools>,
 }
 
 impl Admin {
@@ -88,7 +93,12 @@ impl Admin {
     ) -> Self {
         let open = address.to_canonical().is_loopback();
         let console = Console::new(signed_in);
-        Self { gateway, reloader, token, open, started, lockout: RefCell::default(), console }
+        Self { gateway, reloader, token, open, started, lockout: RefCell::default(), console, tools: None }
+    }
+
+    /// The same with what needs the files of the policy.
+    pub fn with(self, tools: Tools) -> Self {
+        Self { tools: Some(tools), ..self }
     }
 }
 
@@ -206,6 +216,9 @@ where
     if endpoint.is_api() && !admin.open {
         guard::token(head, admin)?;
     }
+    if endpoint == Endpoint::Impact {
+        return policy::impact(admin, head.parts().uri.query().unwrap_or_default()).await;
+    }
     read(admin, endpoint, head)
 }
 
@@ -229,7 +242,7 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Timeline => {
             answer::json(&timeline::timeline(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
-        // What writes was handled before.
+        // What writes, or waits for the disk, was handled before.
         Endpoint::Status
         | Endpoint::Reload
         | Endpoint::AddUser
@@ -238,6 +251,9 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         | Endpoint::CreateKey
         | Endpoint::RevokeKey
         | Endpoint::ForgetUser
+        | Endpoint::SwitchMode
+        | Endpoint::Impact
+        | Endpoint::Playground
         | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
     })
 }
@@ -259,7 +275,13 @@ where
         })?;
         return Ok((None, answer::json(&status::reloaded(&report))));
     }
-    let bytes = whole(head, body).await.map_err(|why| (None, why))?;
+    let most = if endpoint == Endpoint::Playground { QUESTION_BYTES_MAX } else { BODY_BYTES_MAX };
+    let bytes = whole(head, body, most).await.map_err(|why| (None, why))?;
+    match endpoint {
+        Endpoint::SwitchMode => return nobody(policy::switch_mode(admin, &bytes).await),
+        Endpoint::Playground => return nobody(policy::play(admin, &bytes).await),
+        _ => {}
+    }
     let action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
     let gateway = &*admin.gateway;
     let target = action.target().map(str::to_owned);
@@ -277,30 +299,38 @@ where
     }
 }
 
+/// What came of an action that is about nobody.
+fn nobody<T>(outcome: Result<T, Refusal>) -> Written<T> {
+    outcome.map(|done| (None, done)).map_err(|why| (None, why))
+}
+
 fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {
     users::find(&gateway.auth, user).map(|account| gateway.pseudonyms.user(&account.id.text()).to_string())
 }
 
-async fn whole<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>
+async fn whole<B>(head: &Arrival, body: B, most: usize) -> Result<bytes::Bytes, Refusal>
 where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     guard::json(head)?;
-    collect(head, body).await
+    collect(head, body, most).await
 }
 
-/// The whole body of a request, up to [`BODY_BYTES_MAX`].
-pub(in crate::server) async fn collect<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>
+/// The whole body of a request, up to so many bytes.
+pub(in crate::server) async fn collect<B>(
+    head: &Arrival,
+    body: B,
+    most: usize,
+) -> Result<bytes::Bytes, Refusal>
 where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let most = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
-    if head.declared_length().is_some_and(|length| length > most) {
+    if head.declared_length().is_some_and(|length| usize::try_from(length).is_ok_and(|n| n > most)) {
         return Err(Refusal::TooLarge);
     }
-    match tokio::time::timeout(answer::BODY_WAIT_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+    match tokio::time::timeout(answer::BODY_WAIT_MAX, Limited::new(body, most).collect()).await {
         Ok(Ok(all)) => Ok(all.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Refusal::TooLarge),
         Ok(Err(_)) => Err(Refusal::BadRequest("The request body is malformed.")),
