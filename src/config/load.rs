@@ -11,7 +11,7 @@ use super::file::{FileError, read_file};
 use super::routes::Surroundings;
 use super::{
     Admin, Alert, Auth, Bans, Config, Cors, Environment, Geo, Headers, Lockdown, Log, OwnPaths, Plugins,
-    RateLimit, Route, Server, Service, Session, Storage, Thresholds, env, secrets,
+    RateLimit, Route, Server, Service, Session, Storage, Thresholds, Tracing, env, secrets,
 };
 
 /// The config.toml that is part of the binary.
@@ -118,6 +118,7 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     let lockdown = Lockdown::read(root.table("lockdown"), &routes);
     let thresholds = Thresholds::read(root.table("thresholds"));
     let alerts = Alert::read_all(&mut root, &routes, context);
+    let tracing = Tracing::read(root.table("tracing"));
     root.finish();
     Config {
         environment: context.environment,
@@ -140,6 +141,7 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
         lockdown,
         thresholds,
         alerts,
+        tracing,
     }
 }
 

@@ -39,6 +39,7 @@ mod switch;
 mod thresholds;
 mod tls;
 mod token;
+mod tracing;
 mod upstream_url;
 mod weak_secret;
 mod websocket;
@@ -46,6 +47,7 @@ mod websocket;
 #[cfg(test)]
 mod check;
 
+pub use self::tracing::{TraceTrust, Tracing};
 pub use admin::Admin;
 pub use alerts::{
     Alert, Measure as AlertMeasure, Per as AlertPer, Severity as AlertSeverity, Shape as AlertShape, Webhook,
@@ -140,6 +142,8 @@ pub struct Config {
     pub thresholds: Thresholds,
     /// `[[alerts]]`, in the file's order.
     pub alerts: Vec<Alert>,
+    /// `[tracing]`.
+    pub tracing: Tracing,
 }
 
 /// A number that a range has kept from being negative.

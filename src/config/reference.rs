@@ -45,6 +45,10 @@ const SECTIONS: &[(&str, &str)] = &[
         "alerts",
         "`[[alerts]]`: what somebody is told of. A line of the log is always written; a `webhook` is told too.",
     ),
+    (
+        "tracing",
+        "Traces (W3C Trace Context): which are followed and sampled, and where the gateway's own spans go.",
+    ),
 ];
 
 /// The page `docs/reference/config.md`.
