@@ -49,7 +49,7 @@ pub struct Gateway {
     /// How rules stand: what they did, and whether they tripped.
     pub standing: Board,
     /// Tells somebody.
-    pub alerts: Alerts,
+    pub alerts: Arc<Alerts>,
     /// The services' health.
     pub upstreams: Arc<Upstreams>,
     /// Who has how many WebSockets open.

@@ -18,6 +18,7 @@ use super::serve::{self, serve};
 use super::tls::expiry;
 use super::upstream_numbers;
 use super::workers::Workers;
+use crate::alert::Alerts;
 use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
@@ -123,7 +124,7 @@ pub fn gateway(
         standing,
         upstreams,
         seats: Arc::default(),
-        alerts: crate::alert::Alerts::default(),
+        alerts: Arc::new(Alerts::new(clock.clone(), Arc::clone(metrics))),
         clock,
         metrics: Arc::clone(metrics),
         timeline: Timeline::default(),
@@ -165,9 +166,8 @@ fn alert_of_trips(gateway: &Arc<Gateway>) {
     let told = Arc::downgrade(gateway);
     gateway.standing.on_trip(Box::new(move |trip| {
         let Some(gateway) = told.upgrade() else { return };
-        let severity = if trip.change == "back" { "info" } else { "high" };
-        let title = format!("plugin {}", trip.change);
-        gateway.alerts.send(gateway.clock.now(), &trip.plugin, severity, &title, trip.action);
+        tracing::warn!(plugin = &*trip.plugin, action = trip.action, "plugin {}", trip.change);
+        gateway.alerts.plugin_tripped(&trip.plugin, trip.change != "back");
     }));
 }
 
