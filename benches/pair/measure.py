@@ -1,4 +1,5 @@
-"""Processor time per request of two builds, side by side: each round loads both, one after the other, in shuffled order."""
+"""Processor time per request of two builds, or of one build under two configurations, side by side: each round loads both, one
+after the other, in shuffled order."""
 
 import argparse
 import http.client
@@ -71,11 +72,12 @@ PASSWORD = "correct horse battery staple"
 class Gateway:
     """One build in a folder of its own."""
 
-    def __init__(self, binary, folder, upstream):
+    def __init__(self, binary, folder, upstream, extra):
         self.port, self.admin_port = free_port(), free_port()
         folder.mkdir()
         config = folder / "config.toml"
-        config.write_text(CONFIG.format(port=self.port, admin_port=self.admin_port, upstream=upstream))
+        text = CONFIG.format(port=self.port, admin_port=self.admin_port, upstream=upstream)
+        config.write_text(f"{text}\n{extra}\n")
         command = [str(binary), "-c", str(config)]
         added = subprocess.run([*command, "users", "add", "alice"], input=f"{PASSWORD}\n", text=True, capture_output=True, check=False)
         if added.returncode:
@@ -167,6 +169,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
+    parser.add_argument("--with-before", default="", metavar="TOML", help="tables added to the configuration of the first")
+    parser.add_argument("--with-after", default="", metavar="TOML", help="tables added to the configuration of the second")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=32)
@@ -181,7 +185,8 @@ def main():
             wait_for(upstream)
             builds = {}
             for name in ("before", "after"):
-                builds[name] = Gateway(getattr(arguments, name).resolve(), folder / name, upstream)
+                extra = getattr(arguments, f"with_{name}")
+                builds[name] = Gateway(getattr(arguments, name).resolve(), folder / name, upstream, extra)
                 started.append(builds[name].process)
             print("| route | before, µs CPU per request | after | ratio (min to max) | requests/s, ratio |\n|---|---|---|---|---|")
             for path in ("/plain", "/full"):

@@ -109,7 +109,7 @@ fn load(store: &Store, terms: Terms, now: Moment) -> Result<Auth, Failure> {
     Ok(auth)
 }
 
-fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
+pub(super) fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
     match Reader::open(&config.storage.path) {
         Ok(reader) => Ok(Some(reader)),
         Err(OpenError::Absent { .. }) => Ok(None),
@@ -117,6 +117,6 @@ fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
     }
 }
 
-fn unreadable(error: &OpenError) -> Failure {
+pub(super) fn unreadable(error: &OpenError) -> Failure {
     Failure::cannot_run(error.to_string())
 }

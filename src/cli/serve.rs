@@ -25,6 +25,7 @@ use crate::server::hot::Hot;
 use crate::server::limits::Limits;
 use crate::server::listener::{Listener, Listening};
 use crate::server::reload::{Attempts, Report, Started};
+use crate::server::reloads::PolicyFiles;
 use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
@@ -192,7 +193,11 @@ fn watch(
     let again = options.clone();
     let gateway = Arc::clone(&hot.gateway);
     let metrics = Arc::clone(&gateway.metrics);
+    let files = inputs::gather(options).map(|inputs| {
+        PolicyFiles::read(&inputs, &hot.gateway.live.current().config)
+    });
     let mut attempts = Attempts {
+        files: files.unwrap_or_default(),
         gather: Box::new(move || inputs::gather(&again).map_err(Box::new)),
         config_file: options.config_file(),
         started: Started::with(&gateway.live.current().config),

@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::decided;
 use super::gateway::Gateway;
+use super::recording;
 use super::stage::Stage;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
@@ -72,6 +73,7 @@ impl Closing {
 
     /// The head of the answer is known.
     pub fn answered(&mut self, status: StatusCode) {
+        self.trail.times.answered();
         self.status = Some(status);
         if status == StatusCode::SWITCHING_PROTOCOLS {
             self.opened = Some(self.gateway.clock.now());
@@ -139,9 +141,9 @@ impl Closing {
         }
     }
 
-    fn write_down(&self, now_ms: i64, duration: Duration) {
+    fn write_down(&mut self, now_ms: i64, duration: Duration) {
+        let client = self.trail.client_pseudonym(&self.gateway.pseudonyms);
         let pseudonyms = &self.gateway.pseudonyms;
-        let client = self.trail.client.map(|a| pseudonyms.address(a));
         let user = self.trail.user.as_deref().map(|u| pseudonyms.user(u));
         let decider = self.decider();
         self.gateway.logs.access(&AccessLine {
@@ -159,7 +161,7 @@ impl Closing {
             rule: decider.map(|n| n.rule.as_str()),
             generation: self.snapshot.generation,
         });
-        self.gateway.store.add_usage(UsageRow {
+        let row = UsageRow {
             time_ms: self.trail.unix_ms,
             correlation_id: self.trail.id.clone(),
             method: Label::from(self.trail.method),
@@ -175,10 +177,16 @@ impl Closing {
             plugin: decider.map(|n| Label::from(Arc::clone(&n.plugin))),
             rule_line: decider.and_then(|n| n.rule.rsplit_once(':')?.1.parse().ok()),
             generation: self.snapshot.generation,
-            service: None,
+            service: self.trail.service.clone().map(Label::from),
             policy: self.snapshot.policy,
-            trace: None,
-        });
+            trace: Some(recording::written(&self.trail, duration)),
+        };
+        if self.trail.rehearsal.is_none() {
+            // What a proxy asks about is another request than its own, and so is judged by other rules.
+            let facts = self.trail.facts.as_ref().filter(|_| self.trail.asked.is_none());
+            self.gateway.recall.push(&row, facts);
+        }
+        self.gateway.store.add_usage(row);
         for row in decided::rows(&self.trail, client, user) {
             self.gateway.store.add_decision(row);
         }

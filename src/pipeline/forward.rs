@@ -10,6 +10,7 @@ use super::answer::Body;
 use super::gateway::{Gateway, Worker};
 use super::http2::is_grpc;
 use super::on_upstream::Changes;
+use super::recording::Handed;
 use super::request_body::{Fault, Watch};
 use super::step::Step;
 use super::thresholds::Cleared;
@@ -94,6 +95,13 @@ async fn upstream(
     if let Some(plan) = &plan {
         plan.tell(outgoing.headers_mut());
     }
+    trail.service.clone_from(&route.service);
+    trail.handed = Some(Handed::compare(
+        request.headers(),
+        outgoing.headers(),
+        &route.route.set_headers,
+        changes.edits(),
+    ));
     let began = gateway.clock.now();
     let limits = proxy::Limits {
         silence_max: snapshot.config.server.body_timeout,
@@ -102,6 +110,9 @@ async fn upstream(
     let sent = proxy::send(&worker.pool, &service, outgoing, limits).await;
     let took = gateway.clock.now().saturating_duration_since(began);
     gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
+    if sent.is_ok() {
+        trail.upstream_ms = u32::try_from(took.as_millis()).ok();
+    }
     trail.unread |= watch.fault().is_some();
     let (mut parts, body) = sent.map_err(|e| refusal(&e, &watch))?.into_parts();
     if let Some(plan) = plan.filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS) {

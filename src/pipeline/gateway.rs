@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pressure::Pressure;
+use super::recall::Recall;
 use super::rehearsal::Rehearsal;
 use super::websocket::Seats;
 use crate::alert::Alerts;
@@ -17,6 +18,8 @@ use crate::base::clock::Clock;
 use crate::config::Mode;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::edits::Edits;
+use crate::live::policies::Policies;
 use crate::live::policy::PolicyBoard;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::{Pool, Upstreams};
@@ -32,6 +35,10 @@ pub struct Gateway {
     pub live: Live<Snapshot>,
     /// What is known of it.
     pub policy: PolicyBoard,
+    /// Which files the plugins of policies before had.
+    pub policies: Policies,
+    /// What the last edits changed.
+    pub edits: Edits,
     /// Both kinds of buckets.
     pub limiter: Limiter,
     /// Sessions, accounts, and the password gate.
@@ -64,6 +71,8 @@ pub struct Gateway {
     pub logs: Logs,
     /// Makes pseudonyms of people and addresses.
     pub pseudonyms: Pseudonymiser,
+    /// The requests that ended last.
+    pub recall: Recall,
     /// Whether the process is about to end; `/ready` says so.
     pub draining: Draining,
     /// How short memory is.

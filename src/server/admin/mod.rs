@@ -13,6 +13,8 @@ mod guard;
 pub mod keys;
 mod lockout;
 pub mod plugins;
+pub(crate) mod reading;
+pub(crate) mod requests;
 pub mod service_detail;
 pub mod sessions;
 pub mod status;
@@ -39,6 +41,7 @@ use tokio::net::TcpStream;
 use self::action::{Action, Terms};
 use self::endpoint::{Endpoint, Find};
 use self::lockout::Lockout;
+use self::reading::Readings;
 use super::connection::Http;
 use super::phase::Shutdown;
 use super::reload::Report;
@@ -69,6 +72,7 @@ pub struct Admin {
     open: bool,
     started: Instant,
     lockout: RefCell<Lockout>,
+    readings: Readings,
 }
 
 impl Admin {
@@ -82,7 +86,7 @@ impl Admin {
         started: Instant,
     ) -> Self {
         let open = address.to_canonical().is_loopback();
-        Self { gateway, reloader, token, open, started, lockout: RefCell::default() }
+        Self { gateway, reloader, token, open, started, lockout: RefCell::default(), readings: Readings::default() }
     }
 }
 
@@ -161,10 +165,11 @@ where
     if endpoint.is_api() && !admin.open {
         guard::token(head, admin)?;
     }
-    read(admin, endpoint, head)
+    read(admin, endpoint, head).await
 }
 
-fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Body>, Refusal> {
+async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Body>, Refusal> {
+    let query = head.parts().uri.query().unwrap_or_default();
     let gateway = &*admin.gateway;
     let uptime = gateway.clock.now().saturating_duration_since(admin.started);
     Ok(match endpoint {
@@ -177,6 +182,9 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Sessions => {
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
+        Endpoint::Requests => answer::json(&requests::list(admin, query).await?),
+        Endpoint::Explain => answer::json(&requests::explained(admin, query).await?),
+        Endpoint::Reloads => answer::json(&requests::reloads(admin, query).await?),
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
         Endpoint::ServiceDetails => answer::json(&service_detail::with_addresses(gateway)),
         Endpoint::Plugins => answer::json(&plugins::plugins(gateway)),
