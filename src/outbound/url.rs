@@ -19,6 +19,8 @@ pub enum PlainHttp {
     Loopback,
     /// Also http, to addresses of the own network, and to names: what they lead to is judged when it is connected to.
     Private,
+    /// Also http, to wherever the operator says: what is sent there is no secret.
+    Anywhere,
 }
 
 /// Why a text is no address that may be asked.
@@ -67,6 +69,7 @@ impl Url {
             PlainHttp::Never => false,
             PlainHttp::Loopback => url.is_loopback(),
             PlainHttp::Private => url.address().is_none_or(is_private),
+            PlainHttp::Anywhere => true,
         };
         if secure || may_be_plain { Ok(url) } else { Err(BadUrl::Plain) }
     }
