@@ -32,7 +32,7 @@ use crate::base::clock::Clock;
 use crate::config::{Alert, AlertPer, AlertSeverity, When};
 use crate::telemetry::metrics::Metrics;
 
-pub use self::notice::Notice;
+pub use self::notice::{Notice, test_notice};
 pub use self::outbox::{Letter, RECENT_MAX, Sent, WAITING_MAX};
 pub use self::quiet::QUIET;
 pub use self::watch::{KEYS_MAX, Subject, Turn};
@@ -145,7 +145,7 @@ impl Alerts {
 
     /// A plugin is taken out because it failed or was slow too often, or it is not.
     pub fn plugin_tripped(&self, plugin: &str, tripped: bool) {
-        if self.watches.load().iter().any(|watch| watch.alert.when == When::PluginFault) {
+        if self.watch_for(When::PluginFault) {
             self.is(When::PluginFault, &Subject::Thing(format!("{plugin}{TRIPPED}").into()), tripped);
         }
     }
@@ -202,7 +202,7 @@ impl Alerts {
         }
     }
 
-    /// What services, plugins and tables are told and not over, though nobody knows them any more: they are over.
+    /// What services and plugins are told and not over, though nobody knows them any more: they are over.
     pub fn forget_things(&self, when: When, is_known: impl Fn(&str) -> bool) {
         for watch in self.of(when) {
             for (subject, _) in watch.active() {
@@ -251,13 +251,14 @@ impl Alerts {
         watches.iter().flat_map(each).collect()
     }
 
-    /// A message that tests the alert.
-    pub fn test_letter(&self, alert: &Alert) -> Letter {
-        let title = format!("a test of the alert {}", alert.name);
-        Letter {
-            notice: Notice::new(self.draft(alert, "test", &title, None, 0)),
-            webhook: alert.webhook.clone(),
-        }
+    /// Remembers what was told before the start.
+    pub fn remember(&self, sent: Sent) {
+        self.outbox.remember(sent);
+    }
+
+    /// Whether any alert is about this.
+    pub fn watch_for(&self, when: When) -> bool {
+        self.watches.load().iter().any(|watch| watch.alert.when == when)
     }
 
     fn of(&self, when: When) -> impl Iterator<Item = Arc<Watch>> {
@@ -311,9 +312,10 @@ impl Alerts {
 
     fn send(&self, alert: &Alert, draft: Draft<'_>) {
         let notice = Notice::new(draft);
-        let Notice { name, event, severity, title, count, subject, .. } = &*notice;
+        let Notice { name, title, count, subject, .. } = &*notice;
+        let (event, severity) = (&*notice.event, &*notice.severity);
         let subject = subject.as_deref().unwrap_or_default();
-        if *event == Turn::Raised.word() {
+        if event == Turn::Raised.word() {
             tracing::warn!(alert = name, event, severity, title, count, subject, "an alert");
         } else {
             tracing::info!(alert = name, event, severity, title, count, subject, "an alert");

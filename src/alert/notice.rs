@@ -1,5 +1,6 @@
 //! What somebody is told: one message, without a person in it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -24,11 +25,11 @@ pub struct Notice {
     /// The alert's name.
     pub name: String,
     /// What the alert is about.
-    pub when: &'static str,
+    pub when: Cow<'static, str>,
     /// `raised`, `recovered` or `test`.
-    pub event: &'static str,
+    pub event: Cow<'static, str>,
     /// `low`, `medium`, `high` or `critical`.
-    pub severity: &'static str,
+    pub severity: Cow<'static, str>,
     /// What happened, in a sentence.
     pub title: String,
     /// More of it, as `name=value`; of rules' alerts only.
@@ -73,9 +74,9 @@ impl Notice {
         Arc::new(Self {
             id: CorrelationId::generate().as_str().to_owned(),
             name: alert.name.clone(),
-            when: alert.when.word(),
-            event: draft.event,
-            severity: draft.severity.word(),
+            when: alert.when.word().into(),
+            event: draft.event.into(),
+            severity: draft.severity.word().into(),
             title: cut(draft.title, TITLE_BYTES_MAX).to_owned(),
             detail: cut(draft.detail, DETAIL_BYTES_MAX).to_owned(),
             time,
@@ -86,6 +87,22 @@ impl Notice {
             generation: draft.generation,
         })
     }
+}
+
+/// A message that tests an alert; `unix_ms` is now, in milliseconds since 1970-01-01 UTC.
+pub fn test_notice(alert: &Alert, unix_ms: i64, generation: u64) -> Arc<Notice> {
+    let title = format!("a test of the alert {}", alert.name);
+    Notice::new(Draft {
+        alert,
+        event: "test",
+        severity: alert.severity,
+        title: &title,
+        detail: "",
+        count: 0,
+        subject: None,
+        unix_ms,
+        generation,
+    })
 }
 
 impl Turn {

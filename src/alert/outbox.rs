@@ -1,5 +1,6 @@
 //! Messages on their way: those that wait to be told, and the latest ones for whoever looks.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub struct Sent {
     #[serde(flatten)]
     pub notice: Arc<Notice>,
     /// `log` where nobody else is told, else `waiting`, `delivered`, `failed` or `dropped`.
-    pub delivered: &'static str,
+    pub delivered: Cow<'static, str>,
 }
 
 /// Both. Neither lock is held for longer than a push.
@@ -51,7 +52,7 @@ impl Outbox {
             (Some(_), true) => "waiting",
             (Some(_), false) => "dropped",
         };
-        self.remember(Sent { notice: Arc::clone(&letter.notice), delivered });
+        self.remember(Sent { notice: Arc::clone(&letter.notice), delivered: delivered.into() });
         if fits {
             waiting.push_back(letter);
             drop(waiting);
@@ -78,7 +79,7 @@ impl Outbox {
     pub(super) fn became(&self, id: &str, delivered: &'static str) {
         let mut recent = self.recent.lock();
         if let Some(sent) = recent.iter_mut().rev().find(|sent| sent.notice.id == id) {
-            sent.delivered = delivered;
+            sent.delivered = delivered.into();
         }
     }
 

@@ -92,6 +92,7 @@ impl Url {
             PlainHttp::Never => false,
             PlainHttp::Loopback => address.is_loopback(),
             PlainHttp::Private => is_private(address),
+            PlainHttp::Anywhere => true,
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) fn render(notice: &Notice, shape: AlertShape) -> Rendered {
 }
 
 fn ntfy(notice: &Notice) -> Rendered {
-    let (priority, tag) = match (notice.event, notice.severity) {
+    let (priority, tag) = match (&*notice.event, &*notice.severity) {
         ("raised", "critical") => ("5", "rotating_light"),
         ("raised", "high") => ("4", "warning"),
         ("raised", _) => ("3", "warning"),

@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod address;
+mod alerts;
 mod answer;
 pub(in crate::server) mod audit;
 pub mod bans;
@@ -237,6 +238,7 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
         Endpoint::ServiceDetails => answer::json(&service_detail::with_addresses(gateway)),
         Endpoint::Plugins => answer::json(&plugins::plugins(gateway)),
         Endpoint::Keys => answer::json(&keys::list(&gateway.auth, gateway.clock.unix_ms())),
+        Endpoint::Alerts => alerts::list(gateway, query)?,
         Endpoint::Timeline => {
             answer::json(&timeline::timeline(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
@@ -254,6 +256,7 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
         | Endpoint::CreateKey
         | Endpoint::RevokeKey
         | Endpoint::ForgetUser
+        | Endpoint::TestAlerts
         | Endpoint::AddBan
         | Endpoint::RevokeBans
         | Endpoint::SetLockdown
@@ -279,6 +282,10 @@ where
         return Ok((None, answer::json(&status::reloaded(&report))));
     }
     let bytes = whole(head, body).await.map_err(|why| (None, why))?;
+    if endpoint == Endpoint::TestAlerts {
+        let tested = alerts::try_out(&admin.gateway, &bytes).await.map_err(|why| (None, why))?;
+        return Ok((None, answer::json(&tested)));
+    }
     let mut action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
     if let Action::Ban(wanted) = &mut action {
         wanted.asked_from = Some(head.peer().ip());
