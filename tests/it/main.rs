@@ -9,6 +9,7 @@ mod body;
 mod cli;
 mod client;
 mod connections;
+mod console;
 mod cors;
 mod definitions;
 mod drain;
