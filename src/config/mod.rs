@@ -2,6 +2,7 @@
 
 mod admin;
 mod auth;
+mod bans;
 mod connections;
 mod context;
 mod cors;
@@ -14,6 +15,7 @@ mod headers;
 mod http2;
 mod json;
 mod load;
+mod lockdown;
 mod log;
 mod methods;
 mod named_file;
@@ -45,6 +47,7 @@ mod check;
 
 pub use admin::Admin;
 pub use auth::Auth;
+pub use bans::Bans;
 pub use connections::{Connections, MemoryMax};
 pub use cors::Cors;
 pub use file::{CONFIG_BYTES_MAX, FileError, TextFile, read_file};
@@ -53,6 +56,7 @@ pub use geo::{Geo, GeoFile};
 pub use headers::Headers;
 pub use http2::Http2;
 pub use load::{EMBEDDED, Inputs, Loaded, load};
+pub use lockdown::Lockdown;
 pub use log::{Format, Level, Log};
 pub use named_file::NamedFile;
 pub use plugins::{Mode, PluginOverride, Plugins, RouteFilter, SettingValue};
@@ -123,6 +127,10 @@ pub struct Config {
     pub plugins: Plugins,
     /// `[geo]`.
     pub geo: Geo,
+    /// `[bans]`.
+    pub bans: Bans,
+    /// `[lockdown]`.
+    pub lockdown: Lockdown,
     /// `[thresholds]`.
     pub thresholds: Thresholds,
 }

@@ -12,7 +12,7 @@ use super::weak_secret::{BITS_PER_CHARACTER_MIN, PLACEHOLDERS, SECRET_BYTES_MIN}
 use super::{Environment, load};
 
 /// The tables in the order of the page, each with its sentence.
-const SECTIONS: [(&str, &str); 17] = [
+const SECTIONS: [(&str, &str); 19] = [
     ("environment", "Whether this is somebody's desk or the outside world."),
     ("gateway", "Where the gateway's own endpoints stand."),
     ("server", "The public listener and what it takes."),
@@ -35,6 +35,11 @@ const SECTIONS: [(&str, &str); 17] = [
     ("plugins", "Where rules stand, and the operator's word over their manifests."),
     ("rules", "`[[rules]]`: rules of one line each. One that is written without a `mode` only counts."),
     ("geo", "Where addresses are: databases in MaxMind's format, read again when their file changes."),
+    ("bans", "Who can never be kept out. Bans themselves are made with `pluginmind bans`, or by rules."),
+    (
+        "lockdown",
+        "Who and what passes while `pluginmind lockdown on` holds, beside probes and signing in and out: any one of these is enough.",
+    ),
     ("thresholds", "What sums of `score()` lead to."),
 ];
 

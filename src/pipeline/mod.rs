@@ -42,6 +42,7 @@ pub mod respond;
 pub mod route;
 pub mod rules;
 pub mod stage;
+pub mod standing;
 pub mod step;
 pub mod thresholds;
 pub mod trail;

@@ -30,6 +30,11 @@ pub(super) enum Endpoint {
     Impact,
     Playground,
     Timeline,
+    Bans,
+    AddBan,
+    RevokeBans,
+    Lockdown,
+    SetLockdown,
 }
 
 /// What the table says of a method and a path.
@@ -47,7 +52,7 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 23] = {
+const TABLE: [Row; 26] = {
     use Endpoint as E;
     [
         ("/live", Some(E::Live), None),
@@ -73,6 +78,9 @@ const TABLE: [Row; 23] = {
         ("/admin/api/plugins/impact", Some(E::Impact), None),
         ("/admin/api/playground", None, Some(E::Playground)),
         ("/admin/api/timeline", Some(E::Timeline), None),
+        ("/admin/api/bans", Some(E::Bans), Some(E::AddBan)),
+        ("/admin/api/bans/revoke", None, Some(E::RevokeBans)),
+        ("/admin/api/lockdown", Some(E::Lockdown), Some(E::SetLockdown)),
     ]
 };
 
@@ -117,6 +125,9 @@ impl Endpoint {
             E::ForgetUser => Some("users.forget"),
             E::SwitchMode => Some("plugins.mode"),
             E::Playground => Some("playground"),
+            E::AddBan => Some("bans.add"),
+            E::RevokeBans => Some("bans.revoke"),
+            E::SetLockdown => Some("lockdown"),
             _ => None,
         }
     }

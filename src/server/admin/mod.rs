@@ -7,10 +7,12 @@ pub mod action;
 pub mod address;
 mod answer;
 pub(in crate::server) mod audit;
+pub mod bans;
 mod endpoint;
 mod fields;
 mod guard;
 pub mod keys;
+pub mod lockdown;
 mod lockout;
 pub mod plugins;
 pub mod policy;
@@ -39,6 +41,7 @@ use hyper::service::service_fn;
 use tokio::net::TcpStream;
 
 use self::action::{Action, Terms};
+use self::audit::About;
 use self::endpoint::{Endpoint, Find};
 use self::lockout::Lockout;
 use self::policy::QUESTION_BYTES_MAX;
@@ -242,6 +245,11 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Timeline => {
             answer::json(&timeline::timeline(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
+        Endpoint::Bans => answer::json(&bans::list(&gateway.bans, &gateway.auth, gateway.clock.unix_ms())),
+        Endpoint::Lockdown => {
+            let state = gateway.bans.lockdown.state(gateway.clock.unix_ms());
+            answer::json(&lockdown::LockdownView::of(state.as_ref()))
+        }
         // What writes, or waits for the disk, was handled before.
         Endpoint::Status
         | Endpoint::Reload
@@ -254,12 +262,15 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         | Endpoint::SwitchMode
         | Endpoint::Impact
         | Endpoint::Playground
+        | Endpoint::AddBan
+        | Endpoint::RevokeBans
+        | Endpoint::SetLockdown
         | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
     })
 }
 
 /// Whom an action was about, as a pseudonym, and what came of it.
-type Written<T> = Result<(Option<String>, T), (Option<String>, Refusal)>;
+type Written<T> = Result<(Option<About>, T), (Option<About>, Refusal)>;
 
 async fn write<B>(admin: &Admin, endpoint: Endpoint, head: &Arrival, body: B) -> Written<Response<Body>>
 where
@@ -282,13 +293,16 @@ where
         Endpoint::Playground => return nobody(policy::play(admin, &bytes).await),
         _ => {}
     }
-    let action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
+    let mut action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
+    if let Action::Ban(wanted) = &mut action {
+        wanted.asked_from = Some(head.peer().ip());
+    }
     let gateway = &*admin.gateway;
-    let target = action.target().map(str::to_owned);
+    let target = Target::of(&action);
     // Looked up afterwards: an account that was added is there by then, and none goes.
-    let who = || target.as_deref().and_then(|user| pseudonym(gateway, user));
+    let who = || target.about(gateway);
     let terms = Terms::of(&gateway.live.current().config);
-    match action.perform(&gateway.auth, terms, Moment::of(&gateway.clock)).await {
+    match action.perform(&gateway.auth, &gateway.bans, terms, Moment::of(&gateway.clock)).await {
         Ok(done) => {
             if endpoint == Endpoint::ForgetUser {
                 gateway.federated.forget_those_without(&gateway.auth.accounts);
@@ -304,8 +318,40 @@ fn nobody<T>(outcome: Result<T, Refusal>) -> Written<T> {
     outcome.map(|done| (None, done)).map_err(|why| (None, why))
 }
 
+/// Whom an action is about, as it was written.
+pub(in crate::server) struct Target {
+    user: Option<String>,
+    network: Option<ipnet::IpNet>,
+}
+
+impl Target {
+    pub(in crate::server) fn of(action: &Action) -> Self {
+        Self {
+            user: action.target().map(str::to_owned),
+            network: action.address().and_then(|text| crate::bans::parse_network(text).ok()),
+        }
+    }
+
+    /// The same as a pseudonym, where it is known.
+    pub(in crate::server) fn about(&self, gateway: &Gateway) -> Option<About> {
+        match self.network {
+            Some(net) => Some(About::Client(client(gateway, net))),
+            None => self.user.as_deref().and_then(|user| pseudonym(gateway, user)).map(About::User),
+        }
+    }
+}
+
 fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {
     users::find(&gateway.auth, user).map(|account| gateway.pseudonyms.user(&account.id.text()).to_string())
+}
+
+/// An address, or a network, as a pseudonym: of one machine the same as in its requests' lines.
+fn client(gateway: &Gateway, net: ipnet::IpNet) -> String {
+    if net.prefix_len() == net.max_prefix_len() {
+        gateway.pseudonyms.address(net.addr()).to_string()
+    } else {
+        gateway.pseudonyms.text(&net.to_string()).to_string()
+    }
 }
 
 async fn whole<B>(head: &Arrival, body: B, most: usize) -> Result<bytes::Bytes, Refusal>
