@@ -25,8 +25,9 @@ use crate::server::drain::drain;
 use crate::server::hot::Hot;
 use crate::server::limits::Limits;
 use crate::server::listener::{Listener, Listening};
-use crate::server::policy_files::PolicyFiles;
+use crate::server::policy_source::PolicySource;
 use crate::server::reload::{Attempts, Report, Started};
+use crate::server::reloads::PolicyFiles;
 use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
@@ -194,7 +195,10 @@ fn watch(
     let again = options.clone();
     let gateway = Arc::clone(&hot.gateway);
     let metrics = Arc::clone(&gateway.metrics);
+    let files =
+        inputs::gather(options).map(|inputs| PolicyFiles::read(&inputs, &hot.gateway.live.current().config));
     let mut attempts = Attempts {
+        files: files.unwrap_or_default(),
         gather: Box::new(move || inputs::gather(&again).map_err(Box::new)),
         config_file: options.config_file(),
         started: Started::with(&gateway.live.current().config),
@@ -220,8 +224,8 @@ fn admin(
     let (started, limits) = (gateway.clock.now(), Limits::new(ADMIN_CONNECTIONS_MAX));
     let signed_in = Sessions::default();
     let again = options.clone();
-    let files = PolicyFiles::new(move || inputs::gather(&again), options.config_file());
-    let tools = Tools::new(&files);
+    let source = PolicySource::new(move || inputs::gather(&again), options.config_file());
+    let tools = Tools::new(&source);
     let start = move |workers, address: SocketAddr| {
         let tools = tools.clone();
         let (gateway, reloader, token) = (Arc::clone(&shared), Arc::clone(&reloader), asked.clone());

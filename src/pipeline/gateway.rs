@@ -19,6 +19,7 @@ use crate::base::clock::Clock;
 use crate::config::Mode;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::edits::Edits;
 use crate::live::policies::Policies;
 use crate::live::policy::PolicyBoard;
 use crate::live::snapshot::Snapshot;
@@ -37,6 +38,8 @@ pub struct Gateway {
     pub policy: PolicyBoard,
     /// Which files the plugins of policies before had.
     pub policies: Policies,
+    /// What the last edits changed.
+    pub edits: Edits,
     /// Both kinds of buckets.
     pub limiter: Limiter,
     /// Sessions, accounts, and the password gate.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::configured_series;
 use super::hot::Hot;
 use super::limits::Limits;
 use super::listener::{Listener, Listening, Unavailable};
@@ -29,6 +30,7 @@ use crate::base::problems::Problems;
 use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::edits::Edits;
 use crate::live::policies::Policies;
 use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::providers::providers_of;
@@ -137,6 +139,7 @@ pub fn gateway(
         timeline: Timeline::default(),
         logs,
         policies,
+        edits: Edits::default(),
         recall,
         draining: Draining::default(),
         pressure: Pressure::default(),
@@ -200,14 +203,18 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         metrics.bans(networks, users, gateway.bans.lockdown.is_on(now_ms));
         metrics.usage_rows_dropped(gateway.store.usage_rows_dropped());
         metrics.log_lines_dropped(gateway.logs.sink().dropped());
-        for size in gateway.state.sizes() {
+        let snapshot = gateway.live.current();
+        let plugins = snapshot.rules.plugins();
+        let is_there = |name: &str| plugins.iter().any(|p| *p.name == *name);
+        for size in gateway.state.sizes().iter().filter(|size| is_there(&size.plugin)) {
             metrics.state(&size.plugin, size.keys, size.bytes, size.evicted, size.lost);
         }
-        for plugin in gateway.live.current().rules.plugins() {
+        for plugin in &plugins {
             metrics.plugin_state(&plugin.name, plugin.state());
         }
         expiry::refresh(metrics, &gateway);
         upstream_numbers::set(metrics, &gateway.upstreams.reports());
+        configured_series::keep(metrics, &snapshot);
     });
 }
 

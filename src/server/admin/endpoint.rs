@@ -22,6 +22,9 @@ pub(super) enum Endpoint {
     DisableUser,
     Keys,
     Plugins,
+    Requests,
+    Explain,
+    Reloads,
     ServiceDetails,
     CreateKey,
     RevokeKey,
@@ -52,9 +55,9 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 26] = {
+const TABLE: &[Row] = {
     use Endpoint as E;
-    [
+    &[
         ("/live", Some(E::Live), None),
         ("/ready", Some(E::Ready), None),
         ("/health", Some(E::Health), None),
@@ -70,6 +73,9 @@ const TABLE: [Row; 26] = {
         ("/admin/api/users/passwd", None, Some(E::SetPassword)),
         ("/admin/api/users/disable", None, Some(E::DisableUser)),
         ("/admin/api/plugins", Some(E::Plugins), None),
+        ("/admin/api/requests", Some(E::Requests), None),
+        ("/admin/api/explain", Some(E::Explain), None),
+        ("/admin/api/reloads", Some(E::Reloads), None),
         ("/admin/api/services", Some(E::ServiceDetails), None),
         ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),

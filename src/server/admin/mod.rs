@@ -16,6 +16,8 @@ pub mod lockdown;
 mod lockout;
 pub mod plugins;
 pub mod policy;
+pub(crate) mod reading;
+pub(crate) mod requests;
 pub mod service_detail;
 pub mod sessions;
 pub mod status;
@@ -46,6 +48,7 @@ use self::endpoint::{Endpoint, Find};
 use self::lockout::Lockout;
 use self::policy::QUESTION_BYTES_MAX;
 pub use self::policy::Tools;
+use self::reading::Readings;
 use super::connection::Http;
 use super::console::place::{self, Found};
 use super::console::{self, Console};
@@ -78,6 +81,7 @@ pub struct Admin {
     pub(in crate::server) open: bool,
     started: Instant,
     pub(in crate::server) lockout: RefCell<Lockout>,
+    pub(in crate::server) readings: Readings,
     pub(in crate::server) console: Console,
     /// What needs the files of the policy; absent where there are none.
     pub(in crate::server) tools: Option<Tools>,
@@ -95,8 +99,9 @@ impl Admin {
         signed_in: console::Sessions,
     ) -> Self {
         let open = address.to_canonical().is_loopback();
-        let console = Console::new(signed_in);
-        Self { gateway, reloader, token, open, started, lockout: RefCell::default(), console, tools: None }
+        let (console, readings) = (Console::new(signed_in), Readings::default());
+        let lockout = RefCell::default();
+        Self { gateway, reloader, token, open, started, lockout, readings, console, tools: None }
     }
 
     /// The same with what needs the files of the policy.
@@ -219,13 +224,11 @@ where
     if endpoint.is_api() && !admin.open {
         guard::token(head, admin)?;
     }
-    if endpoint == Endpoint::Impact {
-        return policy::impact(admin, head.parts().uri.query().unwrap_or_default()).await;
-    }
-    read(admin, endpoint, head)
+    read(admin, endpoint, head).await
 }
 
-fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Body>, Refusal> {
+async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Body>, Refusal> {
+    let query = head.parts().uri.query().unwrap_or_default();
     let gateway = &*admin.gateway;
     let uptime = gateway.clock.now().saturating_duration_since(admin.started);
     Ok(match endpoint {
@@ -234,10 +237,14 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Health => answer::probe(&status::health(gateway, uptime)),
         Endpoint::Version => answer::json(&status::version()),
         Endpoint::Services | Endpoint::ServicesHealth => answer::json(&service_detail::services(gateway)),
-        Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
+        Endpoint::Metrics => answer::metrics(gateway, head),
         Endpoint::Sessions => {
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
+        Endpoint::Requests => answer::json(&requests::list(admin, query).await?),
+        Endpoint::Impact => answer::json(&policy::impact(admin, query).await?),
+        Endpoint::Explain => answer::json(&requests::explained(admin, query).await?),
+        Endpoint::Reloads => answer::json(&requests::reloads(admin, query).await?),
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
         Endpoint::ServiceDetails => answer::json(&service_detail::with_addresses(gateway)),
         Endpoint::Plugins => answer::json(&plugins::plugins(gateway)),
@@ -250,7 +257,7 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
             let state = gateway.bans.lockdown.state(gateway.clock.unix_ms());
             answer::json(&lockdown::LockdownView::of(state.as_ref()))
         }
-        // What writes, or waits for the disk, was handled before.
+        // What writes was handled before.
         Endpoint::Status
         | Endpoint::Reload
         | Endpoint::AddUser
@@ -260,7 +267,6 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         | Endpoint::RevokeKey
         | Endpoint::ForgetUser
         | Endpoint::SwitchMode
-        | Endpoint::Impact
         | Endpoint::Playground
         | Endpoint::AddBan
         | Endpoint::RevokeBans
@@ -342,7 +348,7 @@ impl Target {
 }
 
 fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {
-    users::find(&gateway.auth, user).map(|account| gateway.pseudonyms.user(&account.id.text()).to_string())
+    users::find(&gateway.auth, user).map(|account| account.person.pseudonym().to_string())
 }
 
 /// An address, or a network, as a pseudonym: of one machine the same as in its requests' lines.

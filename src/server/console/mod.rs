@@ -16,7 +16,6 @@
 mod alerts;
 mod assets;
 mod bans;
-mod data;
 mod events;
 mod explain;
 mod form;
@@ -38,13 +37,11 @@ mod visit;
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, LOCATION};
 use http::{Method, Response, StatusCode};
 use hyper::body::Body as HttpBody;
 use maud::Markup;
-use tokio::sync::Semaphore;
 
 use self::form::Form;
 use self::place::{Found, Place};
@@ -61,15 +58,13 @@ use crate::pipeline::arrival::Arrival;
 /// What the console keeps on one worker; who has signed in is known to all of them.
 pub(super) struct Console {
     sessions: Sessions,
-    /// Turns of reading the database.
-    turns: Arc<Semaphore>,
     /// Streams that are open now.
     streams: Rc<Cell<usize>>,
 }
 
 impl Console {
     pub(super) fn new(sessions: Sessions) -> Self {
-        Self { sessions, turns: data::turns(), streams: Rc::default() }
+        Self { sessions, streams: Rc::default() }
     }
 }
 

@@ -105,6 +105,10 @@ fn path(values: &[Option<f64>], top: f64) -> String {
             pen_is_down = false;
             continue;
         };
+        let is_flat = n > 0 && values[n - 1] == Some(*value) && values.get(n + 1) == Some(&Some(*value));
+        if is_flat {
+            continue;
+        }
         let (x, y) = (along(n, values.len()), up(*value, top));
         let _ = write!(path, "{}{x:.1} {y:.1}", if pen_is_down { "L" } else { "M" });
         let alone = !pen_is_down && values.get(n + 1).is_none_or(Option::is_none);

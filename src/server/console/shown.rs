@@ -8,13 +8,18 @@ use super::visit::Visit;
 use crate::base::problems::Problem;
 use crate::base::refusal::Refusal;
 use crate::base::target::percent_encode;
+use crate::base::text::hex;
 use crate::server::admin::status::rfc3339;
 
 /// A moment, in milliseconds since 1970-01-01 UTC: to the second, with the whole of it for machines.
 pub(super) fn time(unix_ms: i64) -> Markup {
-    let whole = rfc3339(unix_ms);
-    let short = whole.get(..19).unwrap_or(&whole).replace('T', " ");
-    html! { time datetime=(whole) { (short) } }
+    at(&rfc3339(unix_ms))
+}
+
+/// A moment that is RFC 3339 already.
+pub(super) fn at(rfc3339: &str) -> Markup {
+    let short = rfc3339.get(..19).unwrap_or(rfc3339).replace('T', " ");
+    html! { time datetime=(rfc3339) { (short) } }
 }
 
 /// How long ago a moment was, in the one unit that matters.
@@ -38,14 +43,22 @@ pub(super) fn status(status: u16) -> Markup {
 pub(super) fn duration(us: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "a duration that is shown with three digits")]
     let ms = us as f64 / 1_000.0;
+    milliseconds(ms)
+}
+
+/// Milliseconds with the digits that matter.
+pub(super) fn milliseconds(ms: f64) -> String {
     if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.0} ms") }
 }
 
 /// The pseudonym of a person or an address; nothing where there is none.
 pub(super) fn pseudonym(hash: Option<&[u8]>) -> Markup {
-    let hex =
-        hash.map(|hash| hash.iter().map(|b| format!("{b:02x}")).collect::<String>()).unwrap_or_default();
-    html! { @if !hex.is_empty() { code.pseudonym title=(hex) { (hex.get(..8).unwrap_or(&hex)) } } }
+    html! { @if let Some(hash) = hash { (short(&hex(hash))) } }
+}
+
+/// The first digits of a pseudonym, with all of them for who points at it.
+pub(super) fn short(hash: &str) -> Markup {
+    html! { code.pseudonym title=(hash) { (hash.get(..8).unwrap_or(hash)) } }
 }
 
 /// A link to what was decided about a request.

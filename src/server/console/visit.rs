@@ -94,8 +94,11 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// The sentence that was kept, once.
+    /// The sentence that was kept, once, and to a person: a script that loads a page anew does not take it away.
     pub(super) fn told(&self) -> Option<String> {
+        if self.head.text_header("sec-fetch-mode").is_some_and(|mode| mode != "navigate") {
+            return None;
+        }
         self.signed_in.as_ref().and_then(|signed_in| self.admin.console.sessions.told(signed_in))
     }
 
