@@ -25,7 +25,7 @@ use crate::server::drain::drain;
 use crate::server::hot::Hot;
 use crate::server::limits::Limits;
 use crate::server::listener::{Listener, Listening};
-use crate::server::policy_files::PolicyFiles;
+use crate::server::policy_source::PolicySource;
 use crate::server::reload::{Attempts, Report, Started};
 use crate::server::reloads::PolicyTexts;
 use crate::server::schedules::Schedules;
@@ -224,8 +224,8 @@ fn admin(
     let (started, limits) = (gateway.clock.now(), Limits::new(ADMIN_CONNECTIONS_MAX));
     let signed_in = Sessions::default();
     let again = options.clone();
-    let files = PolicyFiles::new(move || inputs::gather(&again), options.config_file());
-    let tools = Tools::new(&files);
+    let source = PolicySource::new(move || inputs::gather(&again), options.config_file());
+    let tools = Tools::new(&source);
     let start = move |workers, address: SocketAddr| {
         let tools = tools.clone();
         let (gateway, reloader, token) = (Arc::clone(&shared), Arc::clone(&reloader), asked.clone());

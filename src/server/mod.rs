@@ -25,7 +25,7 @@ pub mod memory;
 pub mod notify;
 pub mod phase;
 pub mod playground;
-pub mod policy_files;
+pub mod policy_source;
 mod preface;
 pub mod promotion;
 pub mod proxy_protocol;

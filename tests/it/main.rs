@@ -9,6 +9,7 @@ mod body;
 mod cli;
 mod client;
 mod connections;
+mod console_actions;
 mod cors;
 mod definitions;
 mod drain;
