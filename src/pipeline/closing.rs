@@ -11,6 +11,8 @@ use super::gateway::Gateway;
 use super::recording;
 use super::stage::Stage;
 use super::trail::Trail;
+use crate::alert::Refused;
+use crate::base::address::{Pseudonym, bucket_network};
 use crate::base::refusal::Refusal;
 use crate::config::Mode;
 use crate::live::snapshot::Snapshot;
@@ -141,12 +143,16 @@ impl Closing {
             let mode = if note.mode == Mode::Shadow { "shadow" } else { "enforce" };
             // The code, not the line: lines move with every edit, and each would leave a series behind.
             metrics.plugin_decision(&note.plugin, &note.code, note.outcome.word(), mode);
+            if let Outcome::Fault(_) = note.outcome {
+                self.gateway.alerts.plugin_failed(&note.plugin);
+            }
         }
     }
 
     fn write_down(&mut self, now_ms: i64, duration: Duration) {
         let client = self.trail.client_pseudonym(&self.gateway.pseudonyms);
         let user = self.trail.user_hash;
+        self.alert_if_refused(user);
         let decider = self.decider();
         self.gateway.logs.access(&AccessLine {
             unix_ms: now_ms,
@@ -193,6 +199,13 @@ impl Closing {
         for row in decided::rows(&self.trail, client, user) {
             self.gateway.store.add_decision(row);
         }
+    }
+
+    /// Counts it against the alerts, where it was answered with 401, 403 or 429.
+    fn alert_if_refused(&self, user: Option<Pseudonym>) {
+        let Some(status) = self.status.map(|status| status.as_u16()) else { return };
+        let network = || Some(self.gateway.pseudonyms.address(bucket_network(self.trail.client?)));
+        self.gateway.alerts.refused(Refused { status, route: &self.trail.route, user }, network);
     }
 
     /// The rule that refused the request, if one did.

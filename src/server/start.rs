@@ -19,6 +19,8 @@ use super::serve::{self, serve};
 use super::tls::expiry;
 use super::upstream_numbers;
 use super::workers::Workers;
+use crate::alert::Alerts;
+use crate::alert::deliver::Courier;
 use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
@@ -100,7 +102,9 @@ pub fn gateway(
     let bans = load_bans(&snapshot.config, &store, &clock)?;
     let federated = Federated::new(Arc::new(Durable(store.clone())));
     federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
-    let providers = Providers::new(Client::new(trust(config)?, outbound::Limits::default()));
+    let trust = trust(config)?;
+    let courier = Arc::new(Courier::new(trust.clone()));
+    let providers = Providers::new(Client::new(trust, outbound::Limits::default()));
     providers.apply(&providers_of(config));
     let upstreams = Arc::new(Upstreams::new(clock.clone()));
     upstreams.apply(&config.services);
@@ -133,7 +137,8 @@ pub fn gateway(
         standing,
         upstreams,
         seats: Arc::default(),
-        alerts: crate::alert::Alerts::default(),
+        courier,
+        alerts: Arc::new(Alerts::new(clock.clone(), Arc::clone(metrics))),
         clock,
         metrics: Arc::clone(metrics),
         timeline: Timeline::default(),
@@ -154,7 +159,7 @@ pub fn gateway(
 ///
 /// # Errors
 /// The operator's file holds none.
-pub(super) fn trust(config: &Config) -> Result<Trust, StartError> {
+pub fn trust(config: &Config) -> Result<Trust, StartError> {
     match &config.auth.provider_ca {
         None => Ok(Trust::built_in()),
         Some(pem) => Trust::with_own(pem.as_bytes()).map_err(StartError::Trust),
@@ -186,9 +191,8 @@ fn alert_of_trips(gateway: &Arc<Gateway>) {
     let told = Arc::downgrade(gateway);
     gateway.standing.on_trip(Box::new(move |trip| {
         let Some(gateway) = told.upgrade() else { return };
-        let severity = if trip.change == "back" { "info" } else { "high" };
-        let title = format!("plugin {}", trip.change);
-        gateway.alerts.send(gateway.clock.now(), &trip.plugin, severity, &title, trip.action);
+        tracing::warn!(plugin = &*trip.plugin, action = trip.action, "plugin {}", trip.change);
+        gateway.alerts.plugin_tripped(&trip.plugin, trip.change != "back");
     }));
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::alerts::{self, AlertRow};
 use super::bans::{self, BanRow, LockdownRow};
 use super::decisions::{self, Impact};
 use super::error::{OpenError, reason};
@@ -105,6 +106,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn impact(&self, plugin: &str, since_ms: i64) -> Result<Impact, OpenError> {
         self.explain(decisions::impact(&self.connection, plugin, since_ms))
+    }
+
+    /// The newest messages of alerts not before a time in milliseconds since 1970-01-01 UTC, newest first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn alerts(&self, since_ms: i64, most: usize) -> Result<Vec<AlertRow>, OpenError> {
+        self.explain(alerts::newest(&self.connection, since_ms, most))
     }
 
     /// The newest reloads, newest first.

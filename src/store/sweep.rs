@@ -16,7 +16,7 @@ pub struct Sweep {
     pub now_ms: i64,
     /// Sessions that were last seen before this go: now less the idle time.
     pub sessions_seen_before_ms: i64,
-    /// Usage rows and decisions from before this go: now less the retention.
+    /// Usage rows, decisions and alerts from before this go: now less the retention.
     pub usage_before_ms: i64,
 }
 
@@ -46,11 +46,13 @@ pub(super) fn slice(connection: &mut Connection, progress: &mut Progress) -> rus
     let future_ms = sweep.now_ms.saturating_add(FUTURE_MS);
     let usage = oldest(&transaction, "query_logs", sweep.usage_before_ms, future_ms)?;
     let decisions = oldest(&transaction, "decisions", sweep.usage_before_ms, future_ms)?;
+    let alerts = oldest(&transaction, "alerts", sweep.usage_before_ms, future_ms)?;
     let kv = kv::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
     let bans = bans::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
     transaction.commit()?;
     progress.after = after.map(Vec::from);
-    Ok(progress.after.is_some() || usage > 0 || decisions > 0 || kv > 0 || bans > 0)
+    let gone = usage + decisions + alerts;
+    Ok(progress.after.is_some() || gone > 0 || kv > 0 || bans > 0)
 }
 
 /// Looks at the [`SLICE_ROWS`] oldest rows of a table and removes those from before `before_ms` or after `after_ms`; how

@@ -131,7 +131,10 @@ impl<'a> Visit<'a> {
         match self.signed_in.as_ref().map(|signed_in| &signed_in.who) {
             None => String::new(),
             Some(Who::Token(_)) => "token".to_owned(),
-            Some(Who::Account { user, .. }) => self.gateway().pseudonyms.user(&user.text()).to_string(),
+            Some(Who::Account { user, .. }) => {
+                let account = self.gateway().auth.accounts.get(*user);
+                account.map(|account| account.person.pseudonym().to_string()).unwrap_or_default()
+            }
         }
     }
 }
