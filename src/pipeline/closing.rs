@@ -227,6 +227,8 @@ impl Drop for Closing {
         self.settle_code();
         self.ask_on_log(duration);
         self.count_metrics(duration);
+        // The answer has gone out: nobody waits for the disk.
+        drop(self.gateway.keep_out(self.trail.ledger.take_bans()));
         let effects = self.trail.ledger.take_effects();
         self.gateway.deliver(effects);
         self.write_down(self.gateway.clock.unix_ms(), duration);

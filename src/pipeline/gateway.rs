@@ -86,6 +86,8 @@ impl Gateway {
             let mode = if note.mode == Mode::Shadow { "shadow" } else { "enforce" };
             self.metrics.plugin_decision(&note.plugin, &note.code, note.outcome.word(), mode);
         }
+        // Nobody waits for an answer here.
+        drop(self.keep_out(account.bans));
         self.deliver(account.effects);
     }
 

@@ -13,6 +13,7 @@ use super::rehearsal::Rehearsal;
 use super::request_body::Watch;
 use super::stage::Stage;
 use super::websocket::Switch;
+use crate::bans::Written;
 use crate::base::ids::CorrelationId;
 use crate::limiter::Level;
 use crate::script::{Ledger, RequestFacts};
@@ -58,6 +59,8 @@ pub struct Trail {
     pub facts: Option<Arc<RequestFacts>>,
     /// What rules decided.
     pub ledger: Ledger,
+    /// Bans that rules asked for and that are on their way to disk.
+    pub bans: Vec<Written>,
     /// Whether a request body was announced that nobody has taken yet.
     pub unread: bool,
     /// What is known of the body, once somebody took it.
@@ -93,6 +96,7 @@ impl Trail {
             renewed: None,
             facts: None,
             ledger: Ledger::default(),
+            bans: Vec::new(),
             unread: false,
             body: None,
             upstream_ms: None,
