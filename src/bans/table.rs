@@ -123,16 +123,25 @@ impl Bans {
         (table.networks.values().filter(holds).count(), table.users.values().filter(holds).count())
     }
 
+    /// Whether somebody may be banned at all.
+    ///
+    /// # Errors
+    /// The operator said that these can never be.
+    pub fn allows(&self, target: &Target) -> Result<(), BanError> {
+        match target {
+            Target::Network(net) if self.terms.read().never.iter().any(|never| never.contains(net)) => {
+                Err(BanError::Never)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps somebody out, from now on; the write is under way. A ban of the same target gives way.
     ///
     /// # Errors
     /// The operator said that these can never be banned, or there is no room.
     pub fn add(&self, ban: Ban, now_ms: i64) -> Result<Written, BanError> {
-        if let Target::Network(net) = &ban.target
-            && self.terms.read().never.iter().any(|never| never.contains(net))
-        {
-            return Err(BanError::Never);
-        }
+        self.allows(&ban.target)?;
         let mut table = self.table.write();
         let max = self.room(&ban);
         if table.get(&ban.target).is_none() && table.len() >= max {
