@@ -252,6 +252,8 @@ impl Drop for Closing {
         self.ask_on_log(duration);
         let now_ms = self.gateway.clock.unix_ms();
         self.count_metrics(now_ms, duration);
+        // The answer has gone out: nobody waits for the disk.
+        drop(self.gateway.keep_out(self.trail.ledger.take_bans()));
         let effects = self.trail.ledger.take_effects();
         self.gateway.deliver(effects);
         let status = self.status.map_or(0, |s| s.as_u16());

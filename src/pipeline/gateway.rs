@@ -104,6 +104,8 @@ impl Gateway {
                 self.alerts.plugin_failed(&note.plugin);
             }
         }
+        // Nobody waits for an answer here.
+        drop(self.keep_out(account.bans));
         self.deliver(account.effects);
     }
 

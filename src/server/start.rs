@@ -95,11 +95,11 @@ pub fn gateway(
     if wants_assertions(config) {
         assertions.prepare()?;
     }
-    let state = remember::load(&store, &mut snapshot.rules, clock.unix_ms())?;
+    let bans = load_bans(&snapshot.config, &store, &clock)?;
+    let state = remember::load(&store, &mut snapshot.rules, &bans, clock.unix_ms())?;
     let standing = Board::new(store.pseudonym_key().expose());
     snapshot.rules.stand_on(&standing, clock.unix_ms());
     let auth = load_auth(&snapshot, &store, &clock)?;
-    let bans = load_bans(&snapshot.config, &store, &clock)?;
     let federated = Federated::new(Arc::new(Durable(store.clone())));
     federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
     let trust = trust(config)?;

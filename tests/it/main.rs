@@ -5,6 +5,8 @@
 mod addresses;
 mod admin;
 mod assertion;
+mod bans;
+mod bans_by_rules;
 mod body;
 mod cli;
 mod client;
@@ -35,6 +37,7 @@ mod http2_upstream;
 mod jwt_security;
 mod keys;
 mod listen;
+mod lockdown;
 mod lockout;
 mod metrics;
 #[path = "../../src/geo/tests/writer.rs"]
