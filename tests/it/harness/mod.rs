@@ -12,6 +12,7 @@ pub mod strict;
 pub mod tls;
 pub mod token;
 pub mod upstream;
+pub mod webhook;
 pub mod websocket;
 pub mod witness;
 
@@ -23,4 +24,5 @@ pub use provider::Provider;
 pub use recorder::Recorder;
 pub use token::Token;
 pub use upstream::Upstream;
+pub use webhook::Webhook;
 pub use witness::Witness;
