@@ -4,6 +4,7 @@
 
 mod addresses;
 mod admin;
+mod alerts;
 mod assertion;
 mod bans;
 mod bans_by_rules;

@@ -13,6 +13,7 @@ pub mod strict;
 pub mod tls;
 pub mod token;
 pub mod upstream;
+pub mod webhook;
 pub mod websocket;
 pub mod witness;
 
@@ -25,4 +26,5 @@ pub use provider::Provider;
 pub use recorder::Recorder;
 pub use token::Token;
 pub use upstream::Upstream;
+pub use webhook::Webhook;
 pub use witness::Witness;
