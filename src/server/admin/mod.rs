@@ -241,7 +241,7 @@ where
 }
 
 fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {
-    users::find(&gateway.auth, user).map(|account| gateway.pseudonyms.user(&account.id.text()).to_string())
+    users::find(&gateway.auth, user).map(|account| account.person.pseudonym().to_string())
 }
 
 async fn whole<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>
