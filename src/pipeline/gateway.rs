@@ -13,6 +13,7 @@ use crate::auth::assertion::Assertions;
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
 use crate::auth::{Account, Auth};
+use crate::bans::Bans;
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
 use crate::config::Mode;
@@ -43,6 +44,8 @@ pub struct Gateway {
     pub limiter: Limiter,
     /// Sessions, accounts, and the password gate.
     pub auth: Auth,
+    /// Who is kept out, and incident mode.
+    pub bans: Arc<Bans>,
     /// Signs who is asking, for services that want it.
     pub assertions: Assertions,
     /// OpenID Connect providers.

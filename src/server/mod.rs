@@ -2,7 +2,9 @@
 
 pub mod activation;
 pub mod admin;
+pub mod configured_series;
 pub mod connection;
+pub mod console;
 pub mod descriptors;
 pub mod door;
 pub mod drain;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::configured_series;
 use super::hot::{Hot, Prepared};
 use super::notify;
 use super::reloads::{self, PolicyFiles};
@@ -111,7 +112,7 @@ impl Attempts {
                     Report { applied: true, generation: current.generation, problems, needs_restart };
                 return Built { report, roots };
             }
-            Some((next, prepared)) => self.apply(&current, next, prepared, &problems, &needs_restart),
+            Some((next, prepared)) => self.apply(next, prepared, &problems, &needs_restart),
             None => self.keep(&current, &problems, plugin_files),
         }
         self.record(applied, hash, &problems, inputs_read.as_ref());
@@ -148,7 +149,6 @@ impl Attempts {
 
     fn apply(
         &mut self,
-        current: &Snapshot,
         mut next: Snapshot,
         prepared: Prepared,
         problems: &Arc<Problems>,
@@ -158,15 +158,7 @@ impl Attempts {
         gateway.logs.reconfigure(&next.config.log);
         let services = &next.config.services;
         gateway.upstreams.apply(services);
-        let stays = |name: &str| services.iter().any(|s| s.name == name);
-        for gone in current.config.services.iter().filter(|s| !stays(&s.name)) {
-            gateway.metrics.forget_service(&gone.name);
-        }
         gateway.providers.apply(&providers_of(&next.config));
-        let files = next.rules.file_hashes();
-        for gone in current.rules.file_hashes().keys().filter(|name| !files.contains_key(*name)) {
-            gateway.metrics.forget_plugin(gone);
-        }
         next.rules.remember_in(&gateway.state);
         next.rules.stand_on(&gateway.standing, gateway.clock.unix_ms());
         gateway.settle(next.rules.start(false, &gateway.clock));
@@ -175,6 +167,7 @@ impl Attempts {
         gateway.policies.remember(next.policy, next.rules.file_hashes().clone());
         let next = Arc::new(next);
         gateway.live.swap(Arc::clone(&next));
+        configured_series::keep(&gateway.metrics, &next);
         self.hot.apply(prepared, &next.config);
         let now = gateway.clock.unix_ms();
         gateway.metrics.reload(ReloadOutcome::Applied);

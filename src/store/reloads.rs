@@ -41,7 +41,8 @@ pub(super) fn insert(connection: &Connection, row: &ReloadRow) -> rusqlite::Resu
 }
 
 pub(super) fn newest(connection: &Connection, most: usize) -> rusqlite::Result<Vec<ReloadRow>> {
-    let sql = "SELECT time_ms, generation, outcome, hash, reason, changes FROM reloads ORDER BY id DESC LIMIT ?1";
+    let sql =
+        "SELECT time_ms, generation, outcome, hash, reason, changes FROM reloads ORDER BY id DESC LIMIT ?1";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| {
         Ok(ReloadRow {

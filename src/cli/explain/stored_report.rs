@@ -10,7 +10,12 @@ use crate::store::{RuleTrace, Trace};
 pub(super) fn human(found: &Explained) -> String {
     let mut text = String::new();
     if found.requests.len() > 1 {
-        let _ = writeln!(text, "{} requests came with the id {}; the newest first", found.requests.len(), found.id);
+        let _ = writeln!(
+            text,
+            "{} requests came with the id {}; the newest first",
+            found.requests.len(),
+            found.id
+        );
     }
     for (n, past) in found.requests.iter().enumerate() {
         if n > 0 || found.requests.len() > 1 {
@@ -25,7 +30,8 @@ fn push(text: &mut String, past: &Past) {
     let request = &past.request;
     let _ = writeln!(text, "{} {}  {}", request.method, or_none(&request.route), request.id);
     headline(text, past);
-    let service = request.service.as_deref().map(|service| format!("   service: {service}")).unwrap_or_default();
+    let service =
+        request.service.as_deref().map(|service| format!("   service: {service}")).unwrap_or_default();
     let _ = writeln!(text, "  at {}   took {} ms{service}", request.time, request.duration_ms);
     let user = request.user_hash.as_deref().unwrap_or("nobody");
     let _ = writeln!(text, "  client: {}   user: {user}", request.client_hash);
@@ -58,7 +64,8 @@ fn headline(text: &mut String, past: &Past) {
 }
 
 fn push_trace(text: &mut String, trace: &Trace, past: &Past) {
-    let tags = if trace.tags.is_empty() { String::new() } else { format!("   tags: {}", trace.tags.join(" ")) };
+    let tags =
+        if trace.tags.is_empty() { String::new() } else { format!("   tags: {}", trace.tags.join(" ")) };
     let _ = writeln!(text, "  identity: {}   score: {}{tags}", or_none(&trace.auth), trace.score);
     let refused_at = past.decided_by.as_ref().map(|decided| decided.stage.as_str());
     let mut rules: Vec<&RuleTrace> = trace.rules.iter().collect();
@@ -122,7 +129,11 @@ fn stage_of(hook: &str) -> &str {
 
 fn push_today(text: &mut String, today: &Today, request: &RequestView) {
     let generation = today.generation.map(|n| format!("generation {n}, ")).unwrap_or_default();
-    let _ = write!(text, "\ntoday ({generation}{}): ", if today.policy.is_empty() { "no policy" } else { &today.policy });
+    let _ = write!(
+        text,
+        "\ntoday ({generation}{}): ",
+        if today.policy.is_empty() { "no policy" } else { &today.policy }
+    );
     let decision = today.decision.as_ref().map(|decision| {
         let status = decision.status.map(|status| format!(" {status}")).unwrap_or_default();
         let code = decision.code.as_deref().map(|code| format!(" {code}")).unwrap_or_default();
@@ -142,7 +153,11 @@ fn push_today(text: &mut String, today: &Today, request: &RequestView) {
         _ => writeln!(text, "unknown: {}", today.why.as_deref().unwrap_or("nothing is known of then")),
     };
     if !today.changed_plugins.is_empty() {
-        let _ = writeln!(text, "  changed since, of the plugins that were asked: {}", today.changed_plugins.join(", "));
+        let _ = writeln!(
+            text,
+            "  changed since, of the plugins that were asked: {}",
+            today.changed_plugins.join(", ")
+        );
     }
 }
 

@@ -78,7 +78,11 @@ impl Difference {
             let from = if range.is_empty() { range.start } else { range.start + 1 };
             format!("{from},{}", range.len())
         };
-        self.line(format_args!("@@ -{} +{} @@", place(span(DiffOp::old_range)), place(span(DiffOp::new_range))));
+        self.line(format_args!(
+            "@@ -{} +{} @@",
+            place(span(DiffOp::old_range)),
+            place(span(DiffOp::new_range))
+        ));
         for op in ops {
             if matches!(op, DiffOp::Equal { .. }) {
                 self.lines(' ', &new.shown[op.new_range()]);

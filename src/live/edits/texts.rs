@@ -108,7 +108,11 @@ impl Texts {
 
     fn add(&mut self, name: String, text: &str) {
         self.bytes += text.len();
-        let kind = if Path::new(&name).extension().is_some_and(|ending| ending == "rhai") { mask::Kind::Script } else { mask::Kind::Values };
+        let kind = if Path::new(&name).extension().is_some_and(|ending| ending == "rhai") {
+            mask::Kind::Script
+        } else {
+            mask::Kind::Values
+        };
         let lines = if text.len() > FILE_BYTES_MAX || self.bytes > TEXTS_BYTES_MAX {
             Lines { hashes: vec![self.hasher.hash_one(text)], shown: Vec::new() }
         } else {

@@ -30,6 +30,11 @@ pub(super) enum Endpoint {
     RevokeKey,
     ForgetUser,
     Timeline,
+    Bans,
+    AddBan,
+    RevokeBans,
+    Lockdown,
+    SetLockdown,
 }
 
 /// What the table says of a method and a path.
@@ -47,9 +52,9 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 23] = {
+const TABLE: &[Row] = {
     use Endpoint as E;
-    [
+    &[
         ("/live", Some(E::Live), None),
         ("/ready", Some(E::Ready), None),
         ("/health", Some(E::Health), None),
@@ -73,6 +78,9 @@ const TABLE: [Row; 23] = {
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
         ("/admin/api/users/forget", None, Some(E::ForgetUser)),
         ("/admin/api/timeline", Some(E::Timeline), None),
+        ("/admin/api/bans", Some(E::Bans), Some(E::AddBan)),
+        ("/admin/api/bans/revoke", None, Some(E::RevokeBans)),
+        ("/admin/api/lockdown", Some(E::Lockdown), Some(E::SetLockdown)),
     ]
 };
 
@@ -115,6 +123,9 @@ impl Endpoint {
             E::CreateKey => Some("keys.create"),
             E::RevokeKey => Some("keys.revoke"),
             E::ForgetUser => Some("users.forget"),
+            E::AddBan => Some("bans.add"),
+            E::RevokeBans => Some("bans.revoke"),
+            E::SetLockdown => Some("lockdown"),
             _ => None,
         }
     }

@@ -90,7 +90,8 @@ fn unwritten(recalled: &Recalled) -> Past {
         policy: Some(row.policy),
     };
     let mut past = Past::of(listed, None);
-    past.without_trace = Some("the request is in memory only: it was not sampled, or waits to be written".to_owned());
+    past.without_trace =
+        Some("the request is in memory only: it was not sampled, or waits to be written".to_owned());
     past
 }
 
