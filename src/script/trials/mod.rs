@@ -6,6 +6,7 @@ mod corpus;
 mod findings;
 mod generated;
 mod inline;
+mod rehearsal;
 mod remembering;
 mod running;
 mod sandbox;
