@@ -115,6 +115,21 @@ impl Auth {
         self.verified.authenticate(ring, &self.sessions, &self.accounts, token, lifetimes, now)
     }
 
+    /// Who a token would stand for now; looking changes nothing.
+    pub fn peek(
+        &self,
+        ring: &Keyring,
+        token: &str,
+        lifetimes: Lifetimes,
+        now: Moment,
+    ) -> Option<Authenticated> {
+        let claims = token::verify(ring, token, now.unix_s()).ok()?;
+        let too_old = claims.iat.saturating_add(lifetimes.ttl.as_secs()) <= now.unix_s();
+        let session = self.sessions.peek(claims.sid, lifetimes, now).filter(|_| !too_old)?;
+        let account = self.accounts.get(claims.sub).filter(|account| !account.disabled)?;
+        (session.user() == claims.sub).then_some(Authenticated { session, account })
+    }
+
     /// Whether a genuine key is good now: not revoked, in its time, and the account that it belongs to, if there is one,
     /// may act. A good one counts as used.
     ///

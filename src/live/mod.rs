@@ -2,6 +2,7 @@
 
 pub mod fingerprint;
 pub mod hardening;
+pub mod policies;
 pub mod policy;
 pub mod providers;
 pub mod reloader;

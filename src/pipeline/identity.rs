@@ -153,8 +153,14 @@ fn state(session: &Result<Authenticated, Reason>, key: &Result<Arc<ApiKey>, Reas
 }
 
 fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
-    let Some(facts) = &trail.facts else { return };
-    facts.identify(match identity {
+    if let Some(facts) = &trail.facts {
+        facts.identify(facts_of(identity, gateway, trail.unix_ms));
+    }
+}
+
+/// What rules may know of somebody, at that time in milliseconds since 1970-01-01 UTC.
+pub(super) fn facts_of(identity: &Identity, gateway: &Gateway, unix_ms: i64) -> IdentityFacts {
+    match identity {
         Identity::Anonymous => IdentityFacts::default(),
         Identity::User(Authenticated { session, account }) => IdentityFacts {
             user: Some(UserFacts {
@@ -168,7 +174,7 @@ fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
             }),
             session: Some(SessionFacts {
                 id: gateway.pseudonyms.user(&session.id().text()).to_string(),
-                age_seconds: u64::try_from((trail.unix_ms - session.created_ms()) / 1_000).unwrap_or(0),
+                age_seconds: u64::try_from((unix_ms - session.created_ms()) / 1_000).unwrap_or(0),
             }),
             api_key: None,
         },
@@ -180,7 +186,7 @@ fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
             }),
             ..IdentityFacts::default()
         },
-    });
+    }
 }
 
 impl Identity {

@@ -2,6 +2,7 @@
 //! proof that the stage before it ran: a forgotten stage does not compile.
 
 pub mod admission;
+pub mod again;
 pub mod answer;
 pub mod api_key;
 pub mod arrival;
@@ -32,6 +33,7 @@ pub mod panic_guard;
 pub mod pressure;
 pub mod rate_limit;
 pub mod readiness;
+pub mod recall;
 pub mod recording;
 pub mod redirect;
 pub mod rehearsal;
@@ -40,6 +42,7 @@ pub mod request_body;
 pub mod respond;
 pub mod route;
 pub mod rules;
+pub mod sampling;
 pub mod stage;
 pub mod step;
 pub mod thresholds;

@@ -26,6 +26,7 @@ pub mod proxy_protocol;
 pub mod redirect;
 pub mod reload;
 pub mod remember;
+pub mod requests;
 pub mod schedules;
 pub mod serve;
 pub mod signals;

@@ -165,6 +165,7 @@ impl Attempts {
         gateway.settle(next.rules.start(false, &gateway.clock));
         let generation = next.generation;
         let plugin_files = Arc::new(next.rules.file_hashes().clone());
+        gateway.policies.remember(next.policy, next.rules.file_hashes().clone());
         let next = Arc::new(next);
         gateway.live.swap(Arc::clone(&next));
         self.hot.apply(prepared, &next.config);

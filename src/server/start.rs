@@ -28,6 +28,7 @@ use crate::base::problems::Problems;
 use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::policies::Policies;
 use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::providers::providers_of;
 use crate::live::snapshot::Snapshot;
@@ -36,11 +37,13 @@ use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of}
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::pressure::Pressure;
+use crate::pipeline::recall::Recall;
 use crate::proxy::{Pool, Upstreams};
 use crate::script::Board;
 use crate::store::{self, OpenError, Store};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::timeline::Timeline;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -108,6 +111,9 @@ pub fn gateway(
         needs_restart: Vec::new(),
         plugin_files: Arc::new(snapshot.rules.file_hashes().clone()),
     };
+    let policies = Policies::default();
+    policies.remember(snapshot.policy, snapshot.rules.file_hashes().clone());
+    let recall = Recall::new(config.storage.recall);
     let gateway = Arc::new(Gateway {
         live: Live::new(Arc::new(snapshot)),
         policy: PolicyBoard::new(policy),
@@ -125,7 +131,10 @@ pub fn gateway(
         alerts: crate::alert::Alerts::default(),
         clock,
         metrics: Arc::clone(metrics),
+        timeline: Timeline::default(),
         logs,
+        policies,
+        recall,
         draining: Draining::default(),
         pressure: Pressure::default(),
     });

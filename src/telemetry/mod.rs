@@ -10,6 +10,7 @@ pub mod panics;
 pub mod redact;
 pub mod rule_metrics;
 pub mod sink;
+pub mod timeline;
 pub mod timestamp;
 pub mod tls_metrics;
 pub mod upstream_metrics;

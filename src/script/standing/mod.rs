@@ -18,7 +18,7 @@ pub(super) use self::error_budget::{ErrorBudget, Fallback, read_budget};
 pub(super) use self::share::Share;
 pub use self::tally::Counts;
 pub(super) use self::tally::Tally;
-pub(super) use self::turn::{Turn, enforces, settle, turn};
+pub(super) use self::turn::{Turn, enforces, settle, turn, turn_without_probe};
 
 use super::ledger::Note;
 

@@ -26,6 +26,7 @@ pub(super) enum Endpoint {
     CreateKey,
     RevokeKey,
     ForgetUser,
+    Timeline,
 }
 
 /// What the table says of a method and a path.
@@ -43,7 +44,7 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 19] = {
+const TABLE: [Row; 20] = {
     use Endpoint as E;
     [
         ("/live", Some(E::Live), None),
@@ -65,6 +66,7 @@ const TABLE: [Row; 19] = {
         ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
         ("/admin/api/users/forget", None, Some(E::ForgetUser)),
+        ("/admin/api/timeline", Some(E::Timeline), None),
     ]
 };
 

@@ -16,6 +16,7 @@ pub mod plugins;
 pub mod service_detail;
 pub mod sessions;
 pub mod status;
+mod timeline;
 pub mod token;
 pub mod users;
 
@@ -180,6 +181,9 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::ServiceDetails => answer::json(&service_detail::with_addresses(gateway)),
         Endpoint::Plugins => answer::json(&plugins::plugins(gateway)),
         Endpoint::Keys => answer::json(&keys::list(&gateway.auth, gateway.clock.unix_ms())),
+        Endpoint::Timeline => {
+            answer::json(&timeline::timeline(gateway, head.parts().uri.query().unwrap_or_default())?)
+        }
         // What writes was handled before.
         Endpoint::Status
         | Endpoint::Reload
