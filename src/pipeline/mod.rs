@@ -42,6 +42,7 @@ pub mod request_body;
 pub mod respond;
 pub mod route;
 pub mod rules;
+pub mod sampling;
 pub mod spans;
 pub mod stage;
 pub mod standing;
