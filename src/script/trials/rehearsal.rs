@@ -6,8 +6,8 @@ const COUNTING: &str = r#"
 fn on_request(req) {
     if req.path == "/fail" { throw "no"; }
     list::add("seen", req.path);
-    metric::count("asked");
-    alert::send("low", "asked");
+    metric::inc("asked");
+    alert::send("low", "asked", #{});
     log::info("asked");
     if counter::hit("n", "all", "1h") > 2 { deny(403, "n.many", "Enough."); }
 }
@@ -16,7 +16,7 @@ fn on_auth(req) {
 }"#;
 
 const MANIFEST: &str = "name = \"rule\"\nversion = \"1\"\napi = 1\nmode = \"enforce\"\non_error = \"deny\"\n\
-                        [permissions]\nalert = true\n[lists]\nseen = { type = \"string\" }\n[budget]\nerrors = \"3/1m\"\n";
+                        [lists]\nseen = { type = \"string\" }\n[budget]\nerrors = \"3/1m\"\n";
 
 fn judged(book: &Arc<RuleBook>, target: &'static str, hooks: &'static [Hook]) -> Vec<String> {
     let book = book.clone();
