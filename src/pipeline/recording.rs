@@ -209,7 +209,7 @@ mod tests {
     use crate::store::Trace;
 
     fn trail(clock: &Clock) -> Trail {
-        Trail::open(CorrelationId::generate(), TraceContext::begin("a", 0.0), &http::Method::GET, clock)
+        Trail::open(CorrelationId::generate(), TraceContext::begin("one", 1.0), &http::Method::GET, clock)
     }
 
     fn map(lines: &[(&str, &str)]) -> HeaderMap {
