@@ -8,6 +8,8 @@ use http::StatusCode;
 
 use super::decided;
 use super::gateway::Gateway;
+use super::recording;
+use super::spans;
 use super::stage::Stage;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
@@ -73,6 +75,7 @@ impl Closing {
 
     /// The head of the answer is known.
     pub fn answered(&mut self, status: StatusCode) {
+        self.trail.times.answered();
         self.status = Some(status);
         if status == StatusCode::SWITCHING_PROTOCOLS {
             self.opened = Some(self.gateway.clock.now());
@@ -142,9 +145,9 @@ impl Closing {
         }
     }
 
-    fn write_down(&self, now_ms: i64, duration: Duration) {
+    fn write_down(&mut self, now_ms: i64, duration: Duration) {
+        let client = self.trail.client_pseudonym(&self.gateway.pseudonyms);
         let pseudonyms = &self.gateway.pseudonyms;
-        let client = self.trail.client.map(|a| pseudonyms.address(a));
         let user = self.trail.user.as_deref().map(|u| pseudonyms.user(u));
         let decider = self.decider();
         self.gateway.logs.access(&AccessLine {
@@ -179,9 +182,9 @@ impl Closing {
             plugin: decider.map(|n| Label::from(Arc::clone(&n.plugin))),
             rule_line: decider.and_then(|n| n.rule.rsplit_once(':')?.1.parse().ok()),
             generation: self.snapshot.generation,
-            service: None,
+            service: self.trail.service.clone().map(Label::from),
             policy: self.snapshot.policy,
-            trace: None,
+            trace: Some(recording::written(&self.trail, duration)),
         };
         if self.trail.rehearsal.is_none() {
             // What a proxy asks about is another request than its own, and so is judged by other rules.
@@ -206,6 +209,16 @@ impl Closing {
             n.mode == Mode::Enforce && asked_in_time && stops
         };
         self.trail.ledger.notes().iter().rev().find(decides).filter(|_| rule_stage)
+    }
+
+    /// Keeps the spans of a sampled request, where somebody collects them.
+    fn tell_trace(&self, duration: Duration) {
+        let tracing = &self.snapshot.config.tracing;
+        if tracing.otlp.is_none() || !self.trail.trace.is_sampled() || self.trail.rehearsal.is_some() {
+            return;
+        }
+        let span = spans::of(&self.trail, self.snapshot.generation, duration, self.status, self.code.clone(), self.refused_at);
+        self.gateway.spans.push(span, tracing.queue_max);
     }
 
     fn ask_on_log(&mut self, duration: Duration) {
@@ -244,6 +257,7 @@ impl Drop for Closing {
         let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
         self.gateway.timeline.count(now_ms, status, answering);
         self.write_down(now_ms, duration);
+        self.tell_trace(duration);
         self.gateway.metrics.in_flight.dec();
         if let Some(rehearsal) = self.trail.rehearsal.take() {
             rehearsal.end(&self.trail, self.status, self.code.clone(), self.refused_at);

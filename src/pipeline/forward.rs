@@ -1,7 +1,6 @@
 //! Stage 14, second half: the operator's route. A fixed answer is written here; anything else goes upstream as a
 //! canonical request with headers that are the gateway's own, and streams in both directions.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONTENT_TYPE, HOST, HeaderMap, HeaderValue, TE};
@@ -11,6 +10,7 @@ use super::answer::Body;
 use super::gateway::{Gateway, Worker};
 use super::http2::is_grpc;
 use super::on_upstream::Changes;
+use super::recording::Handed;
 use super::request_body::{Fault, Watch};
 use super::spans::Call;
 use super::step::Step;
@@ -100,6 +100,13 @@ async fn upstream(
     if let Some(plan) = &plan {
         plan.tell(outgoing.headers_mut());
     }
+    trail.service.clone_from(&route.service);
+    trail.handed = Some(Handed::compare(
+        request.headers(),
+        outgoing.headers(),
+        &route.route.set_headers,
+        changes.edits(),
+    ));
     let began = gateway.clock.now();
     let limits = proxy::Limits {
         silence_max: snapshot.config.server.body_timeout,
@@ -109,7 +116,10 @@ async fn upstream(
     let took = gateway.clock.now().saturating_duration_since(began);
     gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
     let status = sent.as_ref().ok().map(|answer| answer.status().as_u16());
-    trail.call = Some(Call { span, service: Arc::from(name), began, took, status });
+    trail.call = Some(Call { span, began, took, status });
+    if sent.is_ok() {
+        trail.upstream_ms = u32::try_from(took.as_millis()).ok();
+    }
     trail.unread |= watch.fault().is_some();
     let (mut parts, body) = sent.map_err(|e| refusal(&e, &watch))?.into_parts();
     if let Some(plan) = plan.filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS) {

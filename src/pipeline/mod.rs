@@ -34,6 +34,7 @@ pub mod pressure;
 pub mod rate_limit;
 pub mod readiness;
 pub mod recall;
+pub mod recording;
 pub mod redirect;
 pub mod rehearsal;
 pub mod renewal;
@@ -102,7 +103,7 @@ pub fn handle(
     let unparsed = parts.extensions.remove::<Unparsed>();
     let id = unparsed.as_ref().map_or_else(|| arrival::correlate(&parts.headers), |it| it.id.clone());
     let trace = spans::place(&parts.headers, &id, transport.peer.ip(), &snapshot.config);
-    let mut trail = Trail::open(id, trace, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
+    let mut trail = Trail::open(id, trace, &parts.method, &gateway.clock);
     // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
     trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();
