@@ -44,6 +44,7 @@ mod websocket;
 #[cfg(test)]
 mod check;
 
+pub use self::tracing::{TraceTrust, Tracing};
 pub use admin::Admin;
 pub use auth::Auth;
 pub use connections::{Connections, MemoryMax};
@@ -74,7 +75,6 @@ pub use shown::{ShownKey, shown, shown_keys};
 pub use storage::Storage;
 pub use switch::{SwitchError, Switched, replace_text, switch_mode};
 pub use thresholds::Thresholds;
-pub use self::tracing::{TraceTrust, Tracing};
 pub use tls::{CertificateFiles, ClientAuth, ServerTls, TlsVersion};
 pub use weak_secret::{PLACEHOLDERS as SECRET_PLACEHOLDERS, SECRET_BYTES_MIN, Weakness, weakness};
 pub use websocket::WebSocket;

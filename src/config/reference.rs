@@ -36,7 +36,10 @@ const SECTIONS: [(&str, &str); 18] = [
     ("rules", "`[[rules]]`: rules of one line each. One that is written without a `mode` only counts."),
     ("geo", "Where addresses are: databases in MaxMind's format, read again when their file changes."),
     ("thresholds", "What sums of `score()` lead to."),
-    ("tracing", "Traces (W3C Trace Context): which are followed and sampled, and where the gateway's own spans go."),
+    (
+        "tracing",
+        "Traces (W3C Trace Context): which are followed and sampled, and where the gateway's own spans go.",
+    ),
 ];
 
 /// The page `docs/reference/config.md`.

@@ -92,7 +92,9 @@ mod tests {
             assert_eq!(collector(written), Ok(Some(posted.to_owned())), "{written}");
         }
         assert_eq!(collector(""), Ok(None));
-        for bad in ["4318", "grpc://x:4317", "http://", "http://a b", "http://u:p@x", "http://x?y", "http://x#y"] {
+        for bad in
+            ["4318", "grpc://x:4317", "http://", "http://a b", "http://u:p@x", "http://x?y", "http://x#y"]
+        {
             assert!(collector(bad).is_err(), "{bad}");
         }
     }

@@ -217,7 +217,14 @@ impl Closing {
         if tracing.otlp.is_none() || !self.trail.trace.is_sampled() || self.trail.rehearsal.is_some() {
             return;
         }
-        let span = spans::of(&self.trail, self.snapshot.generation, duration, self.status, self.code.clone(), self.refused_at);
+        let span = spans::of(
+            &self.trail,
+            self.snapshot.generation,
+            duration,
+            self.status,
+            self.code.clone(),
+            self.refused_at,
+        );
         self.gateway.spans.push(span, tracing.queue_max);
     }
 

@@ -78,9 +78,8 @@ pub fn place(headers: &HeaderMap, id: &CorrelationId, peer: IpAddr, config: &Con
         (Some(line), None) => Some(line),
         _ => None,
     };
-    let is_believed = || {
-        tracing.trust == TraceTrust::All || is_trusted(canonical(peer), &config.server.trusted_proxies)
-    };
+    let is_believed =
+        || tracing.trust == TraceTrust::All || is_trusted(canonical(peer), &config.server.trusted_proxies);
     line.filter(|_| is_believed())
         .and_then(|line| TraceContext::follow(line.as_bytes()))
         .unwrap_or_else(|| TraceContext::begin(id.as_str(), tracing.sample))

@@ -141,7 +141,9 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        for (status, again) in [(429, true), (503, true), (502, true), (504, true), (400, false), (500, false)] {
+        for (status, again) in
+            [(429, true), (503, true), (502, true), (504, true), (400, false), (500, false)]
+        {
             assert_eq!(NotTaken::Status(StatusCode::from_u16(status).unwrap()).may_pass(), again, "{status}");
         }
         assert!(NotTaken::Failure(Failure::Timeout).may_pass());

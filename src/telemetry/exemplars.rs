@@ -71,7 +71,9 @@ impl RequestTimes {
     /// The exemplars of a route, one place a bucket.
     pub(super) fn exemplars(&self, route: &str) -> Vec<Option<Exemplar>> {
         let routes = self.routes.read();
-        routes.get(route).map_or_else(Vec::new, |timed| timed.recent.iter().map(|place| *place.lock()).collect())
+        routes
+            .get(route)
+            .map_or_else(Vec::new, |timed| timed.recent.iter().map(|place| *place.lock()).collect())
     }
 
     /// Keeps the series of these routes alone.

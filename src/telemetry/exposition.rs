@@ -90,6 +90,9 @@ mod tests {
 
     #[test]
     fn numbers_that_are_none_have_names() {
-        assert_eq!([0.5, 3.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(number).join(" "), "0.5 3 NaN +Inf -Inf");
+        assert_eq!(
+            [0.5, 3.0, f64::NAN, f64::INFINITY, f64::NEG_INFINITY].map(number).join(" "),
+            "0.5 3 NaN +Inf -Inf"
+        );
     }
 }

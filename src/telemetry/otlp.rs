@@ -92,7 +92,8 @@ pub fn encode(requests: &[RequestSpan], version: &'static str) -> Vec<u8> {
     let attributes = vec![text("service.name", "pluginmind"), text("service.version", version)];
     let spans = requests.iter().flat_map(spans_of).collect();
     let scope_spans = [ScopeSpans { scope: Scope { name: "pluginmind", version }, spans }];
-    let export = Export { resource_spans: [ResourceSpans { resource: Resource { attributes }, scope_spans }] };
+    let export =
+        Export { resource_spans: [ResourceSpans { resource: Resource { attributes }, scope_spans }] };
     serde_json::to_vec(&export).expect("names, texts and numbers become JSON")
 }
 
@@ -132,7 +133,14 @@ fn server(request: &RequestSpan) -> Span {
         parent_span_id: request.context.parent.map(|parent| parent.to_string()),
         attributes,
         status: status(failed),
-        ..span(request, request.context.span, name.trim_end().to_owned(), SERVER, Duration::ZERO, request.took)
+        ..span(
+            request,
+            request.context.span,
+            name.trim_end().to_owned(),
+            SERVER,
+            Duration::ZERO,
+            request.took,
+        )
     }
 }
 
@@ -217,12 +225,20 @@ mod tests {
         );
         let own = request.context.span.to_string();
         assert_eq!(spans[0]["traceId"], "0af7651916cd43dd8448eb211c80319c");
-        assert_eq!((spans[0]["spanId"].as_str().unwrap(), &spans[0]["parentSpanId"]), (&*own, &"b7ad6b7169203331".into()));
+        assert_eq!(
+            (spans[0]["spanId"].as_str().unwrap(), &spans[0]["parentSpanId"]),
+            (&*own, &"b7ad6b7169203331".into())
+        );
         for child in &spans[1..] {
-            assert_eq!((&child["traceId"], &child["parentSpanId"]), (&spans[0]["traceId"], &own.as_str().into()));
+            assert_eq!(
+                (&child["traceId"], &child["parentSpanId"]),
+                (&spans[0]["traceId"], &own.as_str().into())
+            );
         }
         assert_eq!(spans[2]["spanId"], request.call.as_ref().unwrap().span.to_string());
-        let times = |at: usize| (spans[at]["startTimeUnixNano"].as_str().unwrap(), spans[at]["endTimeUnixNano"].as_str().unwrap());
+        let times = |at: usize| {
+            (spans[at]["startTimeUnixNano"].as_str().unwrap(), spans[at]["endTimeUnixNano"].as_str().unwrap())
+        };
         assert_eq!(times(0), ("1700000000123000000", "1700000000173000000"));
         assert_eq!(times(2), ("1700000000124000000", "1700000000164000000"));
         assert_eq!(times(3), ("1700000000165000000", "1700000000173000000"));

@@ -65,10 +65,13 @@ impl RuleMetrics {
         if families.len() >= FAMILIES_MAX && !families.contains_key(&name) {
             return;
         }
-        if !families.contains_key(&name) && families.iter().any(|(other, it)| clash((&name, kind), (other, it.kind))) {
+        if !families.contains_key(&name)
+            && families.iter().any(|(other, it)| clash((&name, kind), (other, it.kind)))
+        {
             return;
         }
-        let fresh = || Family { plugin: plugin.to_owned(), kind, values: BTreeSet::new(), series: BTreeMap::new() };
+        let fresh =
+            || Family { plugin: plugin.to_owned(), kind, values: BTreeSet::new(), series: BTreeMap::new() };
         let family = families.entry(name).or_insert_with(fresh);
         if family.kind == kind {
             family.change(labels, change);

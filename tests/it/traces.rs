@@ -66,7 +66,11 @@ fn an_operator_may_believe_proxies_alone() {
     let gateway = Setup::new(&format!("{strict}{}", upstream.config())).start();
     gateway.send("GET /up/x", &[("traceparent", THEIRS), ("tracestate", "a=1")], b"");
     let (trace, _, flags) = told(&upstream.only());
-    assert!(trace != "0af7651916cd43dd8448eb211c80319c" && flags == "00" && !upstream.only().contains("tracestate"));
+    assert!(
+        trace != "0af7651916cd43dd8448eb211c80319c"
+            && flags == "00"
+            && !upstream.only().contains("tracestate")
+    );
     let trusted = format!("[server]\ntrusted_proxies = [\"127.0.0.1/32\"]\n{strict}{}", upstream.config());
     let gateway = Setup::new(&trusted).start();
     gateway.send("GET /up/x", &[("traceparent", THEIRS)], b"");
@@ -90,7 +94,12 @@ fn a_collector_is_sent_the_spans_of_sampled_requests_and_nothing_personal() {
     let collector = Upstream::with(|_, stream| stream.write_all(OK).is_ok());
     let config = format!("[tracing]\notlp = \"http://{}\"\n{}", collector.address, upstream.config());
     let gateway = Setup::new(&config).start();
-    let headers = [("traceparent", THEIRS), ("X-Request-ID", "mine-1"), ("User-Agent", "canary/1"), ("Cookie", "a=canary")];
+    let headers = [
+        ("traceparent", THEIRS),
+        ("X-Request-ID", "mine-1"),
+        ("User-Agent", "canary/1"),
+        ("Cookie", "a=canary"),
+    ];
     gateway.send("GET /up/canary?canary=1", &headers, b"");
     // Whoever began this trace does not want it recorded.
     let unsampled = THEIRS.replace("-01", "-00");
@@ -100,11 +109,17 @@ fn a_collector_is_sent_the_spans_of_sampled_requests_and_nothing_personal() {
     let seen = collector.seen();
     assert!(seen.iter().all(|r| r.starts_with("POST /v1/traces HTTP/1.1\r\n")), "{seen:?}");
     assert!(seen.iter().all(|r| r.to_lowercase().contains("content-type: application/json")), "{seen:?}");
-    assert!(seen.iter().all(|r| !r.contains("canary") && !r.contains("127.0.0.1:4") && !r.contains("mine-2")), "{seen:?}");
+    assert!(
+        seen.iter().all(|r| !r.contains("canary") && !r.contains("127.0.0.1:4") && !r.contains("mine-2")),
+        "{seen:?}"
+    );
     let all: Vec<Value> = seen.iter().flat_map(|r| spans(r)).collect();
     let own = all.iter().find(|s| attribute(s, "pluginmind.correlation_id") == "mine-1").unwrap();
     assert_eq!((&own["name"], &own["kind"]), (&"GET up".into(), &2.into()));
-    assert_eq!((&own["traceId"], &own["parentSpanId"]), (&"0af7651916cd43dd8448eb211c80319c".into(), &"b7ad6b7169203331".into()));
+    assert_eq!(
+        (&own["traceId"], &own["parentSpanId"]),
+        (&"0af7651916cd43dd8448eb211c80319c".into(), &"b7ad6b7169203331".into())
+    );
     assert_eq!(attribute(own, "http.response.status_code"), "200");
     let below: Vec<&Value> = all.iter().filter(|s| s["parentSpanId"] == own["spanId"]).collect();
     let names: Vec<&str> = below.iter().map(|s| s["name"].as_str().unwrap()).collect();
@@ -112,7 +127,10 @@ fn a_collector_is_sent_the_spans_of_sampled_requests_and_nothing_personal() {
     assert_eq!(below[1]["spanId"], told(&upstream.seen()[0]).1, "the upstream is asked under this span");
     assert_eq!(attribute(below[1], "peer.service"), "up");
     let lost = all.iter().find(|s| attribute(s, "pluginmind.correlation_id") == "mine-3").unwrap();
-    assert_eq!((attribute(lost, "pluginmind.code"), &lost["status"]["code"]), (&"NOT_FOUND".into(), &Value::Null));
+    assert_eq!(
+        (attribute(lost, "pluginmind.code"), &lost["status"]["code"]),
+        (&"NOT_FOUND".into(), &Value::Null)
+    );
 }
 
 #[test]

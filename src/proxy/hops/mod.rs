@@ -10,9 +10,9 @@ mod response;
 mod trace;
 mod trailers;
 
-pub use trace::Trace;
 pub use request::{Credential, Forward, Identity, check_request, forward_request, tell_identity};
 pub use response::clean_response;
+pub use trace::Trace;
 pub use trailers::{clean_trailers, may_trail};
 
 use http::{HeaderMap, header};
