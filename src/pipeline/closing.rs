@@ -147,8 +147,7 @@ impl Closing {
 
     fn write_down(&mut self, now_ms: i64, duration: Duration) {
         let client = self.trail.client_pseudonym(&self.gateway.pseudonyms);
-        let pseudonyms = &self.gateway.pseudonyms;
-        let user = self.trail.user.as_deref().map(|u| pseudonyms.user(u));
+        let user = self.trail.user_hash;
         let decider = self.decider();
         self.gateway.logs.access(&AccessLine {
             unix_ms: now_ms,

@@ -127,7 +127,7 @@ async fn upstream(
         return Ok(Response::from_parts(parts, Body::opened(opened)));
     }
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let vigil = if is_endless(kind) { Vigil::over(request.identity(), gateway) } else { None };
+    let vigil = is_endless(kind).then(|| Vigil::over(&request, gateway));
     let body = Body::upstream(body, Trailers::of(request.parts(), &parts.headers));
     let body = match vigil {
         Some(vigil) => body.watched(vigil),

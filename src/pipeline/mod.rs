@@ -44,6 +44,7 @@ pub mod route;
 pub mod rules;
 pub mod spans;
 pub mod stage;
+pub mod standing;
 pub mod step;
 pub mod thresholds;
 pub mod trail;

@@ -61,6 +61,8 @@ pub struct Trail {
     pub auth: AuthState,
     /// The opaque id of the user.
     pub user: Option<Arc<str>>,
+    /// What logs and rows call them.
+    pub user_hash: Option<Pseudonym>,
     /// The cookie of a session that this request renewed.
     pub renewed: Option<HeaderValue>,
     /// What rules read.
@@ -112,6 +114,7 @@ impl Trail {
             level: None,
             auth: AuthState::None,
             user: None,
+            user_hash: None,
             renewed: None,
             facts: None,
             ledger: Ledger::default(),

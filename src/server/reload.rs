@@ -7,9 +7,12 @@ use std::sync::Arc;
 use super::configured_series;
 use super::hot::{Hot, Prepared};
 use super::notify;
+use super::reloads::{self, PolicyTexts};
 use super::start::wants_assertions;
 use crate::base::problems::{Problem, Problems, Severity};
+use crate::base::text::cut;
 use crate::config::{Config, Inputs, ServerTls};
+use crate::live::edits::{Edit, PROBLEMS_BYTES_MAX};
 use crate::live::policy::Policy;
 use crate::live::providers::providers_of;
 use crate::live::reloader::{Built, Trigger};
@@ -47,6 +50,8 @@ pub struct Attempts {
     pub config_file: Option<PathBuf>,
     /// What the process was started with.
     pub started: Started,
+    /// What the policy in force was read from.
+    pub files: PolicyTexts,
 }
 
 /// Keys that are read at the start only, as they were then: the process runs with these, whatever was edited since.
@@ -72,10 +77,12 @@ impl Attempts {
         notify::reloading();
         let gateway = Arc::clone(&self.gateway);
         let current = gateway.live.current();
+        let mut inputs_read = None;
         let (snapshot, mut problems, mut roots, plugin_files) = match (self.gather)() {
             Ok(inputs) => {
+                let inputs = inputs_read.insert(inputs);
                 let Snapshots { snapshot, mut problems, watched, plugin_files } =
-                    snapshot::build_after(&inputs, current.generation + 1, current.before());
+                    snapshot::build_after(inputs, current.generation + 1, current.before());
                 let snapshot = snapshot.filter(|next| self.can_sign(next, &mut problems));
                 (snapshot, problems, watched, plugin_files)
             }
@@ -108,7 +115,7 @@ impl Attempts {
             Some((next, prepared)) => self.apply(next, prepared, &problems, &needs_restart),
             None => self.keep(&current, &problems, plugin_files),
         }
-        self.record(applied, hash, &problems);
+        self.record(applied, hash, &problems, inputs_read.as_ref());
         notify::ready();
         let generation = gateway.live.current().generation;
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
@@ -207,14 +214,25 @@ impl Attempts {
         );
     }
 
-    fn record(&self, applied: bool, hash: String, problems: &Problems) {
+    /// Writes the attempt down. The policy is in force by now: reading the files once more makes nobody wait for it.
+    fn record(&mut self, applied: bool, hash: String, problems: &Problems, inputs: Option<&Inputs>) {
         let worst = problems.iter().find(|p| p.severity == Severity::Error);
+        let snapshot = self.gateway.live.current();
+        let time_ms = self.gateway.clock.unix_ms();
+        let difference = inputs.map(|inputs| self.files.compare(inputs, &snapshot.config, applied));
+        let changes = difference.as_ref().map(|found| reloads::row_of(&found.changes));
+        self.gateway.edits.push(Edit {
+            time_ms,
+            diff: difference.map(|found| found.text).unwrap_or_default(),
+            problems: cut(&problems.render(), PROBLEMS_BYTES_MAX).to_owned(),
+        });
         let row = ReloadRow {
-            time_ms: self.gateway.clock.unix_ms(),
-            generation: self.gateway.live.current().generation,
+            time_ms,
+            generation: snapshot.generation,
             outcome: if applied { "applied" } else { "rejected" }.to_owned(),
             hash,
             reason: worst.map(Problem::short),
+            changes,
         };
         // The log and the metrics have it already; a full queue must not hold a reload up.
         drop(self.gateway.store.add_reload(row));

@@ -70,6 +70,8 @@ pub struct Metrics {
     log_dropped: IntCounter,
     /// Requests that are being answered.
     pub in_flight: IntGauge,
+    bans: IntGaugeVec,
+    lockdown: IntGauge,
     /// Sessions that have not ended.
     pub sessions_active: IntGauge,
     /// Generation of the policy in force.
@@ -142,6 +144,8 @@ impl Metrics {
             traces_dropped: counter(r, list::TRACES_DROPPED),
             log_dropped: counter(r, list::LOG_DROPPED),
             in_flight: gauge(r, list::HTTP_IN_FLIGHT),
+            bans: gauges(r, list::BANS_ACTIVE),
+            lockdown: gauge(r, list::LOCKDOWN_ACTIVE),
             sessions_active: gauge(r, list::SESSIONS_ACTIVE),
             generation: gauge(r, list::GENERATION),
             reload_success: gauge(r, list::RELOAD_SUCCESS),
@@ -248,6 +252,14 @@ impl Metrics {
         self.state_bytes.with_label_values(&[plugin]).set(i64::try_from(bytes).unwrap_or(i64::MAX));
         raise(&self.state_evicted.with_label_values(&[plugin]), evicted);
         raise(&self.state_lost.with_label_values(&[plugin]), lost);
+    }
+
+    /// Says how many networks and users are banned, and whether lockdown is on.
+    pub fn bans(&self, networks: usize, users: usize, lockdown: bool) {
+        for (kind, count) in [("network", networks), ("user", users)] {
+            self.bans.with_label_values(&[kind]).set(i64::try_from(count).unwrap_or(i64::MAX));
+        }
+        self.lockdown.set(i64::from(lockdown));
     }
 
     /// Brings `usage_rows_dropped_total` up to a total that is counted elsewhere.

@@ -115,6 +115,22 @@ impl Own {
         matches!(self, Self::Live | Self::Ready | Self::Health | Self::Version)
     }
 
+    /// Whether it answers in lockdown: probes, what it takes to sign in and out, and the keys by which a service knows who
+    /// is asking.
+    pub const fn answers_in_lockdown(self) -> bool {
+        self.is_probe()
+            || matches!(
+                self,
+                Self::Login
+                    | Self::ProviderLogin
+                    | Self::ProviderCallback
+                    | Self::ProviderExchange
+                    | Self::Logout
+                    | Self::LogoutAll
+                    | Self::Jwks
+            )
+    }
+
     /// Whether the endpoint stands below `/auth/`.
     pub const fn is_auth(self) -> bool {
         matches!(
@@ -179,6 +195,26 @@ mod tests {
         }
         assert_eq!(Own::provider_of("/gw/auth/callback/idp", "/gw"), Some("idp"));
         assert_eq!(Own::find("/auth/login/idp", "", &[]), None, "there only with the provider");
+    }
+
+    #[test]
+    fn in_lockdown_one_can_sign_in_and_out_and_look_whether_the_gateway_lives() {
+        let answering: Vec<_> =
+            ALL.into_iter().filter(|own| own.answers_in_lockdown()).map(Own::path).collect();
+        assert_eq!(
+            answering,
+            [
+                "/auth/login",
+                "/auth/logout",
+                "/auth/logout-all",
+                "/.well-known/pluginmind/jwks.json",
+                "/live",
+                "/ready",
+                "/health",
+                "/version"
+            ]
+        );
+        assert!(Own::ProviderCallback.answers_in_lockdown() && !Own::Verify.answers_in_lockdown());
     }
 
     #[test]

@@ -119,8 +119,12 @@ async fn policy(
     }
     let method = parts.method.to_string();
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-    let mut trail =
-        Trail::open(CorrelationId::generate(), TraceContext::begin("x", 0.0), &parts.method, &Clock::System);
+    let mut trail = Trail::open(
+        CorrelationId::generate(),
+        TraceContext::begin("one", 1.0),
+        &parts.method,
+        &Clock::System,
+    );
     let located =
         receive(parts, true, Transport::plain(peer), &SERVER).and_then(|a| locate(a, &[], &mut trail));
     if let (Ok(located), Ok(body)) = (located, body) {

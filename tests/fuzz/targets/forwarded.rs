@@ -40,8 +40,12 @@ fn client(lines: &[HeaderValue], trusted: &[IpNet]) -> IpAddr {
         request = request.header("x-forwarded-for", line);
     }
     let (parts, ()) = request.body(()).expect("a request").into_parts();
-    let mut trail =
-        Trail::open(CorrelationId::generate(), TraceContext::begin("x", 0.0), &parts.method, &Clock::System);
+    let mut trail = Trail::open(
+        CorrelationId::generate(),
+        TraceContext::begin("one", 1.0),
+        &parts.method,
+        &Clock::System,
+    );
     let transport = Transport::plain(SocketAddr::from((FRONT, 9)));
     let server = Server { headers_max: usize::MAX, header_max: u64::MAX, ..SERVER.clone() };
     let arrival = receive(parts, false, transport, &server).unwrap_or_else(|_| panic!("{lines:?}"));
