@@ -225,6 +225,7 @@ where
         Ok(done) => {
             if endpoint == Endpoint::ForgetUser {
                 gateway.federated.forget_those_without(&gateway.auth.accounts);
+                gateway.recall.forget_facts();
             }
             Ok((who(), answer::json(&done)))
         }
