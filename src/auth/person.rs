@@ -67,7 +67,10 @@ mod tests {
         let kept = Person::with_key(id, *person.key().expose());
         assert_eq!(person, kept);
         assert_ne!(Person::new(id).pseudonym(), person.pseudonym(), "the id alone says nothing");
-        assert_ne!(Person::with_key(UserId::generate(), *person.key().expose()).pseudonym(), person.pseudonym());
+        assert_ne!(
+            Person::with_key(UserId::generate(), *person.key().expose()).pseudonym(),
+            person.pseudonym()
+        );
     }
 
     #[test]

@@ -20,11 +20,13 @@ use crate::live::watch::Watcher;
 use crate::pipeline::gateway::Gateway;
 use crate::proxy;
 use crate::server::admin::{self, Admin, Token, address};
+use crate::server::console::Sessions;
 use crate::server::drain::drain;
 use crate::server::hot::Hot;
 use crate::server::limits::Limits;
 use crate::server::listener::{Listener, Listening};
 use crate::server::reload::{Attempts, Report, Started};
+use crate::server::reloads::PolicyFiles;
 use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
@@ -192,7 +194,10 @@ fn watch(
     let again = options.clone();
     let gateway = Arc::clone(&hot.gateway);
     let metrics = Arc::clone(&gateway.metrics);
+    let files =
+        inputs::gather(options).map(|inputs| PolicyFiles::read(&inputs, &hot.gateway.live.current().config));
     let mut attempts = Attempts {
+        files: files.unwrap_or_default(),
         gather: Box::new(move || inputs::gather(&again).map_err(Box::new)),
         config_file: options.config_file(),
         started: Started::with(&gateway.live.current().config),
@@ -215,11 +220,13 @@ fn admin(
     let token = Token::new(token);
     let (shared, reloader, asked) = (Arc::clone(gateway), Arc::clone(reloader), token.clone());
     let (started, limits) = (gateway.clock.now(), Limits::new(ADMIN_CONNECTIONS_MAX));
+    let signed_in = Sessions::default();
     let start = move |workers, address: SocketAddr| {
         let (gateway, reloader, token) = (Arc::clone(&shared), Arc::clone(&reloader), asked.clone());
+        let signed_in = signed_in.clone();
         let state = move |_| {
             let (gateway, reloader) = (Arc::clone(&gateway), Arc::clone(&reloader));
-            Rc::new(Admin::new(gateway, reloader, token.clone(), address.ip(), started))
+            Rc::new(Admin::new(gateway, reloader, token.clone(), address.ip(), started, signed_in.clone()))
         };
         let metrics = Arc::clone(&shared.metrics);
         Workers::start_under(Arc::clone(&limits), "admin", workers, metrics, state, admin::serve)

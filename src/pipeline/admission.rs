@@ -1,4 +1,4 @@
-//! Stage 4: addresses that are kept out. An address whose bucket is already empty is refused before any script or
+//! Stage 4: addresses that are kept out, banned ones for as long as the ban holds. An address whose bucket is already empty is refused before any script or
 //! cryptography runs for it, and is charged nothing for asking.
 
 use std::ops::Deref;
@@ -21,7 +21,7 @@ pub struct Admitted {
     own: Option<Own>,
 }
 
-/// Lets an address in, unless its bucket is empty or memory is short. Probes always get in.
+/// Lets an address in, unless it is banned, its bucket is empty or memory is short. Probes always get in.
 ///
 /// # Errors
 /// The refusal of this stage.
@@ -41,6 +41,9 @@ pub fn admit(
     if trail.probe {
         return Ok(Admitted { located, own });
     }
+    if gateway.bans.is_address_banned(located.address(), trail.unix_ms) {
+        return Err(Refusal::Banned.into());
+    }
     if gateway.pressure.sheds() {
         return Err(Refusal::Unavailable { retry_after: Some(RETRY_AFTER) }.into());
     }
@@ -48,6 +51,7 @@ pub fn admit(
         gateway.limiter.check_ip(located.address(), &Limits::general(&config.rate_limit), now)
     {
         trail.level = Some(denied.by);
+        trail.charged.one(denied.by);
         gateway.metrics.rate_limit(bucket(denied.by.kind), false);
         return Err(Refusal::RateLimited { retry_after: denied.wait }.into());
     }

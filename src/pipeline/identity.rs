@@ -29,6 +29,7 @@ const TWO_PEOPLE: Refusal =
     Refusal::BadRequest("The request carries a session and an API key of different people.");
 
 /// Who is asking.
+#[derive(Clone)]
 pub enum Identity {
     /// Nobody that is known.
     Anonymous,

@@ -59,7 +59,7 @@ pub use geo_facts::GeoFacts;
 pub use hook::Hook;
 pub use ledger::{FaultKind, Ledger, NOTES_MAX, Note, Occasions, Outcome, SCORE_MAX, TAGS_MAX};
 pub use occasion::Reason;
-pub use outgoing::Outgoing;
+pub use outgoing::{HeaderEdit, Outgoing};
 pub use reference::{definitions, reference};
 pub use response::ResponseFacts;
 pub use runner::{Missed, PluginCoverage, Share, TestCase, TestPlan, TestReport, check_tests, run_tests};

@@ -2,7 +2,9 @@
 
 pub mod activation;
 pub mod admin;
+pub mod configured_series;
 pub mod connection;
+pub mod console;
 pub mod descriptors;
 pub mod door;
 pub mod drain;
@@ -25,6 +27,7 @@ mod preface;
 pub mod proxy_protocol;
 pub mod redirect;
 pub mod reload;
+pub mod reloads;
 pub mod remember;
 pub mod requests;
 pub mod schedules;

@@ -3,6 +3,7 @@
 //! Sessions and users are on disk before their write is answered. Usage rows wait in a bounded queue; what does not fit
 //! is dropped and counted. A worker never waits for the disk: it hands a write over and awaits a [`Pending`], or not.
 
+mod bans;
 mod copy;
 mod decisions;
 mod error;
@@ -32,6 +33,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use self::bans::{BanRow, LockdownRow};
 pub use self::copy::copy;
 pub use self::decisions::{DecisionRow, Impact};
 pub use self::error::{CloseError, OpenError, WriteError};
@@ -44,7 +46,10 @@ pub use self::reader::Reader;
 pub use self::reloads::{REASON_BYTES_MAX, ReloadRow};
 pub use self::sessions::{SessionRow, SessionsRemoved};
 pub use self::sweep::Sweep;
-pub use self::trace::{BucketTrace, RuleTrace, StageTrace, Trace};
+pub use self::trace::{
+    ANSWER, BucketTrace, HeaderNames, OTHER_NAME, RuleAsked, RuleTrace, STAGES, StageTrace, Trace,
+    TraceWriter,
+};
 pub use self::usage::{UsageFilter, UsageListed, UsageRow};
 pub use self::users::UserRow;
 
@@ -171,6 +176,21 @@ impl Store {
     /// Saves what rules remember, all of it or nothing; a row without a value is deleted.
     pub fn save_kv(&self, rows: Vec<KvRow>) -> Pending {
         self.urgent(Op::SaveKv(rows))
+    }
+
+    /// Adds a ban, or replaces the one of its target.
+    pub fn save_ban(&self, row: BanRow) -> Pending {
+        self.urgent(Op::SaveBan(row))
+    }
+
+    /// Removes bans by kind and target; those that are not there are no error.
+    pub fn remove_bans(&self, targets: Vec<(&'static str, String)>) -> Pending {
+        self.urgent(Op::RemoveBans(targets))
+    }
+
+    /// Notes that lockdown is on, or, with nothing, that it is off.
+    pub fn set_lockdown(&self, row: Option<LockdownRow>) -> Pending {
+        self.urgent(Op::SetLockdown(row))
     }
 
     /// Notes when a session was last seen. Written with the usage rows; may be late, or lost when their queue is full.

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{kv, sessions};
+use super::{bans, kv, sessions};
 
 /// Most rows of a table that one commit looks at and removes.
 pub(super) const SLICE_ROWS: usize = 500;
@@ -47,9 +47,10 @@ pub(super) fn slice(connection: &mut Connection, progress: &mut Progress) -> rus
     let usage = oldest(&transaction, "query_logs", sweep.usage_before_ms, future_ms)?;
     let decisions = oldest(&transaction, "decisions", sweep.usage_before_ms, future_ms)?;
     let kv = kv::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
+    let bans = bans::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
     transaction.commit()?;
     progress.after = after.map(Vec::from);
-    Ok(progress.after.is_some() || usage > 0 || decisions > 0 || kv > 0)
+    Ok(progress.after.is_some() || usage > 0 || decisions > 0 || kv > 0 || bans > 0)
 }
 
 /// Looks at the [`SLICE_ROWS`] oldest rows of a table and removes those from before `before_ms` or after `after_ms`; how

@@ -168,9 +168,12 @@ pub(super) fn find(
         and("status >= ?", Box::new(first));
         and("status <= ?", Box::new(last));
     }
-    for (condition, value) in
-        [("correlation_id = ?", &filter.correlation_id), ("code = ?", &filter.code), ("route = ?", &filter.route), ("plugin = ?", &filter.plugin)]
-    {
+    for (condition, value) in [
+        ("correlation_id = ?", &filter.correlation_id),
+        ("code = ?", &filter.code),
+        ("route = ?", &filter.route),
+        ("plugin = ?", &filter.plugin),
+    ] {
         if let Some(value) = value {
             and(condition, Box::new(value.clone()));
         }

@@ -60,10 +60,7 @@ pub(super) fn erase(connection: &Connection, id: &[u8; 16], owner: &str) -> rusq
 
 /// Does something such that what gives way to it is overwritten with zeros, on pages that are freed too. A change of a row
 /// frees what stood there before: a copy that an erasure would not find later.
-fn securely(
-    connection: &Connection,
-    change: impl FnOnce() -> rusqlite::Result<()>,
-) -> rusqlite::Result<()> {
+fn securely(connection: &Connection, change: impl FnOnce() -> rusqlite::Result<()>) -> rusqlite::Result<()> {
     let secure = |how: &str| connection.pragma_update_and_check(None, "secure_delete", how, |_| Ok(()));
     secure("on")?;
     let done = change();
@@ -72,7 +69,8 @@ fn securely(
 }
 
 pub(super) fn load(connection: &Connection) -> rusqlite::Result<Vec<UserRow>> {
-    let sql = "SELECT id, name, password, roles, disabled, created_ms, pseudonym_key FROM users ORDER BY name";
+    let sql =
+        "SELECT id, name, password, roles, disabled, created_ms, pseudonym_key FROM users ORDER BY name";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([], |row| {
         let roles: String = row.get(3)?;

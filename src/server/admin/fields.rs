@@ -71,6 +71,11 @@ impl Fields {
         number
     }
 
+    /// Whether a field is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
+    }
+
     /// A flag; absent is false.
     pub(super) fn flag(&mut self, name: &str) -> bool {
         match self.object.remove(name) {

@@ -198,6 +198,7 @@ fn reloads_read_back_newest_first_with_a_bounded_reason() {
         outcome: "kept".into(),
         hash: "ab".into(),
         reason,
+        changes: Some("[]".into()),
     };
     store.add_reload(row(1, Some("é".repeat(5_000)))).wait().unwrap();
     store.add_reload(row(2, None)).wait().unwrap();
@@ -216,6 +217,7 @@ fn only_the_newest_reloads_are_kept() {
         outcome: "applied".into(),
         hash: String::new(),
         reason: None,
+        changes: None,
     };
     let kept = u64::try_from(reloads::RELOADS_MAX).unwrap();
     // In halves: the urgent queue holds fewer than all of them.
