@@ -60,7 +60,10 @@ enum Write {
 /// Every place. The order counts: a canary's number is its place's.
 pub fn places() -> Vec<Place> {
     use Kind::{Email, Ipv4, Ipv6, Jwt, Token};
-    use Write::{Alone, Basic, Body, Chunked, Cookies, EscapedPath, Header, HeaderName, Path, Query, Raw, SessionCookie, WholeTarget};
+    use Write::{
+        Alone, Basic, Body, Chunked, Cookies, EscapedPath, Header, HeaderName, Path, Query, Raw,
+        SessionCookie, WholeTarget,
+    };
     let place = |name, write| Place { name, write };
     vec![
         place("path", Path),
@@ -92,22 +95,82 @@ pub fn places() -> Vec<Place> {
         place("tracestate", Header("tracestate", "vendor=")),
         place("Content-Type", Header("Content-Type", "text/")),
         place("body, JSON", Body("application/json", json)),
-        place("body, broken JSON", Body("application/json", |of| json(of).split_last().map_or_else(Vec::new, |(_, rest)| rest.to_vec()))),
+        place(
+            "body, broken JSON",
+            Body("application/json", |of| {
+                json(of).split_last().map_or_else(Vec::new, |(_, rest)| rest.to_vec())
+            }),
+        ),
         place("body, JSON keys", Body("application/json", json_keys)),
         place("body, form", Body("application/x-www-form-urlencoded", form)),
         place("body, multipart", Body("multipart/form-data; boundary=frontier", multipart)),
-        place("body, text", Body("text/plain", |of| of.iter().map(|c| c.value.as_str()).collect::<Vec<_>>().join(" ").into())),
+        place(
+            "body, text",
+            Body("text/plain", |of| of.iter().map(|c| c.value.as_str()).collect::<Vec<_>>().join(" ").into()),
+        ),
         place("chunk extension", Chunked(|text| format!("2;note=\"{text}\"\r\nok\r\n0\r\n\r\n"))),
         place("trailer", Chunked(|text| format!("2\r\nok\r\n0\r\nX-Note: {text}\r\n\r\n"))),
         place("chunk size, malformed", Chunked(|text| format!("{text}\r\nok\r\n0\r\n\r\n"))),
-        place("method", Raw(|target, text| format!("{} {} HTTP/1.1\r\nHost: {}\r\n\r\n", one_word(text), target.path, target.host).into())),
-        place("version", Raw(|target, text| format!("GET {} {}\r\nHost: {}\r\n\r\n", target.path, one_word(text), target.host).into())),
+        place(
+            "method",
+            Raw(|target, text| {
+                format!("{} {} HTTP/1.1\r\nHost: {}\r\n\r\n", one_word(text), target.path, target.host).into()
+            }),
+        ),
+        place(
+            "version",
+            Raw(|target, text| {
+                format!("GET {} {}\r\nHost: {}\r\n\r\n", target.path, one_word(text), target.host).into()
+            }),
+        ),
         place("request line, malformed", Raw(|_, text| format!("{text}\r\n\r\n").into())),
-        place("header, malformed name", Raw(|target, text| format!("GET {} HTTP/1.1\r\nHost: {}\r\n{text}: 1\r\n\r\n", target.path, target.host).into())),
-        place("header, malformed value", Raw(|target, text| format!("GET {} HTTP/1.1\r\nHost: {}\r\nX-Note: {text}\0\r\n\r\n", target.path, target.host).into())),
-        place("header, too long", Raw(|target, text| format!("GET {} HTTP/1.1\r\nHost: {}\r\nX-Note: {}\r\n\r\n", target.path, target.host, format!("{text} ").repeat(600)).into())),
-        place("path, too long", Raw(|target, text| format!("GET {}/{} HTTP/1.1\r\nHost: {}\r\n\r\n", target.path, format!("{}/", one_word(text)).repeat(400), target.host).into())),
-        place("Content-Length, malformed", Raw(|target, text| format!("POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {text}\r\n\r\n", target.path, target.host).into())),
+        place(
+            "header, malformed name",
+            Raw(|target, text| {
+                format!("GET {} HTTP/1.1\r\nHost: {}\r\n{text}: 1\r\n\r\n", target.path, target.host).into()
+            }),
+        ),
+        place(
+            "header, malformed value",
+            Raw(|target, text| {
+                format!("GET {} HTTP/1.1\r\nHost: {}\r\nX-Note: {text}\0\r\n\r\n", target.path, target.host)
+                    .into()
+            }),
+        ),
+        place(
+            "header, too long",
+            Raw(|target, text| {
+                format!(
+                    "GET {} HTTP/1.1\r\nHost: {}\r\nX-Note: {}\r\n\r\n",
+                    target.path,
+                    target.host,
+                    format!("{text} ").repeat(600)
+                )
+                .into()
+            }),
+        ),
+        place(
+            "path, too long",
+            Raw(|target, text| {
+                format!(
+                    "GET {}/{} HTTP/1.1\r\nHost: {}\r\n\r\n",
+                    target.path,
+                    format!("{}/", one_word(text)).repeat(400),
+                    target.host
+                )
+                .into()
+            }),
+        ),
+        place(
+            "Content-Length, malformed",
+            Raw(|target, text| {
+                format!(
+                    "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {text}\r\n\r\n",
+                    target.path, target.host
+                )
+                .into()
+            }),
+        ),
         place("WebSocket target", Raw(websocket)),
         place("Expect", Header("Expect", "")),
     ]
@@ -174,7 +237,8 @@ impl Place {
 /// A request with one header too many for nobody: what a proxy in front would say.
 fn request(method: &str, target: &str, host: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let length = if body.is_empty() { String::new() } else { format!("Content-Length: {}\r\n", body.len()) };
-    let head = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}{length}\r\n");
+    let head =
+        format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{headers}{length}\r\n");
     [head.as_bytes(), body].concat()
 }
 

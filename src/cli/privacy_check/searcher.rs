@@ -50,7 +50,8 @@ impl Searcher {
 
     fn scan(&self, bytes: &[u8], found: &mut BTreeSet<usize>) {
         for (at, window) in bytes.windows(BYTES_MIN).enumerate() {
-            let Some(forms) = window.first_chunk::<BYTES_MIN>().and_then(|first| self.forms.get(first)) else {
+            let Some(forms) = window.first_chunk::<BYTES_MIN>().and_then(|first| self.forms.get(first))
+            else {
                 continue;
             };
             for (form, nth) in forms {
@@ -87,7 +88,8 @@ fn forms_of(canary: &Canary) -> BTreeSet<Vec<u8>> {
 
 fn encoded(text: &str) -> Vec<Vec<u8>> {
     let lower = text.to_ascii_lowercase();
-    let unicode: String = lower.chars().map(|c| if c.is_alphanumeric() { c.to_string() } else { escape(c) }).collect();
+    let unicode: String =
+        lower.chars().map(|c| if c.is_alphanumeric() { c.to_string() } else { escape(c) }).collect();
     let mut forms: Vec<Vec<u8>> = vec![
         text.into(),
         lower.clone().into(),
@@ -149,7 +151,9 @@ mod tests {
                 around(&hex(value.as_bytes()).to_ascii_uppercase()),
                 [&[0xff, 0x00][..], value.as_bytes(), &[0xfe]].concat(),
             ];
-            places.extend(["", "x", "xy"].map(|before| around(&STANDARD_NO_PAD.encode(format!("{before}{value};")))));
+            places.extend(
+                ["", "x", "xy"].map(|before| around(&STANDARD_NO_PAD.encode(format!("{before}{value};")))),
+            );
             for bytes in places {
                 let found = searcher.search(&bytes);
                 assert!(
@@ -187,7 +191,8 @@ mod tests {
         assert!(searcher.search(b"").is_empty() && searcher.search(b"short").is_empty());
         let line = b"{\"message\":\"request\",\"client.hash\":\"0f3c\",\"mail\":\"mail-77aa\"} 203.0.113.1 4000007710";
         assert!(searcher.search(line).is_empty());
-        let noise: Vec<u8> = (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+        let noise: Vec<u8> =
+            (0..200_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
         assert!(searcher.search(&noise).is_empty());
         assert_eq!(searcher.count(), 160);
     }
