@@ -2,6 +2,7 @@
 
 pub mod activation;
 pub mod admin;
+pub mod aside;
 pub mod configured_series;
 pub mod connection;
 pub mod console;
@@ -23,7 +24,10 @@ pub mod listener;
 pub mod memory;
 pub mod notify;
 pub mod phase;
+pub mod playground;
+pub mod policy_files;
 mod preface;
+pub mod promotion;
 pub mod proxy_protocol;
 pub mod redirect;
 pub mod reload;
