@@ -24,6 +24,7 @@ mod sweep;
 mod trace;
 mod usage;
 mod users;
+mod values;
 mod writer;
 
 #[cfg(test)]
