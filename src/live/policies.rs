@@ -28,7 +28,8 @@ impl Policies {
     /// Those of the plugins whose files are not those of then any more. Empty also where nothing is known of then.
     pub fn changed(&self, then: Option<[u8; 8]>, now: [u8; 8], plugins: &[&str]) -> Vec<String> {
         let known = self.0.lock();
-        let of = |wanted: [u8; 8]| known.iter().find(|(policy, _)| *policy == wanted).map(|(_, hashes)| hashes);
+        let of =
+            |wanted: [u8; 8]| known.iter().find(|(policy, _)| *policy == wanted).map(|(_, hashes)| hashes);
         let Some((then, now)) = then.and_then(of).zip(of(now)) else { return Vec::new() };
         let mut changed: Vec<_> = plugins.iter().filter(|name| then.get(**name) != now.get(**name)).collect();
         changed.sort_unstable();

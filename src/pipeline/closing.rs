@@ -8,9 +8,9 @@ use http::StatusCode;
 
 use super::decided;
 use super::gateway::Gateway;
-use super::{recording, sampling};
 use super::stage::Stage;
 use super::trail::Trail;
+use super::{recording, sampling};
 use crate::base::refusal::Refusal;
 use crate::config::Mode;
 use crate::live::snapshot::Snapshot;

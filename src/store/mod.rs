@@ -3,6 +3,7 @@
 //! Sessions and users are on disk before their write is answered. Usage rows wait in a bounded queue; what does not fit
 //! is dropped and counted. A worker never waits for the disk: it hands a write over and awaits a [`Pending`], or not.
 
+mod blocks;
 mod copy;
 mod decisions;
 mod error;
@@ -17,6 +18,7 @@ mod open;
 mod queue;
 mod reader;
 mod reloads;
+mod search;
 mod sessions;
 mod sweep;
 mod trace;

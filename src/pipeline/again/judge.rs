@@ -20,9 +20,7 @@ use crate::pipeline::gateway::Gateway;
 use crate::pipeline::identity::opens_page;
 use crate::pipeline::origin::Sender;
 use crate::pipeline::stage::Stage;
-use crate::script::{
-    BodyFacts, Decision as Verdict, GeoFacts, Hook, Ledger, RequestFacts, RouteFacts,
-};
+use crate::script::{BodyFacts, Decision as Verdict, GeoFacts, Hook, Ledger, RequestFacts, RouteFacts};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -228,7 +226,9 @@ impl Hearing<'_> {
             }
             let listed = &route.route.content_types;
             let kind = self.content_type();
-            if self.has_body && !listed.is_empty() && !listed.iter().any(|pattern| fits(pattern, &essence(&kind)))
+            if self.has_body
+                && !listed.is_empty()
+                && !listed.iter().any(|pattern| fits(pattern, &essence(&kind)))
             {
                 return Err(refused(&Refusal::UnsupportedMediaType, Stage::Body));
             }

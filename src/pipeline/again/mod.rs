@@ -81,11 +81,15 @@ impl Today {
         if same_policy == Some(false) {
             today.changed_plugins = gateway.policies.changed(then.policy, snapshot.policy, then.asked);
         }
-        let Some((recalled, facts)) = recalled.and_then(|r| Some((r, r.facts.as_ref()?))) else { return today };
+        let Some((recalled, facts)) = recalled.and_then(|r| Some((r, r.facts.as_ref()?))) else {
+            return today;
+        };
         match judge(gateway, &snapshot, facts, recalled.row.bytes_in, then.stage) {
             // The policy is the same, and so is its decision, as far as it was one of the policy.
             Judged::Unknown(_) if same_policy == Some(true) => today,
-            Judged::Unknown(why) => Self { verdict: "unknown".to_owned(), why: Some(why.to_owned()), ..today },
+            Judged::Unknown(why) => {
+                Self { verdict: "unknown".to_owned(), why: Some(why.to_owned()), ..today }
+            }
             Judged::Decided(decision) => {
                 let asks_answers = snapshot.rules.interested(Hook::Response)
                     || snapshot.rules.interested(Hook::ResponseBody);
@@ -100,7 +104,9 @@ impl Today {
     pub fn by_policy(then: Option<[u8; 8]>, now: [u8; 8], generation: Option<u64>) -> Self {
         let (verdict, why) = match then {
             Some(then) if then == now => ("same_policy", None),
-            Some(_) => ("unknown", Some("the policy has changed since, and what the request held is not kept")),
+            Some(_) => {
+                ("unknown", Some("the policy has changed since, and what the request held is not kept"))
+            }
             None => ("unknown", Some("it is not known which policy decided then")),
         };
         Self {
@@ -151,9 +157,10 @@ fn compare(
         (true, true) if then.stage.is_some_and(judges_the_answer) => {
             ("unknown", Some("it was refused for its answer, which is not kept"))
         }
-        (true, true) if asks_answers => {
-            ("unknown", Some("it would be let through as it was; rules on answers need the answer, which is not kept"))
-        }
+        (true, true) if asks_answers => (
+            "unknown",
+            Some("it would be let through as it was; rules on answers need the answer, which is not kept"),
+        ),
         (true, true) => ("same", None),
         (false, false) if now.status == then.status && now.code.as_deref() == then.code => ("same", None),
         _ => ("differs", None),

@@ -70,7 +70,9 @@ impl Past {
 fn rule(request: &RequestView, trace: Option<&Trace>) -> Option<String> {
     let plugin = request.plugin.as_deref()?;
     let ended = |rule: &&RuleTrace| {
-        rule.plugin == plugin && rule.mode == "enforce" && !matches!(rule.outcome.as_str(), "pass" | "allow" | "score" | "tag")
+        rule.plugin == plugin
+            && rule.mode == "enforce"
+            && !matches!(rule.outcome.as_str(), "pass" | "allow" | "score" | "tag")
     };
     let in_trace = trace.and_then(|trace| trace.rules.iter().rev().find(ended)).map(|rule| rule.rule.clone());
     in_trace.or_else(|| request.rule.clone())
