@@ -140,8 +140,8 @@ fn fill(store: &Store, rows: u64, now_ms: i64) -> Result<Vec<String>, Box<dyn st
 /// Waits until the writer has indexed what it can.
 fn index(path: &Path, rows: u64) -> Result<(), Box<dyn std::error::Error>> {
     let database = rusqlite::Connection::open(path)?;
-    let built = || database.query_row("SELECT count(*) FROM usage_blocks", [], |row| row.get::<_, u64>(0));
-    let full = rows / 4_096;
+    let built = || database.query_row("SELECT count(*) FROM usage_blocks", [], |row| row.get::<_, i64>(0));
+    let full = i64::try_from(rows / 4_096)?;
     while built()? == 0 && full > 0 {
         std::thread::sleep(Duration::from_millis(50));
     }
@@ -150,7 +150,7 @@ fn index(path: &Path, rows: u64) -> Result<(), Box<dyn std::error::Error>> {
     while built()? < full {
         std::thread::sleep(Duration::from_millis(50));
     }
-    let blocks = f64::from(small(full - first).max(1));
+    let blocks = f64::from(small((full - first).unsigned_abs()).max(1));
     show("index, ms a block", &format!("{:.2}", began.elapsed().as_secs_f64() * 1e3 / blocks));
     show("file, MB", &(std::fs::metadata(path)?.len() / 1_000_000).to_string());
     let sql = "SELECT sum(pgsize) / 1000000 FROM dbstat WHERE name = ?1";

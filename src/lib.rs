@@ -16,6 +16,7 @@
 
 pub mod alert;
 pub mod auth;
+pub mod bans;
 pub mod base;
 pub mod cli;
 pub mod config;

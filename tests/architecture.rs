@@ -10,6 +10,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("telemetry", 2),
     ("outbound", 2),
     ("auth", 3),
+    ("bans", 3),
     ("geo", 3),
     ("limiter", 3),
     ("proxy", 3),

@@ -176,8 +176,7 @@ impl Auth {
         limits: Limits,
         now: Moment,
     ) -> Result<SignedIn, SignInError> {
-        let account = AccountName::parse(name).ok().and_then(|name| self.accounts.find(&name));
-        let account = self.checked(account, name, password, door, now).await?.ok_or(SignInError::Wrong)?;
+        let account = self.vouch(name, password, door, now).await?;
         let session = self.sessions.create(account.id, limits, now).await?;
         // A password that was changed, or an account that was disabled, while this went on: the change wins.
         let current = self.accounts.get(account.id);
@@ -186,6 +185,22 @@ impl Auth {
             return Err(SignInError::Wrong);
         }
         Ok(SignedIn::new(ring, session, account, now))
+    }
+
+    /// The account of a name and a password, without a session. A name that nobody has, or that is none, takes as long as a
+    /// wrong password.
+    ///
+    /// # Errors
+    /// [`SignInError`]; only `Wrong` says anything about the credential.
+    pub async fn vouch(
+        &self,
+        name: &str,
+        password: Secret<String>,
+        door: Door,
+        now: Moment,
+    ) -> Result<Arc<Account>, SignInError> {
+        let account = AccountName::parse(name).ok().and_then(|name| self.accounts.find(&name));
+        self.checked(account, name, password, door, now).await?.ok_or(SignInError::Wrong)
     }
 
     /// The account, where the password is its own and it may act. Whoever is locked out is told so before any work, once

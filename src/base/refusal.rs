@@ -23,7 +23,10 @@ pub enum Refusal {
     /// The address or the user is banned.
     Banned,
     /// The gateway is in lockdown.
-    Lockdown,
+    Lockdown {
+        /// When it ends by itself; absent where somebody has to end it.
+        retry_after: Option<Duration>,
+    },
     /// No route, or nothing behind it.
     NotFound,
     /// The route does not take this method; `allow` is the `Allow` header.
@@ -137,7 +140,7 @@ impl Refusal {
     pub fn retry_after_seconds(&self) -> Option<u64> {
         let wait = match self {
             Self::RateLimited { retry_after } => Some(*retry_after),
-            Self::Unavailable { retry_after } => *retry_after,
+            Self::Unavailable { retry_after } | Self::Lockdown { retry_after } => *retry_after,
             Self::Rule(rule) => rule.retry_after,
             _ => None,
         }?;
@@ -157,7 +160,7 @@ impl Refusal {
                 (S::FORBIDDEN, "ORIGIN_NOT_ALLOWED", "Requests from this origin are not allowed.")
             }
             Self::Banned => (S::FORBIDDEN, "BANNED", "Access denied."),
-            Self::Lockdown => (S::FORBIDDEN, "LOCKDOWN", "The site is closed for the moment."),
+            Self::Lockdown { .. } => (S::FORBIDDEN, "LOCKDOWN", "The site is closed for the moment."),
             Self::NotFound => (S::NOT_FOUND, "NOT_FOUND", "There is nothing here."),
             Self::MethodNotAllowed { .. } => {
                 (S::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "This method is not allowed here.")

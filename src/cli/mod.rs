@@ -6,6 +6,7 @@ pub mod inputs;
 pub mod render;
 pub mod serve;
 
+mod bans;
 mod cases;
 mod check;
 mod client;
@@ -21,6 +22,8 @@ mod github;
 mod healthcheck;
 mod junit;
 mod keys;
+mod lockdown;
+mod logs;
 mod new_plugin;
 mod offline;
 mod options;
@@ -74,9 +77,12 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
         Verb::Test(asked) => test::run(options, &asked),
         Verb::New { what } => new_plugin::run(options, &what),
         Verb::Explain { asked } => explain::run(options, *asked),
+        Verb::Logs { asked } => logs::run(options, &asked),
         Verb::Users { what } => users::run(options, what),
         Verb::Keys { what } => keys::run(options, what),
         Verb::Sessions { what } => sessions::run(options, what),
+        Verb::Bans { what } => bans::run(options, what),
+        Verb::Lockdown { what } => lockdown::run(options, what),
         Verb::Secret { what } => secret::run(options, what),
         Verb::Status => status::run(options),
         Verb::Reload => reload::run(options),

@@ -9,12 +9,15 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::running::words;
 use crate::auth::{Auth, Moment, UserId};
+use crate::bans::Bans;
 use crate::base::clock::Clock;
 use crate::base::refusal::Refusal;
 use crate::config::Config;
-use crate::pipeline::durable::{Durable, account_of, key_of, session_of};
+use crate::pipeline::durable::{Durable, account_of, ban_of, key_of, lockdown_of, session_of};
 use crate::server::admin::action::{Action, Terms};
+use crate::server::admin::bans::BanView;
 use crate::server::admin::keys::KeyView;
+use crate::server::admin::lockdown::LockdownView;
 use crate::server::admin::sessions::{SessionView, is_current};
 use crate::server::admin::users::{self, UserView};
 use crate::store::{OpenError, Options, Reader, Store};
@@ -35,10 +38,12 @@ pub(super) fn perform(config: &Config, action: Action) -> Result<Value, Failure>
     let terms = Terms::of(config);
     let now = Moment::of(&Clock::System);
     let auth = load(&store, terms, now)?;
+    let out = load_bans(&store, config, now)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| Failure::cannot_run(error.to_string()))?;
-    let outcome = runtime.block_on(action.perform(&auth, terms, now));
+    let outcome = runtime.block_on(action.perform(&auth, &out, terms, now));
     drop(auth);
+    drop(out);
     let closed = store.close(CLOSE_MAX);
     let done = outcome.map_err(|refusal| match refusal {
         Refusal::NotFound => Failure::problem(asked),
@@ -90,6 +95,27 @@ pub(super) fn sessions(config: &Config, user: Option<&str>) -> Result<Vec<Sessio
     Ok(rows.iter().map(|row| SessionView::of(row, |id| names.get(&id).cloned())).collect())
 }
 
+/// The bans that hold, newest first. No database yet is no ban.
+pub(super) fn bans(config: &Config) -> Result<Vec<BanView>, Failure> {
+    let Some(reader) = reader(config)? else { return Ok(Vec::new()) };
+    let accounts = reader.users().map_err(|error| unreadable(&error))?;
+    let names: HashMap<UserId, String> =
+        accounts.into_iter().map(|row| (UserId::from_bytes(row.id), row.name)).collect();
+    let rows = reader.bans(Clock::System.unix_ms()).map_err(|error| unreadable(&error))?;
+    let mut bans: Vec<_> = rows.into_iter().filter_map(ban_of).collect();
+    bans.sort_unstable_by(|a, b| (b.created_ms, &a.target).cmp(&(a.created_ms, &b.target)));
+    Ok(bans.iter().map(|ban| BanView::of(ban, |id| names.get(&id).cloned())).collect())
+}
+
+/// How lockdown stands. No database yet is no lockdown.
+pub(super) fn lockdown(config: &Config) -> Result<LockdownView, Failure> {
+    let Some(reader) = reader(config)? else { return Ok(LockdownView::default()) };
+    let row = reader.lockdown().map_err(|error| unreadable(&error))?;
+    let now_ms = Clock::System.unix_ms();
+    let state = row.map(lockdown_of).filter(|state| state.expires_ms.is_none_or(|end| now_ms < end));
+    Ok(LockdownView::of(state.as_ref()))
+}
+
 fn account(names: &HashMap<UserId, String>, text: &str) -> Option<UserId> {
     let wanted = users::name_of(text);
     let by_name = names.iter().find(|(_, name)| Some(name.as_str()) == wanted.as_deref()).map(|(id, _)| *id);
@@ -109,7 +135,16 @@ fn load(store: &Store, terms: Terms, now: Moment) -> Result<Auth, Failure> {
     Ok(auth)
 }
 
-fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
+fn load_bans(store: &Store, config: &Config, now: Moment) -> Result<Bans, Failure> {
+    let reader = store.reader().map_err(|error| unreadable(&error))?;
+    let bans = Bans::new(Arc::new(Durable(store.clone())), &config.bans);
+    let rows = reader.bans(now.unix_ms).map_err(|error| unreadable(&error))?;
+    bans.load(rows.into_iter().filter_map(ban_of));
+    bans.lockdown.load(reader.lockdown().map_err(|error| unreadable(&error))?.map(lockdown_of));
+    Ok(bans)
+}
+
+pub(super) fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
     match Reader::open(&config.storage.path) {
         Ok(reader) => Ok(Some(reader)),
         Err(OpenError::Absent { .. }) => Ok(None),
@@ -117,6 +152,6 @@ fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
     }
 }
 
-fn unreadable(error: &OpenError) -> Failure {
+pub(super) fn unreadable(error: &OpenError) -> Failure {
     Failure::cannot_run(error.to_string())
 }

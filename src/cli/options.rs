@@ -71,10 +71,15 @@ pub(super) enum Verb {
         #[command(subcommand)]
         what: New,
     },
-    /// What every stage and every rule would decide about a request, without a side effect
+    /// What every stage and every rule decided about a past request, or would decide about one, without a side effect
     Explain {
         #[command(flatten)]
         asked: Box<super::explain::Asked>,
+    },
+    /// Search the usage log, and follow it
+    Logs {
+        #[command(flatten)]
+        asked: Box<super::logs::Wanted>,
     },
     /// Local accounts
     Users {
@@ -90,6 +95,16 @@ pub(super) enum Verb {
     Sessions {
         #[command(subcommand)]
         what: Sessions,
+    },
+    /// Who is kept out
+    Bans {
+        #[command(subcommand)]
+        what: Bans,
+    },
+    /// Incident mode: only what the configuration lists passes
+    Lockdown {
+        #[command(subcommand)]
+        what: Lockdown,
     },
     /// The session secret
     Secret {
@@ -245,6 +260,61 @@ pub(super) enum Sessions {
         #[arg(long, group = "which")]
         all: bool,
     },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum Bans {
+    /// List the bans that hold, newest first
+    List,
+    /// Keep somebody out, at once, in the running gateway too
+    #[command(group = clap::ArgGroup::new("whom").required(true).multiple(false))]
+    Add {
+        /// An address, or a network such as 203.0.113.0/24
+        #[arg(value_name = "ADDRESS", group = "whom")]
+        address: Option<String>,
+        /// An account, by name or id
+        #[arg(long, value_name = "USER", group = "whom")]
+        user: Option<String>,
+        /// For how long, as `1h`; until it is revoked where absent
+        #[arg(long, value_name = "DURATION")]
+        ttl: Option<String>,
+        /// Why; shown in lists
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+        /// Also a very wide network, or the address that you are connected from
+        #[arg(long)]
+        force: bool,
+    },
+    /// Let somebody in again, at once, in the running gateway too
+    #[command(group = clap::ArgGroup::new("whom").required(true).multiple(false))]
+    Revoke {
+        /// The address or network, as it was banned
+        #[arg(value_name = "ADDRESS", group = "whom")]
+        address: Option<String>,
+        /// The account, by name or id
+        #[arg(long, value_name = "USER", group = "whom")]
+        user: Option<String>,
+        /// Everybody
+        #[arg(long, group = "whom")]
+        all: bool,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum Lockdown {
+    /// Let only pass what `[lockdown]` lists, at once, in the running gateway too
+    On {
+        /// For how long, as `30m`; until `lockdown off` where absent
+        #[arg(long, value_name = "DURATION")]
+        ttl: Option<String>,
+        /// Why; shown in `lockdown status`
+        #[arg(long, value_name = "TEXT")]
+        reason: Option<String>,
+    },
+    /// End it
+    Off,
+    /// Show whether it is on, since when and until when
+    Status,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]

@@ -12,6 +12,7 @@ use super::whereabouts::Whereabouts;
 use super::{Options, inputs, offline, whereabouts};
 use crate::base::secret::Secret;
 use crate::server::admin::action::{Action, Which};
+use crate::server::admin::bans::{Freed, Whom};
 use crate::server::admin::token::read_token;
 
 /// Longest wait for an answer that needs no work.
@@ -55,6 +56,8 @@ pub(super) fn words(action: &Action) -> String {
     match action {
         Action::RevokeSessions(Which::Id(_)) => "there is no such session".to_owned(),
         Action::RevokeKey { .. } => "there is no such key".to_owned(),
+        Action::Free(Freed::One(Whom::Address(_))) => "there is no such ban".to_owned(),
+        Action::Free(_) => "there is no such account, or it is not banned".to_owned(),
         _ => "there is no such account".to_owned(),
     }
 }

@@ -38,6 +38,13 @@ fn words(status: &Value) -> String {
     line("ready", &ready);
     line("policy", &policy);
     line("storage", text(status, "storage"));
+    let lockdown = status.get("lockdown").and_then(Value::as_bool).unwrap_or_default();
+    if lockdown {
+        let end = text(status, "lockdown_expires");
+        let until = if end.is_empty() { "`pluginmind lockdown off`" } else { end };
+        line("LOCKDOWN", &format!("on, until {until}"));
+    }
+    line("bans", &number(status, "bans").to_string());
     line("sessions", &number(status, "sessions").to_string());
     line("connections", &number(status, "connections").to_string());
     line("rows dropped", &number(status, "usage_rows_dropped").to_string());
@@ -112,7 +119,7 @@ mod tests {
     fn a_stale_policy_is_shown_with_its_file_line_column_and_caret() {
         let status = json!({
             "version": "1.2.3", "uptime_seconds": 3_725, "generation": 3, "policy": "stale", "ready": true, "reasons": [],
-            "tried": "2026-01-01T00:00:00.000Z", "storage": "healthy", "sessions": 2, "connections": 1,
+            "tried": "2026-01-01T00:00:00.000Z", "storage": "healthy", "lockdown": true, "lockdown_expires": "2026-01-01T01:00:00.000Z", "bans": 3, "sessions": 2, "connections": 1,
             "usage_rows_dropped": 0, "needs_restart": [],
             "certificates": [{ "name": "app.example", "expires": "2026-03-01T00:00:00.000Z" }],
             "problems": [{
@@ -128,6 +135,8 @@ mod tests {
         ready        yes
         policy       STALE: the files were refused at 2026-01-01T00:00:00.000Z; generation 3 stays in force
         storage      healthy
+        LOCKDOWN     on, until 2026-01-01T01:00:00.000Z
+        bans         3
         sessions     2
         connections  1
         rows dropped 0

@@ -10,8 +10,8 @@ use super::context::Context;
 use super::file::{FileError, read_file};
 use super::routes::Surroundings;
 use super::{
-    Admin, Auth, Config, Cors, Environment, Geo, Headers, Log, OwnPaths, Plugins, RateLimit, Route, Server,
-    Service, Session, Storage, Thresholds, env, secrets,
+    Admin, Alert, Auth, Bans, Config, Cors, Environment, Geo, Headers, Lockdown, Log, OwnPaths, Plugins,
+    RateLimit, Route, Server, Service, Session, Storage, Thresholds, Tracing, env, secrets,
 };
 
 /// The config.toml that is part of the binary.
@@ -114,7 +114,11 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     let mut plugins = Plugins::read(root.table("plugins"), context);
     plugins.rules = super::rules::read_all(&mut root);
     let geo = Geo::read(root.table("geo"), context);
+    let bans = Bans::read(root.table("bans"));
+    let lockdown = Lockdown::read(root.table("lockdown"), &routes);
     let thresholds = Thresholds::read(root.table("thresholds"));
+    let alerts = Alert::read_all(&mut root, &routes, context);
+    let tracing = Tracing::read(root.table("tracing"));
     root.finish();
     Config {
         environment: context.environment,
@@ -133,7 +137,11 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
         routes,
         plugins,
         geo,
+        bans,
+        lockdown,
         thresholds,
+        alerts,
+        tracing,
     }
 }
 

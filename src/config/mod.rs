@@ -1,7 +1,9 @@
 //! Floor 1: config.toml, one table a file. What was written is read once into values that are all in range.
 
 mod admin;
+mod alerts;
 mod auth;
+mod bans;
 mod connections;
 mod context;
 mod cors;
@@ -14,6 +16,7 @@ mod headers;
 mod http2;
 mod json;
 mod load;
+mod lockdown;
 mod log;
 mod methods;
 mod named_file;
@@ -36,6 +39,7 @@ mod switch;
 mod thresholds;
 mod tls;
 mod token;
+mod tracing;
 mod upstream_url;
 mod weak_secret;
 mod websocket;
@@ -43,8 +47,14 @@ mod websocket;
 #[cfg(test)]
 mod check;
 
+pub use self::tracing::{TraceTrust, Tracing};
 pub use admin::Admin;
+pub use alerts::{
+    Alert, Measure as AlertMeasure, Per as AlertPer, Severity as AlertSeverity, Shape as AlertShape, Webhook,
+    When,
+};
 pub use auth::Auth;
+pub use bans::Bans;
 pub use connections::{Connections, MemoryMax};
 pub use cors::Cors;
 pub use file::{CONFIG_BYTES_MAX, FileError, TextFile, read_file};
@@ -53,6 +63,7 @@ pub use geo::{Geo, GeoFile};
 pub use headers::Headers;
 pub use http2::Http2;
 pub use load::{EMBEDDED, Inputs, Loaded, load};
+pub use lockdown::Lockdown;
 pub use log::{Format, Level, Log};
 pub use named_file::NamedFile;
 pub use plugins::{Mode, PluginOverride, Plugins, RouteFilter, SettingValue};
@@ -123,8 +134,16 @@ pub struct Config {
     pub plugins: Plugins,
     /// `[geo]`.
     pub geo: Geo,
+    /// `[bans]`.
+    pub bans: Bans,
+    /// `[lockdown]`.
+    pub lockdown: Lockdown,
     /// `[thresholds]`.
     pub thresholds: Thresholds,
+    /// `[[alerts]]`, in the file's order.
+    pub alerts: Vec<Alert>,
+    /// `[tracing]`.
+    pub tracing: Tracing,
 }
 
 /// A number that a range has kept from being negative.

@@ -1,4 +1,4 @@
-//! Stage 4: addresses that are kept out. An address whose bucket is already empty is refused before any script or
+//! Stage 4: addresses that are kept out, banned ones for as long as the ban holds. An address whose bucket is already empty is refused before any script or
 //! cryptography runs for it, and is charged nothing for asking.
 
 use std::ops::Deref;
@@ -21,7 +21,7 @@ pub struct Admitted {
     own: Option<Own>,
 }
 
-/// Lets an address in, unless its bucket is empty or memory is short. Probes always get in.
+/// Lets an address in, unless it is banned, its bucket is empty or memory is short. Probes always get in.
 ///
 /// # Errors
 /// The refusal of this stage.
@@ -40,6 +40,9 @@ pub fn admit(
     trail.probe = own.is_some_and(Own::is_probe);
     if trail.probe {
         return Ok(Admitted { located, own });
+    }
+    if gateway.bans.is_address_banned(located.address(), trail.unix_ms) {
+        return Err(Refusal::Banned.into());
     }
     if gateway.pressure.sheds() {
         return Err(Refusal::Unavailable { retry_after: Some(RETRY_AFTER) }.into());

@@ -1,11 +1,14 @@
-//! Stage 11: roles of the route, then the rules that know who it is.
+//! Stage 11: bans of users, lockdown, roles of the route, then the rules that know who it is.
 
 use std::ops::Deref;
 
+use super::endpoints::Own;
 use super::gateway::Gateway;
 use super::identity::unknown;
 use super::rate_limit::Metered;
+use super::route::Way;
 use super::rules::ask;
+use super::standing;
 use super::step::Step;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
@@ -15,7 +18,7 @@ use crate::script::Hook;
 /// Proof that the caller may do this, as far as roles and `on_auth` rules know.
 pub struct Authorised(Metered);
 
-/// Checks roles and asks `on_auth`.
+/// Lets nobody through who is kept out, checks roles, and asks `on_auth`.
 ///
 /// # Errors
 /// The refusal of this stage.
@@ -25,6 +28,19 @@ pub fn authorise(
     snapshot: &Snapshot,
     trail: &mut Trail,
 ) -> Step<Authorised> {
+    let own = match who.way() {
+        Way::Own(own) => Some(*own),
+        Way::Route(_) => None,
+    };
+    if own.is_some_and(Own::answers_in_lockdown) {
+        if !trail.probe {
+            standing::not_banned(who.identity(), gateway, trail.unix_ms)?;
+        }
+    } else {
+        let lists = &snapshot.config.lockdown;
+        let route = who.route().map_or("", |r| r.route.name.as_str());
+        standing::check(who.identity(), who.address(), route, lists, gateway, trail.unix_ms)?;
+    }
     let needed = who.route().map(|r| r.route.roles.as_slice()).unwrap_or_default();
     if !needed.is_empty() && !who.identity().is_known() {
         return Err(unknown(&who, snapshot, trail));

@@ -17,6 +17,7 @@ use crate::live::snapshot::Snapshot;
 use crate::script::{Hook, Note, Outcome, ResponseFacts};
 use crate::store::{Label, UsageRow};
 use crate::telemetry::access::AccessLine;
+use crate::telemetry::exemplars::Exemplar;
 
 /// The code of a request whose client went away before it was answered.
 const CLIENT_CLOSED: &str = "CLIENT_CLOSED_REQUEST";
@@ -124,13 +125,15 @@ impl Closing {
         }
     }
 
-    fn count_metrics(&self, duration: Duration) {
+    fn count_metrics(&self, now_ms: i64, duration: Duration) {
         let metrics = &self.gateway.metrics;
         let code = self.code.as_deref().unwrap_or_default();
         let status = self.status.map_or(0, |s| s.as_u16());
         metrics.request(self.trail.method, &self.trail.route, status, code);
         let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
-        metrics.request_seconds(&self.trail.route).observe(answering.as_secs_f64());
+        let exemplar =
+            Exemplar { trace: self.trail.trace.trace, seconds: answering.as_secs_f64(), unix_ms: now_ms };
+        metrics.request_took(&self.trail.route, exemplar);
         if let Some(stage) = self.refused_at {
             metrics.refusal(stage.label(), code);
         }
@@ -146,12 +149,12 @@ impl Closing {
 
     fn write_down(&mut self, now_ms: i64, duration: Duration) {
         let client = self.trail.client_pseudonym(&self.gateway.pseudonyms);
-        let pseudonyms = &self.gateway.pseudonyms;
-        let user = self.trail.user.as_deref().map(|u| pseudonyms.user(u));
+        let user = self.trail.user_hash;
         let decider = self.decider();
         self.gateway.logs.access(&AccessLine {
             unix_ms: now_ms,
             correlation_id: self.trail.id.as_str(),
+            trace: self.trail.trace.trace,
             method: self.trail.method,
             route: &self.trail.route,
             status: self.status.map(|s| s.as_u16()),
@@ -241,10 +244,10 @@ impl Drop for Closing {
         let duration = self.gateway.clock.now().saturating_duration_since(self.trail.started);
         self.settle_code();
         self.ask_on_log(duration);
-        self.count_metrics(duration);
+        let now_ms = self.gateway.clock.unix_ms();
+        self.count_metrics(now_ms, duration);
         let effects = self.trail.ledger.take_effects();
         self.gateway.deliver(effects);
-        let now_ms = self.gateway.clock.unix_ms();
         let status = self.status.map_or(0, |s| s.as_u16());
         let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
         self.gateway.timeline.count(now_ms, status, answering);

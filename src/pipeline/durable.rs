@@ -9,8 +9,10 @@ use crate::auth::federated::{Link, LinkLog, Profile};
 use crate::auth::ids::{SessionId, UserId};
 use crate::auth::name::AccountName;
 use crate::auth::password::PasswordDigest;
+use crate::auth::person::Person;
+use crate::bans::{self, Ban, BanLog, LockdownState, Target};
 use crate::script::StateRow;
-use crate::store::{self, IdentityRow, KvRow, Pending, SessionsRemoved, Store, UserRow};
+use crate::store::{self, BanRow, IdentityRow, KvRow, LockdownRow, Pending, SessionsRemoved, Store, UserRow};
 
 /// The database, as `auth` asks for it.
 pub struct Durable(pub Store);
@@ -47,6 +49,7 @@ impl AccountLog for Durable {
             roles: account.roles.iter().map(ToString::to_string).collect(),
             disabled: account.disabled,
             created_ms: account.created_ms,
+            pseudonym_key: Some(account.person.key().clone()),
         }))
     }
 
@@ -96,6 +99,50 @@ impl LinkLog for Durable {
     }
 }
 
+impl BanLog for Durable {
+    fn save(&self, ban: &Ban) -> bans::Written {
+        ban_written(self.0.save_ban(BanRow {
+            kind: ban.target.kind(),
+            target: ban.target.to_string(),
+            reason: ban.reason.to_string(),
+            made_by: ban.made_by.to_string(),
+            created_ms: ban.created_ms,
+            expires_ms: ban.expires_ms,
+        }))
+    }
+
+    fn remove(&self, targets: &[Target]) -> bans::Written {
+        ban_written(self.0.remove_bans(targets.iter().map(|t| (t.kind(), t.to_string())).collect()))
+    }
+
+    fn lockdown(&self, state: Option<&LockdownState>) -> bans::Written {
+        ban_written(self.0.set_lockdown(state.map(|state| LockdownRow {
+            reason: state.reason.to_string(),
+            made_by: state.made_by.to_string(),
+            since_ms: state.since_ms,
+            expires_ms: state.expires_ms,
+        })))
+    }
+}
+
+fn ban_written(pending: Pending) -> bans::Written {
+    let written = written(pending);
+    Box::pin(async move { written.await.map_err(|_| bans::Unavailable) })
+}
+
+/// A stored ban, as `bans` knows it; `None` where its target is none any more.
+pub fn ban_of(row: BanRow) -> Option<Ban> {
+    let BanRow { kind, target, reason, made_by, created_ms, expires_ms } = row;
+    let target = Target::from_row(kind, &target)?;
+    Some(Ban { target, reason: reason.into(), made_by: made_by.into(), created_ms, expires_ms })
+}
+
+/// Stored lockdown, as `bans` knows it.
+pub fn lockdown_of(row: LockdownRow) -> LockdownState {
+    let LockdownRow { reason, made_by, since_ms, expires_ms } = row;
+    LockdownState { reason: reason.into(), made_by: made_by.into(), since_ms, expires_ms }
+}
+
 /// A stored identity, as `auth` knows it.
 pub fn link_of(row: IdentityRow) -> Link {
     Link {
@@ -141,12 +188,19 @@ pub fn session_of(row: &store::SessionRow) -> SessionRow {
 pub fn account_of(row: UserRow) -> Option<Account> {
     Some(Account {
         id: UserId::from_bytes(row.id),
+        person: person_of(&row),
         name: AccountName::parse(&row.name).ok()?,
         password: row.password.map(PasswordDigest::from_stored),
         roles: row.roles.into_iter().map(Arc::from).collect(),
         disabled: row.disabled,
         created_ms: row.created_ms,
     })
+}
+
+/// What a stored account is called in logs and rows. One without a key yet is called anew.
+pub fn person_of(row: &UserRow) -> Person {
+    let id = UserId::from_bytes(row.id);
+    row.pseudonym_key.as_ref().map_or_else(|| Person::new(id), |key| Person::with_key(id, *key.expose()))
 }
 
 /// What rules remember, as the database keeps it.

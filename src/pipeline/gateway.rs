@@ -13,11 +13,13 @@ use crate::auth::assertion::Assertions;
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
 use crate::auth::{Account, Auth};
+use crate::bans::Bans;
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
 use crate::config::Mode;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::edits::Edits;
 use crate::live::policies::Policies;
 use crate::live::policy::PolicyBoard;
 use crate::live::snapshot::Snapshot;
@@ -36,10 +38,14 @@ pub struct Gateway {
     pub policy: PolicyBoard,
     /// Which files the plugins of policies before had.
     pub policies: Policies,
+    /// What the last edits changed.
+    pub edits: Edits,
     /// Both kinds of buckets.
     pub limiter: Limiter,
     /// Sessions, accounts, and the password gate.
     pub auth: Auth,
+    /// Who is kept out, and incident mode.
+    pub bans: Arc<Bans>,
     /// Signs who is asking, for services that want it.
     pub assertions: Assertions,
     /// OpenID Connect providers.

@@ -16,6 +16,7 @@ use super::step::{Step, Stop};
 use super::trail::Trail;
 use crate::auth::cookie::{CookieFound, find};
 use crate::auth::{ApiKey, Authenticated, Lifetimes, Moment, Reason};
+use crate::base::address::Pseudonym;
 use crate::base::refusal::Refusal;
 use crate::base::target::percent_encode;
 use crate::config::{AuthNeed, Credential, Session};
@@ -28,6 +29,7 @@ const TWO_PEOPLE: Refusal =
     Refusal::BadRequest("The request carries a session and an API key of different people.");
 
 /// Who is asking.
+#[derive(Clone)]
 pub enum Identity {
     /// Nobody that is known.
     Anonymous,
@@ -72,6 +74,7 @@ pub fn identify(
         (Err(_), Err(_)) => Identity::Anonymous,
     };
     trail.user = identity.subject();
+    trail.user_hash = identity.pseudonym(gateway);
     tell_rules(&identity, gateway, trail);
     if examined.auth_need() == AuthNeed::Required && !identity.is_known() {
         return Err(unknown(&examined, snapshot, trail));
@@ -170,10 +173,10 @@ pub(super) fn facts_of(identity: &Identity, gateway: &Gateway, unix_ms: i64) -> 
                 groups: Vec::new(),
                 method: gateway.sign_in_method(account),
                 mfa: false,
-                hash: gateway.pseudonyms.user(&account.id.text()).to_string(),
+                hash: account.person.pseudonym().to_string(),
             }),
             session: Some(SessionFacts {
-                id: gateway.pseudonyms.user(&session.id().text()).to_string(),
+                id: session.pseudonym(&account.person).to_string(),
                 age_seconds: u64::try_from((unix_ms - session.created_ms()) / 1_000).unwrap_or(0),
             }),
             api_key: None,
@@ -195,7 +198,16 @@ impl Identity {
         !matches!(self, Self::Anonymous)
     }
 
-    /// What buckets, upstreams and pseudonyms know them by: a user's opaque id, or `key:` and a key's.
+    /// What logs, rows and rules call them: a person under the person's key, a machine under the database's.
+    pub fn pseudonym(&self, gateway: &Gateway) -> Option<Pseudonym> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(user) => Some(user.account.person.pseudonym()),
+            Self::ApiKey(key) => Some(key.pseudonym(&gateway.pseudonyms)),
+        }
+    }
+
+    /// What buckets and upstreams know them by: a user's opaque id, or `key:` and a key's.
     pub fn subject(&self) -> Option<Arc<str>> {
         match self {
             Self::Anonymous => None,

@@ -43,7 +43,9 @@ pub mod respond;
 pub mod route;
 pub mod rules;
 pub mod sampling;
+pub mod spans;
 pub mod stage;
+pub mod standing;
 pub mod step;
 pub mod thresholds;
 pub mod trail;
@@ -101,8 +103,9 @@ pub fn handle(
     let snapshot = gateway.live.current();
     let (mut parts, body) = request.into_parts();
     let unparsed = parts.extensions.remove::<Unparsed>();
-    let id = arrival::correlate(&parts.headers);
-    let mut trail = Trail::open(id, &parts.method, &gateway.clock);
+    let id = unparsed.as_ref().map_or_else(|| arrival::correlate(&parts.headers), |it| it.id.clone());
+    let trace = spans::place(&parts.headers, &id, transport.peer.ip(), &snapshot.config);
+    let mut trail = Trail::open(id, trace, &parts.method, &gateway.clock);
     // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
     trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();

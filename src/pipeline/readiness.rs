@@ -7,6 +7,8 @@ use crate::proxy::State;
 pub struct Readiness {
     /// `current`, or `stale` while the last good policy stands in for a bad edit.
     pub policy: &'static str,
+    /// Whether only what `[lockdown]` lists passes. That is no reason not to be ready: probes keep a gateway in service.
+    pub lockdown: bool,
     /// Why not; empty when ready. Words of the configuration and the code only.
     pub reasons: Vec<String>,
 }
@@ -27,5 +29,5 @@ pub fn readiness(gateway: &Gateway) -> Readiness {
     let down = services.iter().filter(|s| s.required && s.state == State::Down);
     reasons.extend(down.map(|s| format!("service {}", s.name)));
     let policy = if gateway.policy.read().is_stale() { "stale" } else { "current" };
-    Readiness { policy, reasons }
+    Readiness { policy, lockdown: gateway.bans.lockdown.is_on(gateway.clock.unix_ms()), reasons }
 }

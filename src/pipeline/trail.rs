@@ -12,11 +12,13 @@ use super::forwarded::Asked;
 use super::recording::{Charged, Handed, Times};
 use super::rehearsal::Rehearsal;
 use super::request_body::Watch;
+use super::spans::Call;
 use super::stage::Stage;
 use super::websocket::Switch;
 use crate::base::address::{Pseudonym, Pseudonymiser};
 use crate::base::clock::Clock;
 use crate::base::ids::CorrelationId;
+use crate::base::trace_context::TraceContext;
 use crate::limiter::Level;
 use crate::script::{Ledger, RequestFacts};
 use crate::telemetry::access::{AuthState, known_method};
@@ -25,6 +27,10 @@ use crate::telemetry::access::{AuthState, known_method};
 pub struct Trail {
     /// On every response and log line.
     pub id: CorrelationId,
+    /// The trace that it belongs to, and its span there.
+    pub trace: TraceContext,
+    /// The exchange with the upstream, once it was begun.
+    pub call: Option<Call>,
     /// When the head was there, monotonic.
     pub started: Instant,
     /// When the head was there, in milliseconds since 1970-01-01 UTC.
@@ -55,6 +61,8 @@ pub struct Trail {
     pub auth: AuthState,
     /// The opaque id of the user.
     pub user: Option<Arc<str>>,
+    /// What logs and rows call them.
+    pub user_hash: Option<Pseudonym>,
     /// The cookie of a session that this request renewed.
     pub renewed: Option<HeaderValue>,
     /// What rules read.
@@ -85,10 +93,12 @@ pub struct Trail {
 
 impl Trail {
     /// Begins a trail.
-    pub fn open(id: CorrelationId, method: &Method, clock: &Clock) -> Self {
+    pub fn open(id: CorrelationId, trace: TraceContext, method: &Method, clock: &Clock) -> Self {
         let started = clock.now();
         Self {
             id,
+            trace,
+            call: None,
             started,
             unix_ms: clock.unix_ms(),
             method: known_method(method.as_str()),
@@ -104,6 +114,7 @@ impl Trail {
             level: None,
             auth: AuthState::None,
             user: None,
+            user_hash: None,
             renewed: None,
             facts: None,
             ledger: Ledger::default(),

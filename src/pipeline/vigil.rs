@@ -4,6 +4,7 @@
 //! # Source
 //! THREATS rows WS-04, AD-07.
 
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -12,45 +13,48 @@ use std::time::Duration;
 use tokio::time::{Sleep, sleep};
 
 use super::gateway::Gateway;
-use super::identity::{Identity, lifetimes};
-use crate::auth::{ApiKey, Authenticated, Moment, Session};
+use super::identity::{Identified, Identity, lifetimes};
+use super::standing;
+use crate::auth::{Authenticated, Moment};
 
-/// How often it is looked. What ends a session ends its sockets and streams within twice this.
+/// How often it is looked. What ends a session ends its sockets and streams within twice this, and so does a ban.
 pub const LOOK_EVERY: Duration = Duration::from_millis(400);
 
 /// Whether whoever opened something without end may still have it.
 pub struct Vigil {
     gateway: Arc<Gateway>,
-    holder: Holder,
-}
-
-enum Holder {
-    Session(Arc<Session>),
-    Key(Arc<ApiKey>),
+    identity: Identity,
+    address: IpAddr,
+    route: Arc<str>,
 }
 
 impl Vigil {
-    /// Over somebody who is known.
-    pub fn over(identity: &Identity, gateway: &Arc<Gateway>) -> Option<Self> {
-        let holder = match identity {
-            Identity::Anonymous => return None,
-            Identity::User(Authenticated { session, .. }) => Holder::Session(Arc::clone(session)),
-            Identity::ApiKey(key) => Holder::Key(Arc::clone(key)),
-        };
-        Some(Self { gateway: Arc::clone(gateway), holder })
+    /// Over whoever asks.
+    pub fn over(request: &Identified, gateway: &Arc<Gateway>) -> Self {
+        Self {
+            gateway: Arc::clone(gateway),
+            identity: request.identity().clone(),
+            address: request.address(),
+            route: request.name(),
+        }
     }
 
-    /// Whether the session or key is good now, and its account may act. `is_used` counts as a request of the session.
+    /// Whether the session or key is good now, its account may act, and nobody is kept out. `is_used` counts as a request of
+    /// the session.
     pub fn holds(&self, is_used: bool) -> bool {
-        let auth = &self.gateway.auth;
-        let now = Moment::of(&self.gateway.clock);
-        match &self.holder {
-            Holder::Session(session) => {
-                let lifetimes = lifetimes(&self.gateway.live.current().config.session);
-                auth.session_holds(session, is_used, lifetimes, now)
+        let Self { gateway, identity, address, route } = self;
+        let now = Moment::of(&gateway.clock);
+        let config = &gateway.live.current().config;
+        let is_good = match identity {
+            Identity::Anonymous => true,
+            Identity::User(Authenticated { session, .. }) => {
+                gateway.auth.session_holds(session, is_used, lifetimes(&config.session), now)
             }
-            Holder::Key(key) => auth.check_key(key, now.unix_ms).is_ok(),
-        }
+            Identity::ApiKey(key) => gateway.auth.check_key(key, now.unix_ms).is_ok(),
+        };
+        is_good
+            && !gateway.bans.is_address_banned(*address, now.unix_ms)
+            && standing::check(identity, *address, route, &config.lockdown, gateway, now.unix_ms).is_ok()
     }
 }
 

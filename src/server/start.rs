@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::configured_series;
 use super::hot::Hot;
 use super::limits::Limits;
 use super::listener::{Listener, Listening, Unavailable};
@@ -22,18 +23,20 @@ use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
 use crate::auth::{Auth, Moment};
+use crate::bans::Bans;
 use crate::base::address::Pseudonymiser;
 use crate::base::clock::Clock;
 use crate::base::problems::Problems;
 use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::edits::Edits;
 use crate::live::policies::Policies;
 use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::providers::providers_of;
 use crate::live::snapshot::Snapshot;
 use crate::outbound::{self, BadTrust, Client, Trust};
-use crate::pipeline::durable::{Durable, account_of, key_of, link_of, session_of};
+use crate::pipeline::durable::{Durable, account_of, ban_of, key_of, link_of, lockdown_of, session_of};
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::pressure::Pressure;
@@ -94,6 +97,7 @@ pub fn gateway(
     let standing = Board::new(store.pseudonym_key().expose());
     snapshot.rules.stand_on(&standing, clock.unix_ms());
     let auth = load_auth(&snapshot, &store, &clock)?;
+    let bans = load_bans(&snapshot.config, &store, &clock)?;
     let federated = Federated::new(Arc::new(Durable(store.clone())));
     federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
     let providers = Providers::new(Client::new(trust(config)?, outbound::Limits::default()));
@@ -119,6 +123,7 @@ pub fn gateway(
         policy: PolicyBoard::new(policy),
         limiter: Limiter::new(clock.now()),
         auth,
+        bans,
         assertions,
         providers,
         federated,
@@ -134,6 +139,7 @@ pub fn gateway(
         timeline: Timeline::default(),
         logs,
         policies,
+        edits: Edits::default(),
         recall,
         draining: Draining::default(),
         pressure: Pressure::default(),
@@ -167,6 +173,14 @@ fn load_auth(snapshot: &Snapshot, store: &Store, clock: &Clock) -> Result<Auth, 
     Ok(auth)
 }
 
+fn load_bans(config: &Config, store: &Store, clock: &Clock) -> Result<Arc<Bans>, StartError> {
+    let bans = Arc::new(Bans::new(Arc::new(Durable(store.clone())), &config.bans));
+    let reader = store.reader()?;
+    bans.load(reader.bans(clock.unix_ms())?.into_iter().filter_map(ban_of));
+    bans.lockdown.load(reader.lockdown()?.map(lockdown_of));
+    Ok(bans)
+}
+
 /// Tells somebody of each plugin that fails or is slow too often.
 fn alert_of_trips(gateway: &Arc<Gateway>) {
     let told = Arc::downgrade(gateway);
@@ -184,16 +198,23 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
     metrics.on_render(move |metrics| {
         let Some(gateway) = gateway.upgrade() else { return };
         metrics.sessions_active.set(i64::try_from(gateway.auth.sessions.count()).unwrap_or(i64::MAX));
+        let now_ms = gateway.clock.unix_ms();
+        let (networks, users) = gateway.bans.counts(now_ms);
+        metrics.bans(networks, users, gateway.bans.lockdown.is_on(now_ms));
         metrics.usage_rows_dropped(gateway.store.usage_rows_dropped());
         metrics.log_lines_dropped(gateway.logs.sink().dropped());
-        for size in gateway.state.sizes() {
+        let snapshot = gateway.live.current();
+        let plugins = snapshot.rules.plugins();
+        let is_there = |name: &str| plugins.iter().any(|p| *p.name == *name);
+        for size in gateway.state.sizes().iter().filter(|size| is_there(&size.plugin)) {
             metrics.state(&size.plugin, size.keys, size.bytes, size.evicted, size.lost);
         }
-        for plugin in gateway.live.current().rules.plugins() {
+        for plugin in &plugins {
             metrics.plugin_state(&plugin.name, plugin.state());
         }
         expiry::refresh(metrics, &gateway);
         upstream_numbers::set(metrics, &gateway.upstreams.reports());
+        configured_series::keep(metrics, &snapshot);
     });
 }
 
@@ -271,6 +292,7 @@ pub async fn sweep_for_ever(gateway: Arc<Gateway>) {
         if gateway.auth.sessions.tidy(lifetimes(&config.config.session), now).await.is_err() {
             tracing::warn!("sessions that are over could not be removed from storage");
         }
+        gateway.bans.tidy(now.unix_ms);
         let before =
             |age: Duration| now.unix_ms.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
         let sweep = store::Sweep {

@@ -3,6 +3,7 @@
 //! Sessions and users are on disk before their write is answered. Usage rows wait in a bounded queue; what does not fit
 //! is dropped and counted. A worker never waits for the disk: it hands a write over and awaits a [`Pending`], or not.
 
+mod bans;
 mod blocks;
 mod copy;
 mod decisions;
@@ -34,6 +35,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use self::bans::{BanRow, LockdownRow};
 pub use self::copy::copy;
 pub use self::decisions::{DecisionRow, Impact};
 pub use self::error::{CloseError, OpenError, WriteError};
@@ -176,6 +178,21 @@ impl Store {
     /// Saves what rules remember, all of it or nothing; a row without a value is deleted.
     pub fn save_kv(&self, rows: Vec<KvRow>) -> Pending {
         self.urgent(Op::SaveKv(rows))
+    }
+
+    /// Adds a ban, or replaces the one of its target.
+    pub fn save_ban(&self, row: BanRow) -> Pending {
+        self.urgent(Op::SaveBan(row))
+    }
+
+    /// Removes bans by kind and target; those that are not there are no error.
+    pub fn remove_bans(&self, targets: Vec<(&'static str, String)>) -> Pending {
+        self.urgent(Op::RemoveBans(targets))
+    }
+
+    /// Notes that lockdown is on, or, with nothing, that it is off.
+    pub fn set_lockdown(&self, row: Option<LockdownRow>) -> Pending {
+        self.urgent(Op::SetLockdown(row))
     }
 
     /// Notes when a session was last seen. Written with the usage rows; may be late, or lost when their queue is full.

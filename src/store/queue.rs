@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use super::bans::{BanRow, LockdownRow};
 use super::decisions::DecisionRow;
 use super::error::{CloseError, WriteError};
 use super::identities::IdentityRow;
@@ -48,6 +49,9 @@ pub(super) enum Op {
     SaveIdentity(IdentityRow),
     AddReload(ReloadRow),
     SaveKv(Vec<KvRow>),
+    SaveBan(BanRow),
+    RemoveBans(Vec<(&'static str, String)>),
+    SetLockdown(Option<LockdownRow>),
 }
 
 /// A write for which nobody waits.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::bans::{self, BanRow, LockdownRow};
 use super::decisions::{self, Impact};
 use super::error::{OpenError, reason};
 use super::identities::{self, IdentityRow};
@@ -120,6 +121,22 @@ impl Reader {
     /// The database cannot be read.
     pub fn kv(&self, now_ms: i64) -> Result<Vec<KvRow>, OpenError> {
         self.explain(kv::load(&self.connection, now_ms))
+    }
+
+    /// Every ban that has not ended at `now_ms` (milliseconds since 1970-01-01 UTC).
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn bans(&self, now_ms: i64) -> Result<Vec<BanRow>, OpenError> {
+        self.explain(bans::load(&self.connection, now_ms))
+    }
+
+    /// Lockdown, where it was begun and not ended; it may have run out.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn lockdown(&self) -> Result<Option<LockdownRow>, OpenError> {
+        self.explain(bans::lockdown(&self.connection))
     }
 
     fn explain<T>(&self, read: rusqlite::Result<T>) -> Result<T, OpenError> {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, TransactionBehavior, params};
 
-use super::{blocks, kv, sessions};
+use super::{bans, blocks, kv, sessions};
 
 /// Most rows of a table that one commit looks at and removes.
 pub(super) const SLICE_ROWS: usize = 500;
@@ -51,9 +51,10 @@ pub(super) fn slice(connection: &mut Connection, progress: &mut Progress) -> rus
     let decisions = oldest(&transaction, "decisions", sweep.usage_before_ms, future_ms, 0)?;
     let block = blocks::sweep(&transaction)?;
     let kv = kv::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
+    let bans = bans::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
     transaction.commit()?;
     progress.after = after.map(Vec::from);
-    Ok(progress.after.is_some() || usage > 0 || decisions > 0 || block || kv > 0)
+    Ok(progress.after.is_some() || usage > 0 || decisions > 0 || block || kv > 0 || bans > 0)
 }
 
 /// The number of the last usage row that is one too many; 0 where none is.

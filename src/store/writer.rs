@@ -13,7 +13,7 @@ use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::sweep::{Progress, Sweep};
-use super::{Shared, blocks, decisions, identities, keys, kv, reloads, sessions, sweep, usage, users};
+use super::{Shared, bans, blocks, decisions, identities, keys, kv, reloads, sessions, sweep, usage, users};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
@@ -285,6 +285,9 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
         Op::SaveIdentity(row) => identities::save(connection, row),
         Op::AddReload(row) => reloads::insert(connection, row),
         Op::SaveKv(rows) => kv::save(connection, rows),
+        Op::SaveBan(row) => bans::save(connection, row),
+        Op::RemoveBans(targets) => bans::remove(connection, targets),
+        Op::SetLockdown(row) => bans::set_lockdown(connection, row.as_ref()),
     }
 }
 

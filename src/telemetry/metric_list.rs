@@ -75,6 +75,8 @@ list! {
     ALERTS = Counter "alerts_total" ["plugin", "severity"] "Alerts that rules raised, told or not.";
     STATE_LOST = Counter "state_changes_lost_total" ["plugin"] "Changes that could not be kept until the database took them.";
     SESSIONS_ACTIVE = Gauge "sessions_active" [] "Sessions that have not ended.";
+    BANS_ACTIVE = Gauge "bans_active" ["kind"] "Bans that hold, of `network` and `user`.";
+    LOCKDOWN_ACTIVE = Gauge "lockdown_active" [] "1 in lockdown, else 0.";
     RELOADS = Counter "config_reloads_total" ["outcome"] "Edits seen: applied, rejected (the last good policy stays) or unchanged.";
     GENERATION = Gauge "config_generation" [] "Generation of the policy in force.";
     RELOAD_SUCCESS = Gauge "config_last_reload_success_timestamp_seconds" [] "When the policy in force was loaded, in seconds since 1970.";
@@ -140,6 +142,8 @@ mod tests {
         pluginmind_alerts_total{plugin,severity}
         pluginmind_state_changes_lost_total{plugin}
         pluginmind_sessions_active{}
+        pluginmind_bans_active{kind}
+        pluginmind_lockdown_active{}
         pluginmind_config_reloads_total{outcome}
         pluginmind_config_generation{}
         pluginmind_config_last_reload_success_timestamp_seconds{}

@@ -104,9 +104,31 @@ impl Own {
         }
     }
 
+    /// Whether a route's name is that of an own endpoint.
+    pub fn is_path(name: &str) -> bool {
+        let of_providers = [Self::ProviderLogin, Self::ProviderCallback, Self::ProviderExchange];
+        ALL.into_iter().chain(of_providers).any(|own| own.path() == name)
+    }
+
     /// Whether bans, lockdown and the rate limit are skipped.
     pub const fn is_probe(self) -> bool {
         matches!(self, Self::Live | Self::Ready | Self::Health | Self::Version)
+    }
+
+    /// Whether it answers in lockdown: probes, what it takes to sign in and out, and the keys by which a service knows who
+    /// is asking.
+    pub const fn answers_in_lockdown(self) -> bool {
+        self.is_probe()
+            || matches!(
+                self,
+                Self::Login
+                    | Self::ProviderLogin
+                    | Self::ProviderCallback
+                    | Self::ProviderExchange
+                    | Self::Logout
+                    | Self::LogoutAll
+                    | Self::Jwks
+            )
     }
 
     /// Whether the endpoint stands below `/auth/`.
@@ -173,6 +195,26 @@ mod tests {
         }
         assert_eq!(Own::provider_of("/gw/auth/callback/idp", "/gw"), Some("idp"));
         assert_eq!(Own::find("/auth/login/idp", "", &[]), None, "there only with the provider");
+    }
+
+    #[test]
+    fn in_lockdown_one_can_sign_in_and_out_and_look_whether_the_gateway_lives() {
+        let answering: Vec<_> =
+            ALL.into_iter().filter(|own| own.answers_in_lockdown()).map(Own::path).collect();
+        assert_eq!(
+            answering,
+            [
+                "/auth/login",
+                "/auth/logout",
+                "/auth/logout-all",
+                "/.well-known/pluginmind/jwks.json",
+                "/live",
+                "/ready",
+                "/health",
+                "/version"
+            ]
+        );
+        assert!(Own::ProviderCallback.answers_in_lockdown() && !Own::Verify.answers_in_lockdown());
     }
 
     #[test]

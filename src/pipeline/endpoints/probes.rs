@@ -17,9 +17,10 @@ pub fn live() -> Response<Body> {
 /// Whether the gateway can do its work: 503 with reasons when it cannot. A bad edit is no reason: the last good policy
 /// is in force, and `policy` says `stale`.
 pub fn ready(gateway: &Gateway) -> Response<Body> {
-    let Readiness { policy, reasons } = readiness(gateway);
+    let Readiness { policy, reasons, lockdown } = readiness(gateway);
     let status = if reasons.is_empty() { "ready" } else { "unready" };
-    with_status(&reasons, json(&json!({ "status": status, "policy": policy, "reasons": reasons })))
+    let said = json!({ "status": status, "policy": policy, "lockdown": lockdown, "reasons": reasons });
+    with_status(&reasons, json(&said))
 }
 
 /// The same in one word.

@@ -28,14 +28,14 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 pub struct Plan {
     handshake: Handshake,
     seat: Seat,
-    vigil: Option<Vigil>,
+    vigil: Vigil,
 }
 
 /// A socket that the upstream has opened and the client has not heard of yet. Dropped, it closes the upstream's.
 pub struct Opened {
     pub(super) upstream: proxy::Tunnel,
     pub(super) reserved_bits: u8,
-    pub(super) vigil: Option<Vigil>,
+    pub(super) vigil: Vigil,
     /// Held until the socket is closed.
     pub(super) seat: Seat,
 }
@@ -57,7 +57,7 @@ impl Plan {
         let most = snapshot.config.server.websocket.per_user_max;
         let seat = gateway.seats.take(trail.user.clone(), request.address(), most);
         let seat = seat.ok_or(Refusal::RateLimited { retry_after: RETRY_AFTER })?;
-        let vigil = Vigil::over(request.identity(), gateway);
+        let vigil = Vigil::over(request, gateway);
         Ok(Some(Self { handshake, seat, vigil }))
     }
 

@@ -14,13 +14,10 @@ use crate::pipeline::vigil::{LOOK_EVERY, Vigil};
 use crate::proxy::websocket::{Relay, Tally};
 use crate::telemetry::websocket_metrics::SocketEnd;
 
-/// Longest time until limits that were edited hold for a socket that is open.
-const EDIT_WAIT_MAX: Duration = Duration::from_secs(5);
-
 /// Watches one socket.
 pub struct Watch {
     gateway: Arc<Gateway>,
-    vigil: Option<Vigil>,
+    vigil: Vigil,
     began: Instant,
     /// When a byte went either way the last time.
     moved: Instant,
@@ -31,7 +28,7 @@ pub struct Watch {
 
 impl Watch {
     /// Begins to watch.
-    pub fn new(gateway: Arc<Gateway>, vigil: Option<Vigil>) -> Self {
+    pub fn new(gateway: Arc<Gateway>, vigil: Vigil) -> Self {
         let now = gateway.clock.now();
         let next = Box::pin(unconstrained(sleep(Duration::ZERO)));
         Self { gateway, vigil, began: now, moved: now, seen: Tally::default(), next }
@@ -66,7 +63,7 @@ impl Watch {
     /// How long until the next look, or why there is none.
     fn look(&self, is_used: bool) -> Result<Duration, SocketEnd> {
         let limits = &self.gateway.live.current().config.server.websocket;
-        if self.vigil.as_ref().is_some_and(|vigil| !vigil.holds(is_used)) {
+        if !self.vigil.holds(is_used) {
             return Err(SocketEnd::Session);
         }
         let now = self.gateway.clock.now();
@@ -76,6 +73,6 @@ impl Watch {
         if !limits.lifetime_max.is_zero() {
             pause = pause.min(some(left(limits.lifetime_max, self.began)).ok_or(SocketEnd::Lifetime)?);
         }
-        Ok(pause.min(if self.vigil.is_some() { LOOK_EVERY } else { EDIT_WAIT_MAX }))
+        Ok(pause.min(LOOK_EVERY))
     }
 }

@@ -3,10 +3,13 @@
 
 use serde_json::{Value, json};
 
+use super::bans::{self, BanWanted, Freed, Whom};
 use super::endpoint::Endpoint;
 use super::fields::Fields;
+use super::lockdown::{self, LockdownWanted};
 use super::{keys, sessions, users};
 use crate::auth::{Auth, Lifetimes, Moment};
+use crate::bans::{Bans, Target};
 use crate::base::refusal::Refusal;
 use crate::base::secret::Secret;
 use crate::config::Config;
@@ -49,6 +52,12 @@ pub enum Action {
         /// Its public id.
         id: String,
     },
+    /// Somebody is kept out.
+    Ban(BanWanted),
+    /// Somebody is let in again.
+    Free(Freed),
+    /// Incident mode begins or ends.
+    Lockdown(LockdownWanted),
 }
 
 /// The API key that is asked for.
@@ -107,6 +116,9 @@ impl Action {
             Self::RevokeSessions(_) => "/admin/api/sessions/revoke",
             Self::CreateKey(_) => "/admin/api/keys",
             Self::RevokeKey { .. } => "/admin/api/keys/revoke",
+            Self::Ban(_) => "/admin/api/bans",
+            Self::Free(_) => "/admin/api/bans/revoke",
+            Self::Lockdown(_) => "/admin/api/lockdown",
         }
     }
 
@@ -122,6 +134,9 @@ impl Action {
             | Self::RevokeSessions(Which::User(user)) => json!({ "user": user }),
             Self::RevokeSessions(Which::Id(id)) | Self::RevokeKey { id } => json!({ "id": id }),
             Self::CreateKey(wanted) => wanted.body(),
+            Self::Ban(wanted) => wanted.body(),
+            Self::Free(which) => which.body(),
+            Self::Lockdown(wanted) => wanted.body(),
             Self::RevokeSessions(Which::All) => json!({ "all": true }),
         };
         Secret::new(value.to_string())
@@ -145,6 +160,9 @@ impl Action {
             Endpoint::RevokeSessions => Self::RevokeSessions(which(&mut fields)),
             Endpoint::CreateKey => Self::CreateKey(KeyWanted::read(&mut fields)),
             Endpoint::RevokeKey => Self::RevokeKey { id: fields.text("id") },
+            Endpoint::AddBan => Self::Ban(BanWanted::read(&mut fields)),
+            Endpoint::RevokeBans => Self::Free(Freed::read(&mut fields)),
+            Endpoint::SetLockdown => Self::Lockdown(LockdownWanted::read(&mut fields)),
             _ => return Err(Refusal::NotFound),
         };
         fields.finish()?;
@@ -158,11 +176,26 @@ impl Action {
             Self::ForgetUser { .. }
             | Self::RevokeSessions(Which::All | Which::Id(_))
             | Self::CreateKey(_)
+            | Self::Lockdown(_)
+            | Self::Free(Freed::All)
+            | Self::Ban(BanWanted { whom: Whom::Address(_), .. })
+            | Self::Free(Freed::One(Whom::Address(_)))
             | Self::RevokeKey { .. } => None,
-            Self::AddUser { name: user, .. }
+            Self::Ban(BanWanted { whom: Whom::User(user), .. })
+            | Self::Free(Freed::One(Whom::User(user)))
+            | Self::AddUser { name: user, .. }
             | Self::SetPassword { user, .. }
             | Self::DisableUser { user }
             | Self::RevokeSessions(Which::User(user)) => Some(user),
+        }
+    }
+
+    /// The address or network that it is about, where there is one.
+    pub(super) fn address(&self) -> Option<&str> {
+        match self {
+            Self::Ban(BanWanted { whom: Whom::Address(text), .. })
+            | Self::Free(Freed::One(Whom::Address(text))) => Some(text),
+            _ => None,
         }
     }
 
@@ -171,17 +204,28 @@ impl Action {
     /// # Errors
     /// 422 for values that are out of range, 404 for an account or a session that is not there, 503 where the disk does not
     /// take it.
-    pub async fn perform(self, auth: &Auth, terms: Terms, now: Moment) -> Result<Value, Refusal> {
+    pub async fn perform(self, auth: &Auth, out: &Bans, terms: Terms, now: Moment) -> Result<Value, Refusal> {
         match self {
             Self::AddUser { name, password, roles } => {
                 users::add(auth, terms, &name, password, &roles, now).await
             }
             Self::SetPassword { user, password } => users::set_password(auth, terms, &user, password).await,
             Self::DisableUser { user } => users::disable(auth, &user).await,
-            Self::ForgetUser { user } => users::forget(auth, &user).await,
+            Self::ForgetUser { user } => {
+                let id = users::find(auth, &user).map(|account| account.id.text());
+                let done = users::forget(auth, &user).await?;
+                // The ban would be the last thing that knows the id.
+                if let Some(written) = id.and_then(|id| out.remove(&Target::User(id.into()))) {
+                    written.await.map_err(|_| Refusal::Unavailable { retry_after: None })?;
+                }
+                Ok(done)
+            }
             Self::RevokeSessions(which) => sessions::revoke(auth, &which, terms.lifetimes, now).await,
             Self::CreateKey(wanted) => keys::create(auth, wanted, now).await,
             Self::RevokeKey { id } => keys::revoke(auth, &id, now).await,
+            Self::Ban(wanted) => bans::add(out, auth, wanted, now.unix_ms).await,
+            Self::Free(which) => bans::revoke(out, auth, &which, now.unix_ms).await,
+            Self::Lockdown(wanted) => lockdown::set(&out.lockdown, wanted, now.unix_ms).await,
         }
     }
 }
@@ -260,6 +304,19 @@ mod tests {
                 }),
             ),
             (Endpoint::RevokeKey, Action::RevokeKey { id: "a".into() }),
+            (Endpoint::AddBan, Action::Ban(ban(Whom::Address("203.0.113.5".into()), Some("1h")))),
+            (Endpoint::AddBan, Action::Ban(ban(Whom::User("a".into()), None))),
+            (Endpoint::RevokeBans, Action::Free(Freed::One(Whom::Address("203.0.113.5".into())))),
+            (Endpoint::RevokeBans, Action::Free(Freed::All)),
+            (
+                Endpoint::SetLockdown,
+                Action::Lockdown(LockdownWanted {
+                    on: true,
+                    ttl: Some("30m".into()),
+                    reason: "leak".into(),
+                    made_by: "cli".into(),
+                }),
+            ),
         ];
         for (endpoint, action) in actions {
             let read = Action::read(endpoint, action.body().expose().as_bytes()).unwrap();
@@ -267,6 +324,26 @@ mod tests {
             assert_eq!(read.body(), action.body());
             assert!(!format!("{action:?}").contains("horse"));
         }
+    }
+
+    fn ban(whom: Whom, ttl: Option<&str>) -> BanWanted {
+        BanWanted {
+            whom,
+            ttl: ttl.map(str::to_owned),
+            reason: "scanner".into(),
+            made_by: "cli".into(),
+            force: true,
+            asked_from: None,
+        }
+    }
+
+    #[test]
+    fn a_ban_names_an_address_or_a_user_and_a_maker_that_is_known() {
+        for body in ["{}", r#"{"address":"a","user":"b"}"#, r#"{"address":"a","made_by":"me"}"#] {
+            let refusal = Action::read(Endpoint::AddBan, body.as_bytes()).unwrap_err();
+            assert_eq!(refusal.code(), "INVALID_INPUT", "{body}");
+        }
+        assert!(Action::read(Endpoint::SetLockdown, b"{}").is_err(), "on or off must be said");
     }
 
     #[test]

@@ -3,16 +3,44 @@
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
 
-/// Writes the line: what was asked, what came of it, and about whom, as a pseudonym.
+/// Whom an action was about, as a pseudonym.
+pub(super) enum About {
+    /// An account.
+    User(String),
+    /// An address.
+    Client(String),
+}
+
+/// Writes the line: what was asked, what came of it, and about whom.
 pub(super) fn line(
     action: &'static str,
     outcome: Result<(), &Refusal>,
-    user: Option<String>,
+    about: Option<About>,
     id: &CorrelationId,
 ) {
     let outcome = match outcome {
         Ok(()) => "ok",
         Err(refusal) => refusal.code(),
     };
-    tracing::info!(action, outcome, user.hash = user.unwrap_or_default(), correlation.id = %id, "admin action");
+    let (user, client) = match about {
+        None => (String::new(), None),
+        Some(About::User(user)) => (user, None),
+        Some(About::Client(client)) => (String::new(), Some(client)),
+    };
+    tracing::info!(action, outcome, user.hash = user, client.hash = client, correlation.id = %id, "admin action");
+}
+
+/// As [`line`], for the console, where it is known who acts: `by` is `token`, or the pseudonym of an account.
+pub(in crate::server) fn by(
+    action: &'static str,
+    outcome: Result<(), &Refusal>,
+    user: Option<String>,
+    by: String,
+    id: &CorrelationId,
+) {
+    let outcome = match outcome {
+        Ok(()) => "ok",
+        Err(refusal) => refusal.code(),
+    };
+    tracing::info!(action, outcome, by, user.hash = user.unwrap_or_default(), correlation.id = %id, "admin action");
 }

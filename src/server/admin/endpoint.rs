@@ -22,11 +22,22 @@ pub(super) enum Endpoint {
     DisableUser,
     Keys,
     Plugins,
+    Requests,
+    Explain,
+    Reloads,
     ServiceDetails,
     CreateKey,
     RevokeKey,
     ForgetUser,
+    SwitchMode,
+    Impact,
+    Playground,
     Timeline,
+    Bans,
+    AddBan,
+    RevokeBans,
+    Lockdown,
+    SetLockdown,
 }
 
 /// What the table says of a method and a path.
@@ -44,9 +55,9 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 20] = {
+const TABLE: &[Row] = {
     use Endpoint as E;
-    [
+    &[
         ("/live", Some(E::Live), None),
         ("/ready", Some(E::Ready), None),
         ("/health", Some(E::Health), None),
@@ -62,11 +73,20 @@ const TABLE: [Row; 20] = {
         ("/admin/api/users/passwd", None, Some(E::SetPassword)),
         ("/admin/api/users/disable", None, Some(E::DisableUser)),
         ("/admin/api/plugins", Some(E::Plugins), None),
+        ("/admin/api/requests", Some(E::Requests), None),
+        ("/admin/api/explain", Some(E::Explain), None),
+        ("/admin/api/reloads", Some(E::Reloads), None),
         ("/admin/api/services", Some(E::ServiceDetails), None),
         ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
         ("/admin/api/users/forget", None, Some(E::ForgetUser)),
+        ("/admin/api/plugins/mode", None, Some(E::SwitchMode)),
+        ("/admin/api/plugins/impact", Some(E::Impact), None),
+        ("/admin/api/playground", None, Some(E::Playground)),
         ("/admin/api/timeline", Some(E::Timeline), None),
+        ("/admin/api/bans", Some(E::Bans), Some(E::AddBan)),
+        ("/admin/api/bans/revoke", None, Some(E::RevokeBans)),
+        ("/admin/api/lockdown", Some(E::Lockdown), Some(E::SetLockdown)),
     ]
 };
 
@@ -109,6 +129,11 @@ impl Endpoint {
             E::CreateKey => Some("keys.create"),
             E::RevokeKey => Some("keys.revoke"),
             E::ForgetUser => Some("users.forget"),
+            E::AddBan => Some("bans.add"),
+            E::RevokeBans => Some("bans.revoke"),
+            E::SetLockdown => Some("lockdown"),
+            E::SwitchMode => Some("plugins.mode"),
+            E::Playground => Some("playground"),
             _ => None,
         }
     }

@@ -45,6 +45,11 @@ impl Fields {
         }
     }
 
+    /// A value of any kind, which may be absent.
+    pub(super) fn value(&mut self, name: &str) -> Option<Value> {
+        self.object.remove(name)
+    }
+
     /// A list of texts; absent is empty.
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
         let list = match self.object.remove(name) {
@@ -69,6 +74,11 @@ impl Fields {
             self.wrong(name, "must be a whole number");
         }
         number
+    }
+
+    /// Whether a field is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.object.contains_key(name)
     }
 
     /// A flag; absent is false.

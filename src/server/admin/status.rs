@@ -20,6 +20,8 @@ use crate::telemetry::timestamp::push_rfc3339;
 pub(super) struct Probe {
     status: &'static str,
     policy: &'static str,
+    /// Whether only what `[lockdown]` lists passes.
+    lockdown: bool,
     /// Why not; empty where all is well.
     pub(super) reasons: Vec<String>,
     generation: u64,
@@ -77,6 +79,12 @@ pub struct Status {
     services: Vec<ServiceView>,
     /// Certificates of the public listener; empty where it speaks plain HTTP.
     certificates: Vec<CertificateView>,
+    /// Bans of networks and users that hold.
+    bans: usize,
+    /// Whether only what `[lockdown]` lists passes.
+    lockdown: bool,
+    /// When lockdown ends by itself.
+    lockdown_expires: Option<String>,
     sessions: usize,
     connections: i64,
     usage_rows_dropped: u64,
@@ -103,7 +111,9 @@ pub(super) fn health(gateway: &Gateway, uptime: Duration) -> Probe {
 /// The whole document.
 pub(super) fn status(gateway: &Gateway, uptime: Duration) -> Status {
     let policy = gateway.policy.read();
-    let Readiness { policy: word, reasons } = readiness(gateway);
+    let Readiness { policy: word, reasons, lockdown } = readiness(gateway);
+    let now_ms = gateway.clock.unix_ms();
+    let (networks, users) = gateway.bans.counts(now_ms);
     Status {
         version: env!("CARGO_PKG_VERSION"),
         generation: policy.generation,
@@ -117,6 +127,9 @@ pub(super) fn status(gateway: &Gateway, uptime: Duration) -> Status {
         plugins: gateway.live.current().rules.plugins().into_iter().map(plugin_view).collect(),
         services: service_views(gateway),
         certificates: certificate_views(gateway),
+        bans: networks + users,
+        lockdown,
+        lockdown_expires: gateway.bans.lockdown.state(now_ms).and_then(|state| state.expires_ms).map(rfc3339),
         sessions: gateway.auth.sessions.count(),
         connections: gateway.metrics.connections.get(),
         usage_rows_dropped: gateway.store.usage_rows_dropped(),
@@ -136,10 +149,11 @@ pub(super) fn reloaded(report: &Report) -> Value {
 }
 
 fn probe(gateway: &Gateway, uptime: Duration, good: &'static str, bad: &'static str) -> Probe {
-    let Readiness { policy, reasons } = readiness(gateway);
+    let Readiness { policy, reasons, lockdown } = readiness(gateway);
     Probe {
         status: if reasons.is_empty() { good } else { bad },
         policy,
+        lockdown,
         reasons,
         generation: gateway.policy.read().generation,
         uptime_seconds: uptime.as_secs(),

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::view::RequestView;
+use super::view::{RequestView, milliseconds};
 use crate::pipeline::again::Today;
+use crate::pipeline::recall::Recalled;
+use crate::server::admin::status::rfc3339;
 use crate::store::{OpenError, Reader, RuleTrace, Trace, UsageListed};
 
 /// Every request of one correlation id.
@@ -53,6 +55,17 @@ pub fn explain(reader: &Reader, id: &str) -> Result<Explained, OpenError> {
 }
 
 impl Past {
+    /// Whether it is a request that is in memory: the same id at the same time.
+    pub fn is(&self, recalled: &Recalled) -> bool {
+        self.request.time == rfc3339(recalled.row.time_ms)
+            && self.request.duration_ms.to_bits() == milliseconds(recalled.row.duration_us).to_bits()
+    }
+
+    /// The first 8 bytes of the hash of the policy that decided.
+    pub fn policy(&self) -> Option<[u8; 8]> {
+        u64::from_str_radix(self.request.policy.as_deref()?, 16).ok().map(u64::to_be_bytes)
+    }
+
     /// A row and its trace.
     pub fn of(row: UsageListed, trace: Option<Trace>) -> Self {
         let without_trace = trace.is_none().then(|| why_without(&row).to_owned());

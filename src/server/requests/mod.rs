@@ -7,7 +7,7 @@ mod person;
 mod search;
 mod view;
 
-pub use self::asked::{Asked, LIMIT_DEFAULT, LIMIT_MAX, Wrong};
+pub use self::asked::{Asked, LIMIT_DEFAULT, LIMIT_MAX, Wrong, id as correlation_id};
 pub use self::explained::{Decided, Explained, Past, explain};
 pub use self::search::{Following, SearchError, search};
 pub use self::view::RequestView;

@@ -58,10 +58,15 @@ impl Following {
     /// # Errors
     /// The database cannot be read.
     pub fn next(&mut self, reader: &Reader) -> Result<Vec<RequestView>, SearchError> {
-        let rows = reader.requests(&self.filter, self.most)?;
-        if let Some(last) = rows.last() {
-            self.filter.after = Some(last.row);
+        // Asked before the rows: whatever is not after it has been seen when they are here.
+        let end = reader.usage(1)?.first().map_or(0, |row| row.row);
+        if self.filter.after.is_some_and(|after| after > end) {
+            // The log was emptied, and its numbers begin anew.
+            self.filter.after = Some(0);
         }
+        let rows = reader.requests(&self.filter, self.most)?;
+        let last = rows.last().map(|row| row.row);
+        self.filter.after = if rows.len() < self.most { last.max(Some(end)) } else { last };
         Ok(rows.into_iter().map(RequestView::of).collect())
     }
 }

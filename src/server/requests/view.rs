@@ -63,7 +63,7 @@ impl RequestView {
             status: (row.status != 0).then_some(row.status),
             code: row.code,
             stage: row.stage,
-            duration_ms: milliseconds(row.duration_us),
+            duration_ms: milliseconds(row.duration_us.try_into().unwrap_or_default()),
             plugin: row.plugin,
             rule,
             bytes_in: row.bytes_in,
@@ -83,6 +83,6 @@ impl RequestView {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a request takes less than 285 years")]
-fn milliseconds(us: i64) -> f64 {
+pub(super) fn milliseconds(us: u64) -> f64 {
     us as f64 / 1_000.0
 }
