@@ -8,9 +8,9 @@ use http::StatusCode;
 
 use super::decided;
 use super::gateway::Gateway;
-use super::{recording, sampling, spans};
 use super::stage::Stage;
 use super::trail::Trail;
+use super::{recording, sampling, spans};
 use crate::alert::Refused;
 use crate::base::address::{Pseudonym, bucket_network};
 use crate::base::refusal::Refusal;

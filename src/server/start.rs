@@ -307,6 +307,7 @@ pub async fn sweep_for_ever(gateway: Arc<Gateway>) {
             now_ms: now.unix_ms,
             sessions_seen_before_ms: before(config.config.session.idle),
             usage_before_ms: before(config.config.storage.retention),
+            usage_rows_max: config.config.storage.usage_rows_max,
         };
         if let Err(error) = gateway.store.sweep(sweep).await {
             tracing::warn!(%error, "usage rows past their time could not be removed");

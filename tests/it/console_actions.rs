@@ -340,8 +340,8 @@ fn counts(gateway: &Gateway) -> Value {
 fn an_edit_is_judged_and_nothing_of_it_stays() {
     let upstream = Upstream::hello();
     let config = format!(
-        "{CONFIG}\n[[services]]\nname = \"app\"\nurl = \"{}\"\n\n[[routes]]\nname = \"app\"\npath = \"/app/*\"\nauth = \"none\"\nservice = \"app\"\n",
-        upstream.url()
+        "{CONFIG}\n[[services]]\nname = \"app\"\nurls = [\"http://{}\"]\n\n[[routes]]\nname = \"app\"\npath = \"/app/*\"\nauth = \"none\"\nservice = \"app\"\n",
+        upstream.address
     );
     let gateway = Setup::new(&config)
         .user("ann@example.org", PASSWORD, &["staff"])
