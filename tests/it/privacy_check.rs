@@ -43,11 +43,9 @@ fn leaks(report: &Value) -> Vec<(String, String, String)> {
 fn lg_02_nothing_of_any_place_of_a_request_is_written_and_no_app_is_asked() {
     let app = Upstream::hello();
     let config = format!("{ROUTES}{}", app.config());
-    let plugin = "fn on_request(req) {\n    counter::add(`seen|${req.ip}|${req.header(\"x-customer\")}`, 1, \"1h\");\n    \
-                  log::info(`asked ${req.header(\"user-agent\")}`);\n}\n";
-    // What it says of people goes through the net; the token of no known form would not.
-    let plugin = plugin.replace("${req.header(\"x-customer\")}", "x").replace("${req.header(\"user-agent\")}", "${req.ip}");
-    let (code, report, said) = check(&Setup::new(&config).plugin("counts", &plugin));
+    // What it keeps and says of people is made pseudonyms, whatever it says.
+    let plugin = "fn on_request(req) {\n    counter::hit(\"seen\", `${req.ip}`, \"1h\");\n    log::info(`asked ${req.ip}`);\n}\n";
+    let (code, report, said) = check(&Setup::new(&config).plugin("counts", plugin));
     assert_eq!(code, Some(0), "{said} {report}");
     assert_eq!((&report["clean"], leaks(&report)), (&true.into(), vec![]));
     assert!(report["requests"].as_u64().unwrap() > 100 && report["canaries"].as_u64().unwrap() > 300);
@@ -66,7 +64,7 @@ fn lg_02_nothing_of_any_place_of_a_request_is_written_and_no_app_is_asked() {
 fn lg_02_a_rule_that_keeps_what_it_should_not_is_found_out() {
     let leaky = r#"
 fn on_request(req) {
-    kv::set("last", req.header("x-customer"), "1h");
+    if req.header("x-customer") != "" { kv::set("last", req.header("x-customer"), "1h"); }
     if req.query("value") != "" { deny(403, "leaky.echo", "Not for " + req.query("value")); }
 }
 "#;
