@@ -6,6 +6,7 @@ pub mod inputs;
 pub mod render;
 pub mod serve;
 
+mod alerts;
 mod bans;
 mod cases;
 mod check;
@@ -85,6 +86,7 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
         Verb::Bans { what } => bans::run(options, what),
         Verb::Lockdown { what } => lockdown::run(options, what),
         Verb::Secret { what } => secret::run(options, what),
+        Verb::Alerts { what } => alerts::run(options, what),
         Verb::Status => status::run(options),
         Verb::Reload => reload::run(options),
         Verb::Plugins => plugins::run(options),

@@ -114,6 +114,11 @@ pub(super) enum Verb {
         #[command(subcommand)]
         what: Secret,
     },
+    /// What alerts told, and whether their receivers can be reached
+    Alerts {
+        #[command(subcommand)]
+        what: AlertsVerb,
+    },
     /// Ask the running gateway how it is: policy, plugins, services
     Status,
     /// Have the running gateway take over the files as they are now
@@ -241,6 +246,24 @@ pub(super) enum Keys {
     Revoke {
         /// The key's id: the part between `pm_` and the next `_`
         id: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum AlertsVerb {
+    /// What was told, the newest first
+    List {
+        /// Only of this time, as `24h`
+        #[arg(long, value_name = "DURATION")]
+        since: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+    },
+    /// Send a message to every receiver, or to that of one alert; ends 1 where one fails
+    Test {
+        /// The alert's name
+        name: Option<String>,
     },
 }
 

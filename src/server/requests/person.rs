@@ -1,4 +1,5 @@
-//! From what an operator types to the keyed hash under which a person stands in the log.
+//! From what an operator types to the keyed hash under which a person stands in the log: a person's own key makes it, a
+//! machine's is the database's.
 
 use std::net::IpAddr;
 
