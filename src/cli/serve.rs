@@ -27,11 +27,12 @@ use crate::server::limits::Limits;
 use crate::server::listener::{Listener, Listening};
 use crate::server::policy_source::PolicySource;
 use crate::server::reload::{Attempts, Report, Started};
-use crate::server::reloads::PolicyFiles;
+use crate::server::reloads::PolicyTexts;
 use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
 use crate::server::tls::expiry;
+use crate::server::trace_export;
 use crate::server::workers::Workers;
 use crate::server::{activation, descriptors, memory, notify, remember};
 use crate::telemetry::logs::Logs;
@@ -137,6 +138,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(remember::save_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(expiry::warn_for_ever(Arc::clone(&gateway)));
+        tokio::task::spawn_local(trace_export::export_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(memory::watch_for_ever(Arc::clone(&gateway), limits));
         // One each: a word that comes before it is waited for is kept, but for one alone.
         let [stop, redirect_stop, admin_stop] = std::array::from_fn(|_| Rc::new(Notify::new()));
@@ -157,6 +159,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tracing::info!(outcome = ?drained, "drained");
         // An error says that it has failed, and that was told.
         redirecting.await.ok();
+        trace_export::export_the_last(&gateway).await;
         // The admin listener says until the end that the rest drains.
         admin_stop.notify_one();
         let workers = admin_serving.await.unwrap_or_default();
@@ -196,7 +199,7 @@ fn watch(
     let gateway = Arc::clone(&hot.gateway);
     let metrics = Arc::clone(&gateway.metrics);
     let files =
-        inputs::gather(options).map(|inputs| PolicyFiles::read(&inputs, &hot.gateway.live.current().config));
+        inputs::gather(options).map(|inputs| PolicyTexts::read(&inputs, &hot.gateway.live.current().config));
     let mut attempts = Attempts {
         files: files.unwrap_or_default(),
         gather: Box::new(move || inputs::gather(&again).map_err(Box::new)),

@@ -9,6 +9,7 @@ use http::StatusCode;
 use super::decided;
 use super::gateway::Gateway;
 use super::recording;
+use super::spans;
 use super::stage::Stage;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
@@ -209,6 +210,23 @@ impl Closing {
         self.trail.ledger.notes().iter().rev().find(decides).filter(|_| rule_stage)
     }
 
+    /// Keeps the spans of a sampled request, where somebody collects them.
+    fn tell_trace(&self, duration: Duration) {
+        let tracing = &self.snapshot.config.tracing;
+        if tracing.otlp.is_none() || !self.trail.trace.is_sampled() || self.trail.rehearsal.is_some() {
+            return;
+        }
+        let span = spans::of(
+            &self.trail,
+            self.snapshot.generation,
+            duration,
+            self.status,
+            self.code.clone(),
+            self.refused_at,
+        );
+        self.gateway.spans.push(span, tracing.queue_max);
+    }
+
     fn ask_on_log(&mut self, duration: Duration) {
         let Some(facts) = self.trail.facts.clone().filter(|_| self.snapshot.rules.interested(Hook::Log))
         else {
@@ -245,6 +263,7 @@ impl Drop for Closing {
         let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
         self.gateway.timeline.count(now_ms, status, answering);
         self.write_down(now_ms, duration);
+        self.tell_trace(duration);
         self.gateway.metrics.in_flight.dec();
         if let Some(rehearsal) = self.trail.rehearsal.take() {
             rehearsal.end(&self.trail, self.status, self.code.clone(), self.refused_at);

@@ -28,6 +28,7 @@ use crate::script::{Board, Occasions, State};
 use crate::store::Store;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::spans::SpanQueue;
 use crate::telemetry::timeline::Timeline;
 
 /// Everything that outlives a snapshot.
@@ -70,6 +71,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// The last minutes and hours, in numbers.
     pub timeline: Timeline,
+    /// Spans that wait for a collector.
+    pub spans: SpanQueue,
     /// The log.
     pub logs: Logs,
     /// Makes pseudonyms of people and addresses.

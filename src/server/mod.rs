@@ -40,6 +40,7 @@ pub mod signals;
 pub mod stall;
 pub mod start;
 pub mod tls;
+pub mod trace_export;
 pub mod upstream_numbers;
 pub mod wire;
 pub mod workers;

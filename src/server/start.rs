@@ -46,6 +46,7 @@ use crate::script::Board;
 use crate::store::{self, OpenError, Store};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::spans::SpanQueue;
 use crate::telemetry::timeline::Timeline;
 
 /// Why the gateway does not start.
@@ -137,6 +138,7 @@ pub fn gateway(
         clock,
         metrics: Arc::clone(metrics),
         timeline: Timeline::default(),
+        spans: SpanQueue::default(),
         logs,
         policies,
         edits: Edits::default(),
@@ -203,6 +205,8 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         metrics.bans(networks, users, gateway.bans.lockdown.is_on(now_ms));
         metrics.usage_rows_dropped(gateway.store.usage_rows_dropped());
         metrics.log_lines_dropped(gateway.logs.sink().dropped());
+        let (sent, dropped) = gateway.spans.totals();
+        metrics.traces(sent, dropped);
         let snapshot = gateway.live.current();
         let plugins = snapshot.rules.plugins();
         let is_there = |name: &str| plugins.iter().any(|p| *p.name == *name);

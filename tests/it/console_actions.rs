@@ -339,10 +339,7 @@ fn counts(gateway: &Gateway) -> Value {
 #[test]
 fn an_edit_is_judged_and_nothing_of_it_stays() {
     let upstream = Upstream::hello();
-    let config = format!(
-        "{CONFIG}\n[[services]]\nname = \"app\"\nurl = \"{}\"\n\n[[routes]]\nname = \"app\"\npath = \"/app/*\"\nauth = \"none\"\nservice = \"app\"\n",
-        upstream.url()
-    );
+    let config = format!("{CONFIG}\n{}", upstream.config());
     let gateway = Setup::new(&config)
         .user("ann@example.org", PASSWORD, &["staff"])
         .file("plugins/guard/plugin.toml", &manifest("guard", "enforce"))
@@ -357,14 +354,14 @@ fn an_edit_is_judged_and_nothing_of_it_stays() {
 
     // As it is: forwarded, and the upstream hears nothing.
     let fields =
-        [("request", "GET /app/a?b=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"), ("upstream_status", "204")];
+        [("request", "GET /up/a?b=1 HTTP/1.1\r\nHost: localhost\r\n\r\n"), ("upstream_status", "204")];
     let page = console.send("/playground", &fields).text();
     assert!(page.contains("data-verdict=\"forwarded\" data-status=\"204\""), "{page}");
-    assert!(page.contains("GET /app/a?b=1") && upstream.seen().is_empty(), "{page}");
+    assert!(page.contains("GET /up/a?b=1") && upstream.seen().is_empty(), "{page}");
 
     // Edited: what is typed decides, with the line of the verb.
     let edit = [
-        ("request", "GET /app/a HTTP/1.1\r\nHost: localhost\r\n"),
+        ("request", "GET /up/a HTTP/1.1\r\nHost: localhost\r\n"),
         ("plugin", "guard"),
         ("script", &REMEMBERS.replace('\n', "\r\n")),
         ("ip", "203.0.113.7"),
@@ -381,7 +378,7 @@ fn an_edit_is_judged_and_nothing_of_it_stays() {
     assert!(page.contains("value=\"203.0.113.7\"") && page.contains("id=\"saves-nothing\""), "{page}");
 
     assert_eq!(open(&gateway, "?x=bad"), 403, "what is in force is what it was");
-    let answer = gateway.get("/app/a");
+    let answer = gateway.get("/up/a");
     assert_eq!(answer.status, 200, "the edit is not in force");
     assert_eq!(upstream.seen().len(), 1);
     assert_eq!(files(&gateway), files_before);
@@ -394,7 +391,7 @@ fn an_edit_is_judged_and_nothing_of_it_stays() {
     assert!(!state.contains("guard.edited"), "{state}");
     let log = gateway.log();
     assert!(log.iter().all(|line| !line.contains("guard.edited") && !line.contains("\"played\"")), "{log:?}");
-    assert_eq!(log.iter().filter(|line| line.contains("\"route\":\"app\"")).count(), 1, "{log:?}");
+    assert_eq!(log.iter().filter(|line| line.contains("\"route\":\"up\"")).count(), 1, "{log:?}");
     assert!(log.iter().any(|line| line.contains("\"action\":\"playground\"")), "{log:?}");
 }
 

@@ -66,6 +66,7 @@ mod stream;
 mod targets;
 mod tls;
 mod tools;
+mod traces;
 mod upstream_answers;
 mod upstreams;
 mod usage;
