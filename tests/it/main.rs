@@ -12,6 +12,7 @@ mod body;
 mod cli;
 mod client;
 mod connections;
+mod console;
 mod console_actions;
 mod cors;
 mod definitions;
