@@ -9,6 +9,7 @@ use super::durable::{AccountLog, Unavailable, Written};
 use super::ids::UserId;
 use super::name::AccountName;
 use super::password::PasswordDigest;
+use super::person::Person;
 
 /// Most accounts.
 pub const ACCOUNTS_MAX: usize = 1_000_000;
@@ -32,6 +33,8 @@ pub struct Account {
     pub disabled: bool,
     /// In milliseconds since 1970-01-01 UTC.
     pub created_ms: i64,
+    /// What they are called where nobody is to be named.
+    pub person: Person,
 }
 
 /// Why an account was not changed.
@@ -111,13 +114,15 @@ impl Accounts {
         if roles.len() > ROLES_MAX {
             return Err(AccountError::TooMany);
         }
+        let id = UserId::generate();
         let account = Account {
-            id: UserId::generate(),
+            id,
             name,
             password,
             roles: roles.into(),
             disabled: false,
             created_ms: now_ms,
+            person: Person::new(id),
         };
         let reserved = NameReservation::take(self, &account)?;
         self.log.save(&account).await?;

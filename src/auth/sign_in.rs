@@ -115,6 +115,21 @@ impl Auth {
         self.verified.authenticate(ring, &self.sessions, &self.accounts, token, lifetimes, now)
     }
 
+    /// Who a token would stand for now; looking changes nothing.
+    pub fn peek(
+        &self,
+        ring: &Keyring,
+        token: &str,
+        lifetimes: Lifetimes,
+        now: Moment,
+    ) -> Option<Authenticated> {
+        let claims = token::verify(ring, token, now.unix_s()).ok()?;
+        let too_old = claims.iat.saturating_add(lifetimes.ttl.as_secs()) <= now.unix_s();
+        let session = self.sessions.peek(claims.sid, lifetimes, now).filter(|_| !too_old)?;
+        let account = self.accounts.get(claims.sub).filter(|account| !account.disabled)?;
+        (session.user() == claims.sub).then_some(Authenticated { session, account })
+    }
+
     /// Whether a genuine key is good now: not revoked, in its time, and the account that it belongs to, if there is one,
     /// may act. A good one counts as used.
     ///
@@ -161,8 +176,7 @@ impl Auth {
         limits: Limits,
         now: Moment,
     ) -> Result<SignedIn, SignInError> {
-        let account = AccountName::parse(name).ok().and_then(|name| self.accounts.find(&name));
-        let account = self.checked(account, name, password, door, now).await?.ok_or(SignInError::Wrong)?;
+        let account = self.vouch(name, password, door, now).await?;
         let session = self.sessions.create(account.id, limits, now).await?;
         // A password that was changed, or an account that was disabled, while this went on: the change wins.
         let current = self.accounts.get(account.id);
@@ -171,6 +185,22 @@ impl Auth {
             return Err(SignInError::Wrong);
         }
         Ok(SignedIn::new(ring, session, account, now))
+    }
+
+    /// The account of a name and a password, without a session. A name that nobody has, or that is none, takes as long as a
+    /// wrong password.
+    ///
+    /// # Errors
+    /// [`SignInError`]; only `Wrong` says anything about the credential.
+    pub async fn vouch(
+        &self,
+        name: &str,
+        password: Secret<String>,
+        door: Door,
+        now: Moment,
+    ) -> Result<Arc<Account>, SignInError> {
+        let account = AccountName::parse(name).ok().and_then(|name| self.accounts.find(&name));
+        self.checked(account, name, password, door, now).await?.ok_or(SignInError::Wrong)
     }
 
     /// The account, where the password is its own and it may act. Whoever is locked out is told so before any work, once

@@ -91,9 +91,15 @@ impl Pseudonymiser {
         }
     }
 
-    /// The pseudonym of a person, by their opaque id.
+    /// The pseudonym of somebody who acts, by their opaque id: a machine's under the database's key, a person's under their
+    /// own.
     pub fn user(&self, id: &str) -> Pseudonym {
         self.tagged(b"user:", id.as_bytes())
+    }
+
+    /// The pseudonym of a session, by its id.
+    pub fn session(&self, id: &str) -> Pseudonym {
+        self.tagged(b"session:", id.as_bytes())
     }
 
     /// The pseudonym of any other text that may name somebody, such as an e-mail address.

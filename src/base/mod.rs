@@ -16,6 +16,7 @@ pub mod secret;
 pub mod target;
 pub mod text;
 pub mod tls;
+pub mod trace_context;
 pub mod units;
 pub mod upgrade;
 pub mod withheld;

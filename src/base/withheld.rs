@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use super::nearest::nearest;
 
 /// Words that name a secret.
-const WORDS: [&str; 11] = [
+const WORDS: [&str; 12] = [
     "secret",
     "secrets",
     "password",
@@ -20,6 +20,7 @@ const WORDS: [&str; 11] = [
     "authorization",
     "apikey",
     "bearer",
+    "webhook",
 ];
 
 /// Last words of keys that say where a secret stands or how long it is, and do not hold it.

@@ -23,6 +23,7 @@ mod healthcheck;
 mod junit;
 mod keys;
 mod lockdown;
+mod logs;
 mod new_plugin;
 mod offline;
 mod options;
@@ -76,6 +77,7 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
         Verb::Test(asked) => test::run(options, &asked),
         Verb::New { what } => new_plugin::run(options, &what),
         Verb::Explain { asked } => explain::run(options, *asked),
+        Verb::Logs { asked } => logs::run(options, &asked),
         Verb::Users { what } => users::run(options, what),
         Verb::Keys { what } => keys::run(options, what),
         Verb::Sessions { what } => sessions::run(options, what),

@@ -144,7 +144,7 @@ fn load_bans(store: &Store, config: &Config, now: Moment) -> Result<Bans, Failur
     Ok(bans)
 }
 
-fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
+pub(super) fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
     match Reader::open(&config.storage.path) {
         Ok(reader) => Ok(Some(reader)),
         Err(OpenError::Absent { .. }) => Ok(None),
@@ -152,6 +152,6 @@ fn reader(config: &Config) -> Result<Option<Reader>, Failure> {
     }
 }
 
-fn unreadable(error: &OpenError) -> Failure {
+pub(super) fn unreadable(error: &OpenError) -> Failure {
     Failure::cannot_run(error.to_string())
 }

@@ -71,10 +71,15 @@ pub(super) enum Verb {
         #[command(subcommand)]
         what: New,
     },
-    /// What every stage and every rule would decide about a request, without a side effect
+    /// What every stage and every rule decided about a past request, or would decide about one, without a side effect
     Explain {
         #[command(flatten)]
         asked: Box<super::explain::Asked>,
+    },
+    /// Search the usage log, and follow it
+    Logs {
+        #[command(flatten)]
+        asked: Box<super::logs::Wanted>,
     },
     /// Local accounts
     Users {

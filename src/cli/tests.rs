@@ -183,6 +183,8 @@ fn the_help_shows_every_verb() {
       users        Local accounts
       keys         API keys for machines
       sessions     Who is signed in
+      bans         Who is kept out
+      lockdown     Incident mode: only what the configuration lists passes
       secret       The session secret
       status       Ask the running gateway how it is: policy, plugins, services
       reload       Have the running gateway take over the files as they are now

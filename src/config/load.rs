@@ -10,8 +10,8 @@ use super::context::Context;
 use super::file::{FileError, read_file};
 use super::routes::Surroundings;
 use super::{
-    Admin, Auth, Bans, Config, Cors, Environment, Geo, Headers, Lockdown, Log, OwnPaths, Plugins, RateLimit,
-    Route, Server, Service, Session, Storage, Thresholds, env, secrets,
+    Admin, Alert, Auth, Bans, Config, Cors, Environment, Geo, Headers, Lockdown, Log, OwnPaths, Plugins,
+    RateLimit, Route, Server, Service, Session, Storage, Thresholds, Tracing, env, secrets,
 };
 
 /// The config.toml that is part of the binary.
@@ -117,6 +117,8 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
     let bans = Bans::read(root.table("bans"));
     let lockdown = Lockdown::read(root.table("lockdown"), &routes);
     let thresholds = Thresholds::read(root.table("thresholds"));
+    let alerts = Alert::read_all(&mut root, &routes, context);
+    let tracing = Tracing::read(root.table("tracing"));
     root.finish();
     Config {
         environment: context.environment,
@@ -138,6 +140,8 @@ pub(super) fn read(mut root: Table<'_>, context: &mut Context) -> Config {
         bans,
         lockdown,
         thresholds,
+        alerts,
+        tracing,
     }
 }
 

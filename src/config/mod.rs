@@ -1,6 +1,7 @@
 //! Floor 1: config.toml, one table a file. What was written is read once into values that are all in range.
 
 mod admin;
+mod alerts;
 mod auth;
 mod bans;
 mod connections;
@@ -38,6 +39,7 @@ mod switch;
 mod thresholds;
 mod tls;
 mod token;
+mod tracing;
 mod upstream_url;
 mod weak_secret;
 mod websocket;
@@ -45,7 +47,12 @@ mod websocket;
 #[cfg(test)]
 mod check;
 
+pub use self::tracing::{TraceTrust, Tracing};
 pub use admin::Admin;
+pub use alerts::{
+    Alert, Measure as AlertMeasure, Per as AlertPer, Severity as AlertSeverity, Shape as AlertShape, Webhook,
+    When,
+};
 pub use auth::Auth;
 pub use bans::Bans;
 pub use connections::{Connections, MemoryMax};
@@ -133,6 +140,10 @@ pub struct Config {
     pub lockdown: Lockdown,
     /// `[thresholds]`.
     pub thresholds: Thresholds,
+    /// `[[alerts]]`, in the file's order.
+    pub alerts: Vec<Alert>,
+    /// `[tracing]`.
+    pub tracing: Tracing,
 }
 
 /// A number that a range has kept from being negative.

@@ -12,7 +12,7 @@ use super::weak_secret::{BITS_PER_CHARACTER_MIN, PLACEHOLDERS, SECRET_BYTES_MIN}
 use super::{Environment, load};
 
 /// The tables in the order of the page, each with its sentence.
-const SECTIONS: [(&str, &str); 19] = [
+const SECTIONS: &[(&str, &str)] = &[
     ("environment", "Whether this is somebody's desk or the outside world."),
     ("gateway", "Where the gateway's own endpoints stand."),
     ("server", "The public listener and what it takes."),
@@ -41,6 +41,14 @@ const SECTIONS: [(&str, &str); 19] = [
         "Who and what passes while `pluginmind lockdown on` holds, beside probes and signing in and out: any one of these is enough.",
     ),
     ("thresholds", "What sums of `score()` lead to."),
+    (
+        "alerts",
+        "`[[alerts]]`: what somebody is told of. A line of the log is always written; a `webhook` is told too.",
+    ),
+    (
+        "tracing",
+        "Traces (W3C Trace Context): which are followed and sampled, and where the gateway's own spans go.",
+    ),
 ];
 
 /// The page `docs/reference/config.md`.
@@ -54,7 +62,7 @@ pub fn reference() -> String {
         for key in keys.iter().filter(|k| belongs(&k.key, section)) {
             row(&mut page, key);
         }
-        match section {
+        match *section {
             "environment" => page.push_str(PRODUCTION),
             "session" => secrets(&mut page),
             _ => {}

@@ -17,6 +17,8 @@ pub struct Storage {
     pub retention: Duration,
     /// Most usage rows that wait to be written; what comes then is dropped and counted.
     pub usage_queue_max: usize,
+    /// Requests that ended last and are kept in memory; 0 keeps none.
+    pub recall: usize,
 }
 
 impl Storage {
@@ -38,8 +40,19 @@ impl Storage {
             (1, 10_000_000),
             "Most usage rows that wait to be written; what comes then is dropped and counted.",
         );
+        let recall = table.integer(
+            "recall",
+            1_000,
+            (0, 100_000),
+            "Requests that ended last and are kept in memory, for the console and to judge one again; 0 keeps none.",
+        );
         table.finish();
-        Self { path: context.resolve(&path), retention, usage_queue_max: count(usage_queue_max) }
+        Self {
+            path: context.resolve(&path),
+            retention,
+            usage_queue_max: count(usage_queue_max),
+            recall: count(recall),
+        }
     }
 
     /// The folder of the database, the development secret and the admin token.

@@ -59,7 +59,8 @@ fn unix(text: &str, path: &str) -> Result<String, String> {
     Ok(format!("unix:{path}"))
 }
 
-fn check_host(host: &Host) -> Result<(), String> {
+/// Whether somebody other than a cloud's metadata service may be there.
+pub(super) fn check_host(host: &Host) -> Result<(), String> {
     let name = host.name();
     let metadata =
         || Err(format!("`{name}` is where a cloud hands out credentials: no upstream may be there"));
@@ -85,7 +86,7 @@ fn check_host(host: &Host) -> Result<(), String> {
     }
 }
 
-fn address_of(host: &Host) -> Option<IpAddr> {
+pub(super) fn address_of(host: &Host) -> Option<IpAddr> {
     let name = host.name();
     let name = name.strip_prefix('[').and_then(|n| n.strip_suffix(']')).unwrap_or(name);
     name.parse().ok().map(canonical)

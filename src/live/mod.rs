@@ -1,8 +1,11 @@
 //! Floor 4: the policy in force, and how an edit becomes the next one: built whole, swapped, or left alone.
 
+pub mod edits;
 pub mod fingerprint;
 pub mod hardening;
+pub mod policies;
 pub mod policy;
+pub mod promotion;
 pub mod providers;
 pub mod reloader;
 pub mod routes;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::Route;
+use crate::config::{Destination, Route};
 use crate::schema::Compiled;
 
 /// Methods that a route takes when it lists none.
@@ -16,6 +16,8 @@ pub struct CompiledRoute {
     pub route: Route,
     /// Metric label and log field.
     pub name: Arc<str>,
+    /// The service that it leads to; none where the gateway answers.
+    pub service: Option<Arc<str>>,
     /// The schema of request bodies, compiled.
     pub schema: Option<Compiled>,
 }
@@ -41,7 +43,11 @@ pub enum Found {
 impl CompiledRoute {
     /// A route with its schema compiled.
     pub fn new(route: Route, schema: Option<Compiled>) -> Self {
-        Self { name: Arc::from(route.name.as_str()), schema, route }
+        let service = match &route.to {
+            Destination::Service(name) => Some(Arc::from(name.as_str())),
+            Destination::Respond(_) | Destination::Redirect(_) => None,
+        };
+        Self { name: Arc::from(route.name.as_str()), service, schema, route }
     }
 
     /// Whether the route takes the method; the method names are case-sensitive (RFC 9110 section 9.1).

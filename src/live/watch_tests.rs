@@ -4,6 +4,7 @@ use std::os::unix::fs::symlink;
 use std::sync::mpsc::{self, RecvTimeoutError};
 
 use super::*;
+use crate::telemetry::exposition::Exposition;
 
 const LONG: Duration = Duration::from_secs(20);
 
@@ -223,7 +224,9 @@ fn hr_17_a_touch_and_an_editors_leftovers_build_nothing() {
     fs::write(bench.at("unrelated"), "x").unwrap();
     bench.pause(300);
     // Once if they came together, oftener if they did not.
-    assert!(!bench.metrics.render().contains("config_reloads_total{outcome=\"unchanged\"} 0"));
+    assert!(
+        !bench.metrics.render(Exposition::Text).contains("config_reloads_total{outcome=\"unchanged\"} 0")
+    );
     assert_eq!(bench.settle(), "old");
 }
 

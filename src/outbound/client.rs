@@ -145,6 +145,16 @@ impl Client {
         self.exchange(url, request).await
     }
 
+    /// Posts a JSON document.
+    ///
+    /// # Errors
+    /// There is no answer, or not one that can be read whole.
+    pub async fn post_json(&self, url: &Url, document: Vec<u8>) -> Result<Answer, Failure> {
+        let mut request = request(Method::POST, url, Bytes::from(document))?;
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        self.exchange(url, request).await
+    }
+
     async fn exchange(&self, url: &Url, request: Request<Full<Bytes>>) -> Result<Answer, Failure> {
         let limits = self.limits;
         within(limits.total, async {

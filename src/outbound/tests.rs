@@ -214,3 +214,10 @@ fn a_file_of_authorities_without_one_is_refused() {
     let junk = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     assert_eq!(Trust::with_own(junk).err(), Some(BadTrust::Certificate));
 }
+
+#[test]
+fn http_to_other_machines_is_an_address_only_where_the_caller_sends_no_secret() {
+    let anywhere = |text: &str| Url::parse(text, PlainHttp::Anywhere).map(|url| url.text());
+    assert_eq!(anywhere("http://collector.example:4318/").as_deref(), Ok("http://collector.example:4318/"));
+    assert_eq!(anywhere("http://169.254.169.254/"), Err(BadUrl::Forbidden));
+}

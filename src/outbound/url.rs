@@ -17,6 +17,8 @@ pub enum PlainHttp {
     Never,
     /// Also http, to `localhost` and to loopback addresses: nothing crosses a wire.
     Loopback,
+    /// Also http, to wherever the operator says: what is sent there is no secret.
+    Anywhere,
 }
 
 /// Why a text is no address that may be asked.
@@ -60,11 +62,12 @@ impl Url {
         let host = Host::parse(authority).map_err(|_| BadUrl::Form)?;
         let url = Self { secure, host, target: rooted(target) };
         url.check_host()?;
-        if secure || (plain == PlainHttp::Loopback && url.is_loopback()) {
-            Ok(url)
-        } else {
-            Err(BadUrl::Plain)
-        }
+        let may_be_plain = match plain {
+            PlainHttp::Never => false,
+            PlainHttp::Loopback => url.is_loopback(),
+            PlainHttp::Anywhere => true,
+        };
+        if secure || may_be_plain { Ok(url) } else { Err(BadUrl::Plain) }
     }
 
     /// Whether the connection is encrypted.

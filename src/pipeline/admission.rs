@@ -51,6 +51,7 @@ pub fn admit(
         gateway.limiter.check_ip(located.address(), &Limits::general(&config.rate_limit), now)
     {
         trail.level = Some(denied.by);
+        trail.charged.one(denied.by);
         gateway.metrics.rate_limit(bucket(denied.by.kind), false);
         return Err(Refusal::RateLimited { retry_after: denied.wait }.into());
     }

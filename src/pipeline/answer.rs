@@ -28,7 +28,12 @@ enum Source {
     Resumed(Bytes, Box<UpstreamBody>),
     /// No body: the connection becomes a tunnel.
     Opened(Box<Opened>),
+    /// What the gateway tells for as long as somebody listens.
+    Told(Told),
 }
+
+/// A body that is made while it is sent.
+pub type Told = Pin<Box<dyn HttpBody<Data = Bytes, Error = std::convert::Infallible>>>;
 
 /// What came of reading a body up to a limit.
 pub enum Read {
@@ -59,6 +64,11 @@ impl Body {
         let mut own = Self::of(Source::Upstream(Box::new(body)));
         own.trailers = trailers;
         own
+    }
+
+    /// A body that is made while it is sent.
+    pub fn told(body: Told) -> Self {
+        Self::of(Source::Told(body))
     }
 
     /// Which trailers follow it.
@@ -169,6 +179,10 @@ impl HttpBody for Body {
                 self.source = Source::Empty;
                 Some(Ok(Frame::data(bytes)))
             }
+            Source::Told(body) => {
+                let frame = std::task::ready!(body.as_mut().poll_frame(context));
+                frame.map(|frame| frame.map_err(|never| match never {}))
+            }
             Source::Resumed(read, _) if !read.is_empty() => Some(Ok(Frame::data(std::mem::take(read)))),
             Source::Upstream(body) | Source::Resumed(_, body) => {
                 std::task::ready!(Pin::new(body.as_mut()).poll_frame(context))
@@ -193,6 +207,7 @@ impl HttpBody for Body {
         match &self.source {
             Source::Empty | Source::Opened(_) => true,
             Source::Full(_) => false,
+            Source::Told(body) => body.is_end_stream(),
             Source::Upstream(body) => body.is_end_stream(),
             Source::Resumed(read, body) => read.is_empty() && body.is_end_stream(),
         }
@@ -204,7 +219,7 @@ impl HttpBody for Body {
             Source::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(body) => body.size_hint(),
             // The declared length, where there is one, is with the head.
-            Source::Resumed(..) => SizeHint::default(),
+            Source::Resumed(..) | Source::Told(_) => SizeHint::default(),
         }
     }
 }

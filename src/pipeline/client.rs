@@ -229,12 +229,16 @@ impl Located {
 
     /// The serialised origin of this site, as this request sees it.
     pub fn own_origin(&self) -> Option<String> {
-        let host = self.host.as_ref()?;
-        let default = if self.secure { 443 } else { 80 };
-        Some(match host.port().filter(|p| *p != default) {
-            Some(port) => format!("{}://{}:{port}", self.scheme(), host.name()),
-            None => format!("{}://{}", self.scheme(), host.name()),
-        })
+        Some(origin_of(self.scheme(), self.host.as_ref()?))
+    }
+}
+
+/// The serialised origin of a site (RFC 6454 section 6.1): the scheme's own port is not in it.
+pub(super) fn origin_of(scheme: &str, host: &Host) -> String {
+    let default = if scheme == "https" { 443 } else { 80 };
+    match host.port().filter(|p| *p != default) {
+        Some(port) => format!("{scheme}://{}:{port}", host.name()),
+        None => format!("{scheme}://{}", host.name()),
     }
 }
 

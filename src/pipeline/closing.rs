@@ -8,6 +8,7 @@ use http::StatusCode;
 
 use super::decided;
 use super::gateway::Gateway;
+use super::recording;
 use super::stage::Stage;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
@@ -16,6 +17,7 @@ use crate::live::snapshot::Snapshot;
 use crate::script::{Hook, Note, Outcome, ResponseFacts};
 use crate::store::{Label, UsageRow};
 use crate::telemetry::access::AccessLine;
+use crate::telemetry::exemplars::Exemplar;
 
 /// The code of a request whose client went away before it was answered.
 const CLIENT_CLOSED: &str = "CLIENT_CLOSED_REQUEST";
@@ -72,6 +74,7 @@ impl Closing {
 
     /// The head of the answer is known.
     pub fn answered(&mut self, status: StatusCode) {
+        self.trail.times.answered();
         self.status = Some(status);
         if status == StatusCode::SWITCHING_PROTOCOLS {
             self.opened = Some(self.gateway.clock.now());
@@ -119,13 +122,15 @@ impl Closing {
         }
     }
 
-    fn count_metrics(&self, duration: Duration) {
+    fn count_metrics(&self, now_ms: i64, duration: Duration) {
         let metrics = &self.gateway.metrics;
         let code = self.code.as_deref().unwrap_or_default();
         let status = self.status.map_or(0, |s| s.as_u16());
         metrics.request(self.trail.method, &self.trail.route, status, code);
         let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
-        metrics.request_seconds(&self.trail.route).observe(answering.as_secs_f64());
+        let exemplar =
+            Exemplar { trace: self.trail.trace.trace, seconds: answering.as_secs_f64(), unix_ms: now_ms };
+        metrics.request_took(&self.trail.route, exemplar);
         if let Some(stage) = self.refused_at {
             metrics.refusal(stage.label(), code);
         }
@@ -139,14 +144,14 @@ impl Closing {
         }
     }
 
-    fn write_down(&self, now_ms: i64, duration: Duration) {
-        let pseudonyms = &self.gateway.pseudonyms;
-        let client = self.trail.client.map(|a| pseudonyms.address(a));
-        let user = self.trail.user.as_deref().map(|u| pseudonyms.user(u));
+    fn write_down(&mut self, now_ms: i64, duration: Duration) {
+        let client = self.trail.client_pseudonym(&self.gateway.pseudonyms);
+        let user = self.trail.user_hash;
         let decider = self.decider();
         self.gateway.logs.access(&AccessLine {
             unix_ms: now_ms,
             correlation_id: self.trail.id.as_str(),
+            trace: self.trail.trace.trace,
             method: self.trail.method,
             route: &self.trail.route,
             status: self.status.map(|s| s.as_u16()),
@@ -159,7 +164,7 @@ impl Closing {
             rule: decider.map(|n| n.rule.as_str()),
             generation: self.snapshot.generation,
         });
-        self.gateway.store.add_usage(UsageRow {
+        let row = UsageRow {
             time_ms: self.trail.unix_ms,
             correlation_id: self.trail.id.clone(),
             method: Label::from(self.trail.method),
@@ -175,10 +180,16 @@ impl Closing {
             plugin: decider.map(|n| Label::from(Arc::clone(&n.plugin))),
             rule_line: decider.and_then(|n| n.rule.rsplit_once(':')?.1.parse().ok()),
             generation: self.snapshot.generation,
-            service: None,
+            service: self.trail.service.clone().map(Label::from),
             policy: self.snapshot.policy,
-            trace: None,
-        });
+            trace: Some(recording::written(&self.trail, duration)),
+        };
+        if self.trail.rehearsal.is_none() {
+            // What a proxy asks about is another request than its own, and so is judged by other rules.
+            let facts = self.trail.facts.as_ref().filter(|_| self.trail.asked.is_none());
+            self.gateway.recall.push(&row, facts);
+        }
+        self.gateway.store.add_usage(row);
         for row in decided::rows(&self.trail, client, user) {
             self.gateway.store.add_decision(row);
         }
@@ -226,12 +237,16 @@ impl Drop for Closing {
         let duration = self.gateway.clock.now().saturating_duration_since(self.trail.started);
         self.settle_code();
         self.ask_on_log(duration);
-        self.count_metrics(duration);
+        let now_ms = self.gateway.clock.unix_ms();
+        self.count_metrics(now_ms, duration);
         // The answer has gone out: nobody waits for the disk.
         drop(self.gateway.keep_out(self.trail.ledger.take_bans()));
         let effects = self.trail.ledger.take_effects();
         self.gateway.deliver(effects);
-        self.write_down(self.gateway.clock.unix_ms(), duration);
+        let status = self.status.map_or(0, |s| s.as_u16());
+        let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
+        self.gateway.timeline.count(now_ms, status, answering);
+        self.write_down(now_ms, duration);
         self.gateway.metrics.in_flight.dec();
         if let Some(rehearsal) = self.trail.rehearsal.take() {
             rehearsal.end(&self.trail, self.status, self.code.clone(), self.refused_at);

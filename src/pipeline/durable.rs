@@ -9,6 +9,7 @@ use crate::auth::federated::{Link, LinkLog, Profile};
 use crate::auth::ids::{SessionId, UserId};
 use crate::auth::name::AccountName;
 use crate::auth::password::PasswordDigest;
+use crate::auth::person::Person;
 use crate::bans::{self, Ban, BanLog, LockdownState, Target};
 use crate::script::StateRow;
 use crate::store::{self, BanRow, IdentityRow, KvRow, LockdownRow, Pending, SessionsRemoved, Store, UserRow};
@@ -48,6 +49,7 @@ impl AccountLog for Durable {
             roles: account.roles.iter().map(ToString::to_string).collect(),
             disabled: account.disabled,
             created_ms: account.created_ms,
+            pseudonym_key: Some(account.person.key().clone()),
         }))
     }
 
@@ -186,12 +188,19 @@ pub fn session_of(row: &store::SessionRow) -> SessionRow {
 pub fn account_of(row: UserRow) -> Option<Account> {
     Some(Account {
         id: UserId::from_bytes(row.id),
+        person: person_of(&row),
         name: AccountName::parse(&row.name).ok()?,
         password: row.password.map(PasswordDigest::from_stored),
         roles: row.roles.into_iter().map(Arc::from).collect(),
         disabled: row.disabled,
         created_ms: row.created_ms,
     })
+}
+
+/// What a stored account is called in logs and rows. One without a key yet is called anew.
+pub fn person_of(row: &UserRow) -> Person {
+    let id = UserId::from_bytes(row.id);
+    row.pseudonym_key.as_ref().map_or_else(|| Person::new(id), |key| Person::with_key(id, *key.expose()))
 }
 
 /// What rules remember, as the database keeps it.

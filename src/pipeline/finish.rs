@@ -111,6 +111,7 @@ fn charge(gateway: &Gateway, config: &RateLimit, trail: &mut Trail) {
     };
     let level = gateway.limiter.charge_ip(address, &Limits::general(config), trail.started);
     trail.level = Some(level);
+    trail.charged.one(level);
 }
 
 fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail: &Trail) {

@@ -10,7 +10,9 @@ use super::answer::Body;
 use super::gateway::{Gateway, Worker};
 use super::http2::is_grpc;
 use super::on_upstream::Changes;
+use super::recording::Handed;
 use super::request_body::{Fault, Watch};
+use super::spans::Call;
 use super::step::Step;
 use super::thresholds::Cleared;
 use super::trail::Trail;
@@ -21,6 +23,7 @@ use super::{Answer, assertion, redirect, respond};
 use crate::base::media_type::is_endless;
 use crate::base::refusal::Refusal;
 use crate::base::target::Host;
+use crate::base::trace_context::SpanId;
 use crate::config::{Destination, Protocol};
 use crate::live::hardening::Author;
 use crate::live::routes::CompiledRoute;
@@ -80,7 +83,10 @@ async fn upstream(
     let gateway = &worker.gateway;
     let service = gateway.upstreams.get(name).ok_or(Refusal::Unavailable { retry_after: None })?;
     let (body, watch) = request.take_body();
-    let mut outgoing = outgoing(&request, name, route, gateway, snapshot, trail, body.into_upload())?;
+    let span = SpanId::fresh();
+    let trace = trail.trace.parent_of(span);
+    let trace = hops::Trace { parent: &trace, follows: trail.trace.parent.is_some() };
+    let mut outgoing = outgoing(&request, name, route, gateway, snapshot, trail, trace, body.into_upload())?;
     name_host(outgoing.headers_mut(), &service.config().urls);
     changes.apply(outgoing.headers_mut());
     if service.config().protocol == Protocol::Http2 {
@@ -94,6 +100,13 @@ async fn upstream(
     if let Some(plan) = &plan {
         plan.tell(outgoing.headers_mut());
     }
+    trail.service.clone_from(&route.service);
+    trail.handed = Some(Handed::compare(
+        request.headers(),
+        outgoing.headers(),
+        &route.route.set_headers,
+        changes.edits(),
+    ));
     let began = gateway.clock.now();
     let limits = proxy::Limits {
         silence_max: snapshot.config.server.body_timeout,
@@ -102,6 +115,11 @@ async fn upstream(
     let sent = proxy::send(&worker.pool, &service, outgoing, limits).await;
     let took = gateway.clock.now().saturating_duration_since(began);
     gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
+    if sent.is_ok() {
+        trail.upstream_ms = u32::try_from(took.as_millis()).ok();
+    }
+    let status = sent.as_ref().ok().map(|answer| answer.status().as_u16());
+    trail.call = Some(Call { span, service: trail.service.clone().unwrap_or_default(), began, took, status });
     trail.unread |= watch.fault().is_some();
     let (mut parts, body) = sent.map_err(|e| refusal(&e, &watch))?.into_parts();
     if let Some(plan) = plan.filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS) {
@@ -126,6 +144,7 @@ fn outgoing(
     gateway: &Gateway,
     snapshot: &Snapshot,
     trail: &Trail,
+    trace: hops::Trace<'_>,
     body: Upload,
 ) -> Result<Request<Upload>, Refusal> {
     let groups = request.identity().roles();
@@ -145,6 +164,7 @@ fn outgoing(
         certificate: request.transport().tls.as_ref().and_then(|tls| tls.client.as_ref()),
         session_cookie: &snapshot.session_cookie,
         credentials: request.withheld(),
+        trace,
         set: &route.route.set_headers,
     };
     let mut outgoing = Request::new(body);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::pressure::Pressure;
+use super::recall::Recall;
 use super::rehearsal::Rehearsal;
 use super::websocket::Seats;
 use crate::alert::Alerts;
@@ -18,6 +19,8 @@ use crate::base::clock::Clock;
 use crate::config::Mode;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::edits::Edits;
+use crate::live::policies::Policies;
 use crate::live::policy::PolicyBoard;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::{Pool, Upstreams};
@@ -25,6 +28,7 @@ use crate::script::{Board, Occasions, State};
 use crate::store::Store;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::timeline::Timeline;
 
 /// Everything that outlives a snapshot.
 pub struct Gateway {
@@ -32,6 +36,10 @@ pub struct Gateway {
     pub live: Live<Snapshot>,
     /// What is known of it.
     pub policy: PolicyBoard,
+    /// Which files the plugins of policies before had.
+    pub policies: Policies,
+    /// What the last edits changed.
+    pub edits: Edits,
     /// Both kinds of buckets.
     pub limiter: Limiter,
     /// Sessions, accounts, and the password gate.
@@ -60,10 +68,14 @@ pub struct Gateway {
     pub clock: Clock,
     /// The metrics.
     pub metrics: Arc<Metrics>,
+    /// The last minutes and hours, in numbers.
+    pub timeline: Timeline,
     /// The log.
     pub logs: Logs,
     /// Makes pseudonyms of people and addresses.
     pub pseudonyms: Pseudonymiser,
+    /// The requests that ended last.
+    pub recall: Recall,
     /// Whether the process is about to end; `/ready` says so.
     pub draining: Draining,
     /// How short memory is.

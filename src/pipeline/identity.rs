@@ -16,6 +16,7 @@ use super::step::{Step, Stop};
 use super::trail::Trail;
 use crate::auth::cookie::{CookieFound, find};
 use crate::auth::{ApiKey, Authenticated, Lifetimes, Moment, Reason};
+use crate::base::address::Pseudonym;
 use crate::base::refusal::Refusal;
 use crate::base::target::percent_encode;
 use crate::config::{AuthNeed, Credential, Session};
@@ -73,6 +74,7 @@ pub fn identify(
         (Err(_), Err(_)) => Identity::Anonymous,
     };
     trail.user = identity.subject();
+    trail.user_hash = identity.pseudonym(gateway);
     tell_rules(&identity, gateway, trail);
     if examined.auth_need() == AuthNeed::Required && !identity.is_known() {
         return Err(unknown(&examined, snapshot, trail));
@@ -154,8 +156,14 @@ fn state(session: &Result<Authenticated, Reason>, key: &Result<Arc<ApiKey>, Reas
 }
 
 fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
-    let Some(facts) = &trail.facts else { return };
-    facts.identify(match identity {
+    if let Some(facts) = &trail.facts {
+        facts.identify(facts_of(identity, gateway, trail.unix_ms));
+    }
+}
+
+/// What rules may know of somebody, at that time in milliseconds since 1970-01-01 UTC.
+pub(super) fn facts_of(identity: &Identity, gateway: &Gateway, unix_ms: i64) -> IdentityFacts {
+    match identity {
         Identity::Anonymous => IdentityFacts::default(),
         Identity::User(Authenticated { session, account }) => IdentityFacts {
             user: Some(UserFacts {
@@ -165,11 +173,11 @@ fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
                 groups: Vec::new(),
                 method: gateway.sign_in_method(account),
                 mfa: false,
-                hash: gateway.pseudonyms.user(&account.id.text()).to_string(),
+                hash: account.person.pseudonym().to_string(),
             }),
             session: Some(SessionFacts {
-                id: gateway.pseudonyms.user(&session.id().text()).to_string(),
-                age_seconds: u64::try_from((trail.unix_ms - session.created_ms()) / 1_000).unwrap_or(0),
+                id: session.pseudonym(&account.person).to_string(),
+                age_seconds: u64::try_from((unix_ms - session.created_ms()) / 1_000).unwrap_or(0),
             }),
             api_key: None,
         },
@@ -181,7 +189,7 @@ fn tell_rules(identity: &Identity, gateway: &Gateway, trail: &Trail) {
             }),
             ..IdentityFacts::default()
         },
-    });
+    }
 }
 
 impl Identity {
@@ -190,7 +198,16 @@ impl Identity {
         !matches!(self, Self::Anonymous)
     }
 
-    /// What buckets, upstreams and pseudonyms know them by: a user's opaque id, or `key:` and a key's.
+    /// What logs, rows and rules call them: a person under the person's key, a machine under the database's.
+    pub fn pseudonym(&self, gateway: &Gateway) -> Option<Pseudonym> {
+        match self {
+            Self::Anonymous => None,
+            Self::User(user) => Some(user.account.person.pseudonym()),
+            Self::ApiKey(key) => Some(key.pseudonym(&gateway.pseudonyms)),
+        }
+    }
+
+    /// What buckets and upstreams know them by: a user's opaque id, or `key:` and a key's.
     pub fn subject(&self) -> Option<Arc<str>> {
         match self {
             Self::Anonymous => None,

@@ -2,6 +2,7 @@
 //! proof that the stage before it ran: a forgotten stage does not compile.
 
 pub mod admission;
+pub mod again;
 pub mod answer;
 pub mod api_key;
 pub mod arrival;
@@ -32,6 +33,8 @@ pub mod panic_guard;
 pub mod pressure;
 pub mod rate_limit;
 pub mod readiness;
+pub mod recall;
+pub mod recording;
 pub mod redirect;
 pub mod rehearsal;
 pub mod renewal;
@@ -40,6 +43,7 @@ pub mod respond;
 pub mod route;
 pub mod rule_bans;
 pub mod rules;
+pub mod spans;
 pub mod stage;
 pub mod standing;
 pub mod step;
@@ -99,8 +103,9 @@ pub fn handle(
     let snapshot = gateway.live.current();
     let (mut parts, body) = request.into_parts();
     let unparsed = parts.extensions.remove::<Unparsed>();
-    let id = arrival::correlate(&parts.headers);
-    let mut trail = Trail::open(id, &parts.method, gateway.clock.now(), gateway.clock.unix_ms());
+    let id = unparsed.as_ref().map_or_else(|| arrival::correlate(&parts.headers), |it| it.id.clone());
+    let trace = spans::place(&parts.headers, &id, transport.peer.ip(), &snapshot.config);
+    let mut trail = Trail::open(id, trace, &parts.method, &gateway.clock);
     // Known before any stage may refuse: who the log line is about, and whether a page may read the refusal.
     trail.client = Some(canonical(transport.peer.ip()));
     trail.cors_origin = cors::listed(&parts.headers, &snapshot.config.cors).cloned();

@@ -10,7 +10,7 @@ use super::thresholds::Cleared;
 use super::trail::Trail;
 use crate::config::Destination;
 use crate::live::snapshot::Snapshot;
-use crate::script::{Hook, Outgoing};
+use crate::script::{HeaderEdit, Hook, Outgoing};
 
 /// What is to be changed of a request that goes upstream. Only asking the rules makes one.
 pub struct Changes {
@@ -38,6 +38,11 @@ pub fn on_upstream(
 }
 
 impl Changes {
+    /// What rules change of the headers.
+    pub fn edits(&self) -> &[HeaderEdit] {
+        &self.outgoing.edits
+    }
+
     /// How long the head of the answer may take, where a rule says so.
     pub fn timeout(&self) -> Option<std::time::Duration> {
         self.outgoing.timeout

@@ -7,7 +7,7 @@
 use std::ops::Deref;
 
 use http::Method;
-use http::header::{HeaderValue, ORIGIN, REFERER, UPGRADE};
+use http::header::{HeaderMap, HeaderValue, ORIGIN, REFERER, UPGRADE};
 
 use super::cors::is_listed;
 use super::identity::Identified;
@@ -26,38 +26,61 @@ pub struct SameSite(Identified);
 /// # Errors
 /// The refusal of this stage.
 pub fn check(who: Identified, cors: &Cors) -> Step<SameSite> {
-    if must_be_judged(&who) && !comes_from_here(&who, cors) {
+    let sender = Sender {
+        method: who.method(),
+        headers: who.headers(),
+        has_session_cookie: who.has_session_cookie(),
+        signs_in_or_out: who.own_endpoint().is_some_and(super::endpoints::Own::is_auth),
+        own_origin: &|| who.own_origin(),
+    };
+    if !sender.may_send(cors) {
         return Err(Refusal::OriginNotAllowed.into());
     }
     Ok(SameSite(who))
 }
 
-fn must_be_judged(who: &Identified) -> bool {
-    let safe = matches!(*who.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    let upgrade = who.headers().contains_key(UPGRADE);
-    if who.has_session_cookie() {
-        return !safe || upgrade;
-    }
-    let browser = who.headers().contains_key(ORIGIN) || who.headers().contains_key(SEC_FETCH_SITE);
-    !safe && browser && who.own_endpoint().is_some_and(super::endpoints::Own::is_auth)
+/// What is known of a request's sender.
+pub(super) struct Sender<'a> {
+    pub method: &'a Method,
+    pub headers: &'a HeaderMap,
+    pub has_session_cookie: bool,
+    /// Whether the request is for an endpoint of the gateway below `/auth/`.
+    pub signs_in_or_out: bool,
+    pub own_origin: &'a dyn Fn() -> Option<String>,
 }
 
-/// `Origin` decides; where it is absent `Sec-Fetch-Site`; where that is absent too, `Referer`.
-fn comes_from_here(who: &Identified, cors: &Cors) -> bool {
-    if let Some(origin) = who.headers().get(ORIGIN) {
-        return is_ours(origin, who, cors);
+impl Sender<'_> {
+    /// Whether the request need not be judged, or comes from this site or a listed one.
+    pub(super) fn may_send(&self, cors: &Cors) -> bool {
+        !self.must_be_judged() || self.comes_from_here(cors)
     }
-    if let Some(site) = who.headers().get(SEC_FETCH_SITE) {
-        return matches!(site.as_bytes(), b"same-origin" | b"none");
-    }
-    who.text_header(REFERER)
-        .and_then(origin_of)
-        .and_then(|o| HeaderValue::try_from(o).ok())
-        .is_some_and(|o| is_ours(&o, who, cors))
-}
 
-fn is_ours(origin: &HeaderValue, who: &Identified, cors: &Cors) -> bool {
-    is_listed(origin, cors) || who.own_origin().is_some_and(|own| own.as_bytes() == origin.as_bytes())
+    fn must_be_judged(&self) -> bool {
+        let safe = matches!(*self.method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let upgrade = self.headers.contains_key(UPGRADE);
+        if self.has_session_cookie {
+            return !safe || upgrade;
+        }
+        let browser = self.headers.contains_key(ORIGIN) || self.headers.contains_key(SEC_FETCH_SITE);
+        !safe && browser && self.signs_in_or_out
+    }
+
+    /// `Origin` decides; where it is absent `Sec-Fetch-Site`; where that is absent too, `Referer`.
+    fn comes_from_here(&self, cors: &Cors) -> bool {
+        if let Some(origin) = self.headers.get(ORIGIN) {
+            return self.is_ours(origin, cors);
+        }
+        if let Some(site) = self.headers.get(SEC_FETCH_SITE) {
+            return matches!(site.as_bytes(), b"same-origin" | b"none");
+        }
+        let referer = self.headers.get(REFERER).and_then(|value| value.to_str().ok());
+        let origin = referer.and_then(origin_of).and_then(|o| HeaderValue::try_from(o).ok());
+        origin.is_some_and(|o| self.is_ours(&o, cors))
+    }
+
+    fn is_ours(&self, origin: &HeaderValue, cors: &Cors) -> bool {
+        is_listed(origin, cors) || (self.own_origin)().is_some_and(|own| own.as_bytes() == origin.as_bytes())
+    }
 }
 
 /// The serialised origin of an absolute http(s) address.
@@ -65,15 +88,10 @@ fn origin_of(address: &str) -> Option<String> {
     let (scheme, rest) = address.split_once("://")?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let host = Host::parse(authority).ok()?;
-    let default = match scheme {
-        "http" => 80,
-        "https" => 443,
-        _ => return None,
-    };
-    Some(match host.port().filter(|p| *p != default) {
-        Some(port) => format!("{scheme}://{}:{port}", host.name()),
-        None => format!("{scheme}://{}", host.name()),
-    })
+    if !matches!(scheme, "http" | "https") {
+        return None;
+    }
+    Some(super::client::origin_of(scheme, &host))
 }
 
 impl Deref for SameSite {

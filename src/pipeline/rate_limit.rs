@@ -44,11 +44,13 @@ pub fn meter(
     match gateway.limiter.take_both(who.address(), user.as_deref(), &limits, now) {
         Ok(levels) => {
             trail.level = Some(levels.least());
+            trail.charged.both(levels);
             count(gateway, user.is_some(), None);
             Ok(Metered(who))
         }
         Err(denied) => {
             trail.level = Some(denied.by);
+            trail.charged.one(denied.by);
             count(gateway, user.is_some(), Some(denied.by.kind));
             Err(Refusal::RateLimited { retry_after: denied.wait }.into())
         }

@@ -63,7 +63,8 @@ pub fn ask(
     }
 }
 
-fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &Trail) -> RequestFacts {
+fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> RequestFacts {
+    let client_hash = trail.client_pseudonym(&gateway.pseudonyms).map(|p| p.to_string()).unwrap_or_default();
     let service = routed.route().map_or("", |r| service_name(&r.route.to));
     RequestFacts {
         id: trail.id.clone(),
@@ -78,7 +79,7 @@ fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &Trail)
         client_ip: routed.address(),
         client_port: if routed.via_proxy() { 0 } else { routed.peer().port() },
         tls: routed.transport().tls.clone(),
-        client_hash: gateway.pseudonyms.address(routed.address()).to_string().into(),
+        client_hash: client_hash.into(),
         headers: routed.headers().clone(),
         session_cookie: Arc::clone(&snapshot.session_cookie),
         route: RouteFacts { name: routed.name(), service: service.into(), tags: routed.tags().into() },

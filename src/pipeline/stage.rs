@@ -42,6 +42,28 @@ pub enum Stage {
 }
 
 impl Stage {
+    /// Every stage, in order.
+    pub const ALL: [Self; 18] = [
+        Self::Connection,
+        Self::Correlation,
+        Self::Client,
+        Self::Bans,
+        Self::Cors,
+        Self::Route,
+        Self::OnRequest,
+        Self::Identity,
+        Self::Origin,
+        Self::RateLimit,
+        Self::Authorise,
+        Self::Body,
+        Self::OnBody,
+        Self::Thresholds,
+        Self::OnUpstream,
+        Self::Upstream,
+        Self::OnResponse,
+        Self::OnResponseBody,
+    ];
+
     /// The metric label.
     pub const fn label(self) -> &'static str {
         match self {

@@ -9,12 +9,17 @@ use std::time::Instant;
 use http::{HeaderValue, Method, Version};
 
 use super::forwarded::Asked;
+use super::recording::{Charged, Handed, Times};
 use super::rehearsal::Rehearsal;
 use super::request_body::Watch;
+use super::spans::Call;
 use super::stage::Stage;
 use super::websocket::Switch;
 use crate::bans::Written;
+use crate::base::address::{Pseudonym, Pseudonymiser};
+use crate::base::clock::Clock;
 use crate::base::ids::CorrelationId;
+use crate::base::trace_context::TraceContext;
 use crate::limiter::Level;
 use crate::script::{Ledger, RequestFacts};
 use crate::telemetry::access::{AuthState, known_method};
@@ -23,6 +28,10 @@ use crate::telemetry::access::{AuthState, known_method};
 pub struct Trail {
     /// On every response and log line.
     pub id: CorrelationId,
+    /// The trace that it belongs to, and its span there.
+    pub trace: TraceContext,
+    /// The exchange with the upstream, once it was begun.
+    pub call: Option<Call>,
     /// When the head was there, monotonic.
     pub started: Instant,
     /// When the head was there, in milliseconds since 1970-01-01 UTC.
@@ -53,6 +62,8 @@ pub struct Trail {
     pub auth: AuthState,
     /// The opaque id of the user.
     pub user: Option<Arc<str>>,
+    /// What logs and rows call them.
+    pub user_hash: Option<Pseudonym>,
     /// The cookie of a session that this request renewed.
     pub renewed: Option<HeaderValue>,
     /// What rules read.
@@ -65,21 +76,34 @@ pub struct Trail {
     pub unread: bool,
     /// What is known of the body, once somebody took it.
     pub body: Option<Watch>,
-    /// Whether an upstream answered.
+    /// The service that was asked.
+    pub service: Option<Arc<str>>,
+    /// From sending to the upstream to the head of its answer, in milliseconds.
     pub upstream_ms: Option<u32>,
+    /// When it came to each stage.
+    pub times: Times,
+    /// The buckets that were charged, or that refused.
+    pub charged: Charged,
+    /// What went upstream otherwise than it came.
+    pub handed: Option<Handed>,
     /// What makes a tunnel of the client's connection, where it asked for another protocol.
     pub switch: Option<Switch>,
     /// What writes down a request that is only played through.
     pub rehearsal: Option<Rc<Rehearsal>>,
+    /// The client's pseudonym, once somebody asked for it: rules, the line and the row say the same one.
+    pseudonym: Option<(IpAddr, Pseudonym)>,
 }
 
 impl Trail {
     /// Begins a trail.
-    pub fn open(id: CorrelationId, method: &Method, started: Instant, unix_ms: i64) -> Self {
+    pub fn open(id: CorrelationId, trace: TraceContext, method: &Method, clock: &Clock) -> Self {
+        let started = clock.now();
         Self {
             id,
+            trace,
+            call: None,
             started,
-            unix_ms,
+            unix_ms: clock.unix_ms(),
             method: known_method(method.as_str()),
             route: Arc::from(""),
             stage: Stage::Connection,
@@ -93,15 +117,21 @@ impl Trail {
             level: None,
             auth: AuthState::None,
             user: None,
+            user_hash: None,
             renewed: None,
             facts: None,
             ledger: Ledger::default(),
             bans: Vec::new(),
             unread: false,
             body: None,
+            service: None,
             upstream_ms: None,
+            times: Times::since(started, clock),
+            charged: Charged::default(),
+            handed: None,
             switch: None,
             rehearsal: None,
+            pseudonym: None,
         }
     }
 
@@ -113,8 +143,22 @@ impl Trail {
     /// The request comes to the next stage.
     pub fn enter(&mut self, stage: Stage) {
         self.stage = stage;
+        self.times.enter(stage);
         if let Some(rehearsal) = &self.rehearsal {
             rehearsal.enter(stage);
+        }
+    }
+
+    /// The pseudonym of the client's address, made once.
+    pub fn client_pseudonym(&mut self, pseudonyms: &Pseudonymiser) -> Option<Pseudonym> {
+        let address = self.client?;
+        match self.pseudonym {
+            Some((of, pseudonym)) if of == address => Some(pseudonym),
+            _ => {
+                let pseudonym = pseudonyms.address(address);
+                self.pseudonym = Some((address, pseudonym));
+                Some(pseudonym)
+            }
         }
     }
 

@@ -20,7 +20,6 @@ pub struct Unparsed {
 impl Unparsed {
     /// Writes on the trail what is known of it.
     pub(super) fn describe(&self, trail: &mut Trail, is_tls: bool) {
-        trail.id = self.id.clone();
         trail.method = self.method;
         trail.secure = is_tls;
         trail.cors_origin = None;

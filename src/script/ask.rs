@@ -39,11 +39,16 @@ pub(super) fn ask<'a>(
         if !sees(plugin, hook, facts, answer.shared.as_deref()) {
             continue;
         }
-        let (mode, probe) = match standing::turn(plugin, hook, facts, clock) {
+        let layer = ledger.layer(&plugin.name);
+        let turn = match layer {
+            None => standing::turn(plugin, hook, facts, clock),
+            Some(_) => standing::turn_without_probe(plugin, hook, facts),
+        };
+        let (mode, probe) = match turn {
             Turn::Ask { mode, probe } => (mode, probe),
             Turn::Skip => continue,
             Turn::Refuse => {
-                ledger.note(plugin.record.counted(left_out(plugin, hook)));
+                note_down(plugin, left_out(plugin, hook), ledger);
                 decision = Decision::Fault { plugin: plugin.name.clone() };
                 break;
             }
@@ -61,7 +66,10 @@ pub(super) fn ask<'a>(
             facts_before: ledger.facts.clone(),
             permissions: plugin.manifest.permissions.clone(),
             occasion: None,
-            state: plugin.state(mode == Mode::Enforce),
+            state: match &layer {
+                None => plugin.state(mode == Mode::Enforce),
+                Some(layer) => plugin.scratch_state(layer),
+            },
             said: Mutex::new(Said {
                 vars: ledger.vars.remove(&plugin.name).unwrap_or_default(),
                 ..Said::default()
@@ -70,7 +78,9 @@ pub(super) fn ask<'a>(
         let mut heard = hear(plugin, &call, ledger);
         heard.mode = mode;
         drop(call);
-        standing::settle(plugin, &heard, probe, clock);
+        if layer.is_none() {
+            standing::settle(plugin, &heard, probe, clock);
+        }
         decision = enter(plugin, hook, heard, facts, &mut answer, ledger, clock);
         if !matches!(decision, Decision::Pass) {
             break;
@@ -116,8 +126,7 @@ fn hear(plugin: &Plugin, call: &Arc<Call>, ledger: &mut Ledger) -> Heard {
     let counts = plugin.manifest.mode == Mode::Enforce;
     let left = REQUEST_TIME_MAX.saturating_sub(ledger.spent(counts));
     if left.is_zero() {
-        let fault =
-            Fault { kind: FaultKind::Time, line: 0, words: "no time is left for this request".to_owned() };
+        let fault = Fault::nowhere(FaultKind::Time, "no time is left for this request");
         return Heard {
             outcome: Err(fault),
             said: Said::default(),
@@ -153,13 +162,13 @@ pub(super) fn enter(
         duration,
     };
     for (points, code, rule) in said.scores {
-        ledger.note(plugin.record.counted(note(rule, Outcome::Score(points), code, Duration::ZERO)));
+        note_down(plugin, note(rule, Outcome::Score(points), code, Duration::ZERO), ledger);
         if enforces {
             ledger.add_score(points);
         }
     }
     for (tag, rule) in said.tags {
-        ledger.note(plugin.record.counted(note(rule, Outcome::Tag, tag.as_str().into(), Duration::ZERO)));
+        note_down(plugin, note(rule, Outcome::Tag, tag.as_str().into(), Duration::ZERO), ledger);
         if enforces {
             ledger.add_tag(&tag);
         }
@@ -183,7 +192,7 @@ pub(super) fn enter(
                 Some(v) => (v.outcome(), v.code.clone(), v.rule.clone()),
                 None => (Outcome::Pass, "".into(), plugin.name.to_string()),
             };
-            ledger.note(plugin.record.counted(note(rule.clone(), word, code, time)));
+            note_down(plugin, note(rule.clone(), word, code, time), ledger);
             if !enforces {
                 return Decision::Pass;
             }
@@ -205,7 +214,10 @@ pub(super) fn enter(
         Err(fault) => {
             let rule = format!("{}/main.rhai:{}", plugin.name, fault.line);
             report(plugin, hook, &fault, &rule, facts, ledger, clock);
-            ledger.note(plugin.record.counted(note(rule, Outcome::Fault(fault.kind), "".into(), time)));
+            if ledger.scratch.is_none() {
+                plugin.record.failed(&fault, hook, clock.unix_ms());
+            }
+            note_down(plugin, note(rule, Outcome::Fault(fault.kind), "".into(), time), ledger);
             // After the answer nothing can be refused any more.
             if enforces && hook != Hook::Log && plugin.manifest.on_error == OnError::Deny {
                 Decision::Fault { plugin: plugin.name.clone() }
@@ -214,6 +226,12 @@ pub(super) fn enter(
             }
         }
     }
+}
+
+/// Takes a note into the ledger, and into the plugin's record where the request is a real one.
+fn note_down(plugin: &Plugin, note: Note, ledger: &mut Ledger) {
+    let note = if ledger.scratch.is_none() { plugin.record.counted(note) } else { note };
+    ledger.note(note);
 }
 
 /// Says that a plugin failed. Rhai's words may quote what the script threw, and so stay out of the log.

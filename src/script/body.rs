@@ -31,6 +31,11 @@ impl BodyFacts {
         Self { bytes, form: essence == "application/x-www-form-urlencoded", json }
     }
 
+    /// The bytes as they came.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
     /// Bytes of the body.
     pub fn size(&self) -> usize {
         self.bytes.len()

@@ -138,6 +138,43 @@ impl RequestFacts {
         let _ = self.body.set(body);
     }
 
+    /// The same request as if it came now: on the route and with the places of another snapshot, nobody known yet, and the
+    /// body not read yet.
+    pub fn anew(&self, route: RouteFacts, geo: GeoFacts, session_cookie: Arc<str>) -> Self {
+        Self {
+            id: self.id.clone(),
+            method: self.method.clone(),
+            scheme: self.scheme,
+            host: self.host.clone(),
+            path: self.path.clone(),
+            raw_path: self.raw_path.clone(),
+            query_string: self.query_string.clone(),
+            http_version: self.http_version,
+            upgrade: self.upgrade,
+            client_ip: self.client_ip,
+            client_port: self.client_port,
+            tls: self.tls.clone(),
+            client_hash: Arc::clone(&self.client_hash),
+            headers: self.headers.clone(),
+            session_cookie,
+            route,
+            content_length: self.content_length,
+            unix_ms: self.unix_ms,
+            geo,
+            identity: OnceLock::new(),
+            body: OnceLock::new(),
+        }
+    }
+
+    /// About how many bytes it takes in memory.
+    pub fn bytes(&self) -> usize {
+        let texts = [&self.host, &self.path, &self.raw_path, &self.query_string];
+        let headers = self.headers.iter().map(|(name, value)| name.as_str().len() + value.len());
+        // What was parsed of a body takes room beside its bytes.
+        let body = self.body.get().map_or(0, |body| 2 * body.size());
+        size_of::<Self>() + texts.map(String::len).iter().sum::<usize>() + headers.sum::<usize>() + body
+    }
+
     pub(super) fn client_certificate(&self) -> Option<&ClientCertificate> {
         self.tls.as_ref()?.client.as_ref()
     }

@@ -9,6 +9,7 @@ use super::effect::{EFFECTS_MAX, Effect};
 use super::gateway_list::RuleBan;
 use super::hook::Hook;
 use super::outgoing::Outgoing;
+use super::state::Area;
 use crate::config::Mode;
 
 /// Notes kept per request; what comes after is counted.
@@ -39,6 +40,9 @@ pub struct Ledger {
     pub(super) words: Option<DenialWords>,
     /// Log lines are kept here instead of being written, for the test runner.
     pub(super) kept_logs: Option<Vec<String>>,
+    /// Of a request that is only judged again: what each plugin writes meanwhile. Nothing of it is kept, nothing counts, and
+    /// nobody is told.
+    pub(super) scratch: Option<BTreeMap<Arc<str>, Arc<Area>>>,
 }
 
 /// What rules did where there was no request.
@@ -195,6 +199,7 @@ impl Default for Ledger {
             denial: None,
             words: None,
             kept_logs: None,
+            scratch: None,
         }
     }
 }
@@ -208,6 +213,18 @@ impl Ledger {
     /// An account for a test: it keeps log lines instead of writing them.
     pub(super) fn of_test() -> Self {
         Self { kept_logs: Some(Vec::new()), ..Self::default() }
+    }
+
+    /// An account of a request that is only judged again. Rules read what they remember, and leave no trace: no state, no
+    /// count, no log line, and nothing that their breakers see. Their effects are for the caller to throw away.
+    pub fn of_rehearsal() -> Self {
+        Self { kept_logs: Some(Vec::new()), scratch: Some(BTreeMap::new()), ..Self::default() }
+    }
+
+    /// The layer that a plugin writes to, where the request is only judged again.
+    pub(super) fn layer(&mut self, plugin: &Arc<str>) -> Option<Arc<Area>> {
+        let layers = self.scratch.as_mut()?;
+        Some(Arc::clone(layers.entry(Arc::clone(plugin)).or_default()))
     }
 
     /// What rules asked for beyond this request.

@@ -153,7 +153,13 @@ impl Plugin {
             lists: self.lists.clone(),
             quota: self.manifest.quota,
             shadow: !counts,
+            scratch: None,
         }
+    }
+
+    /// The same for a request that is only judged again: it reads what is real, and what it writes goes with the layer.
+    pub fn scratch_state(&self, layer: &Arc<state::Area>) -> View {
+        View { shadow: true, scratch: Some(Arc::clone(layer)), ..self.state(true) }
     }
 
     /// Takes over the state of the plugin of this name.

@@ -94,6 +94,7 @@ impl Hot {
         let gateway = &self.gateway;
         self.limits.apply(&config.server);
         gateway.store.set_usage_queue_max(config.storage.usage_queue_max);
+        gateway.recall.resize(config.storage.recall);
         gateway.bans.configure(&config.bans);
         gateway.auth.checks.set_max(config.auth.password_checks_max);
         if let Some(trust) = trust {

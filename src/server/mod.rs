@@ -2,7 +2,10 @@
 
 pub mod activation;
 pub mod admin;
+pub mod aside;
+pub mod configured_series;
 pub mod connection;
+pub mod console;
 pub mod descriptors;
 pub mod door;
 pub mod drain;
@@ -21,11 +24,16 @@ pub mod listener;
 pub mod memory;
 pub mod notify;
 pub mod phase;
+pub mod playground;
+pub mod policy_files;
 mod preface;
+pub mod promotion;
 pub mod proxy_protocol;
 pub mod redirect;
 pub mod reload;
+pub mod reloads;
 pub mod remember;
+pub mod requests;
 pub mod schedules;
 pub mod serve;
 pub mod signals;

@@ -4,11 +4,15 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::configured_series;
 use super::hot::{Hot, Prepared};
 use super::notify;
+use super::reloads::{self, PolicyTexts};
 use super::start::wants_assertions;
 use crate::base::problems::{Problem, Problems, Severity};
+use crate::base::text::cut;
 use crate::config::{Config, Inputs, ServerTls};
+use crate::live::edits::{Edit, PROBLEMS_BYTES_MAX};
 use crate::live::policy::Policy;
 use crate::live::providers::providers_of;
 use crate::live::reloader::{Built, Trigger};
@@ -46,6 +50,8 @@ pub struct Attempts {
     pub config_file: Option<PathBuf>,
     /// What the process was started with.
     pub started: Started,
+    /// What the policy in force was read from.
+    pub files: PolicyTexts,
 }
 
 /// Keys that are read at the start only, as they were then: the process runs with these, whatever was edited since.
@@ -71,10 +77,12 @@ impl Attempts {
         notify::reloading();
         let gateway = Arc::clone(&self.gateway);
         let current = gateway.live.current();
+        let mut inputs_read = None;
         let (snapshot, mut problems, mut roots, plugin_files) = match (self.gather)() {
             Ok(inputs) => {
+                let inputs = inputs_read.insert(inputs);
                 let Snapshots { snapshot, mut problems, watched, plugin_files } =
-                    snapshot::build_after(&inputs, current.generation + 1, current.before());
+                    snapshot::build_after(inputs, current.generation + 1, current.before());
                 let snapshot = snapshot.filter(|next| self.can_sign(next, &mut problems));
                 (snapshot, problems, watched, plugin_files)
             }
@@ -104,10 +112,10 @@ impl Attempts {
                     Report { applied: true, generation: current.generation, problems, needs_restart };
                 return Built { report, roots };
             }
-            Some((next, prepared)) => self.apply(&current, next, prepared, &problems, &needs_restart),
+            Some((next, prepared)) => self.apply(next, prepared, &problems, &needs_restart),
             None => self.keep(&current, &problems, plugin_files),
         }
-        self.record(applied, hash, &problems);
+        self.record(applied, hash, &problems, inputs_read.as_ref());
         notify::ready();
         let generation = gateway.live.current().generation;
         Built { report: Report { applied, generation, problems, needs_restart }, roots }
@@ -141,7 +149,6 @@ impl Attempts {
 
     fn apply(
         &mut self,
-        current: &Snapshot,
         mut next: Snapshot,
         prepared: Prepared,
         problems: &Arc<Problems>,
@@ -151,22 +158,16 @@ impl Attempts {
         gateway.logs.reconfigure(&next.config.log);
         let services = &next.config.services;
         gateway.upstreams.apply(services);
-        let stays = |name: &str| services.iter().any(|s| s.name == name);
-        for gone in current.config.services.iter().filter(|s| !stays(&s.name)) {
-            gateway.metrics.forget_service(&gone.name);
-        }
         gateway.providers.apply(&providers_of(&next.config));
-        let files = next.rules.file_hashes();
-        for gone in current.rules.file_hashes().keys().filter(|name| !files.contains_key(*name)) {
-            gateway.metrics.forget_plugin(gone);
-        }
         next.rules.remember_in(&gateway.state);
         next.rules.stand_on(&gateway.standing, gateway.clock.unix_ms());
         gateway.settle(next.rules.start(false, &gateway.clock));
         let generation = next.generation;
         let plugin_files = Arc::new(next.rules.file_hashes().clone());
+        gateway.policies.remember(next.policy, next.rules.file_hashes().clone());
         let next = Arc::new(next);
         gateway.live.swap(Arc::clone(&next));
+        configured_series::keep(&gateway.metrics, &next);
         self.hot.apply(prepared, &next.config);
         let now = gateway.clock.unix_ms();
         gateway.metrics.reload(ReloadOutcome::Applied);
@@ -213,14 +214,25 @@ impl Attempts {
         );
     }
 
-    fn record(&self, applied: bool, hash: String, problems: &Problems) {
+    /// Writes the attempt down. The policy is in force by now: reading the files once more makes nobody wait for it.
+    fn record(&mut self, applied: bool, hash: String, problems: &Problems, inputs: Option<&Inputs>) {
         let worst = problems.iter().find(|p| p.severity == Severity::Error);
+        let snapshot = self.gateway.live.current();
+        let time_ms = self.gateway.clock.unix_ms();
+        let difference = inputs.map(|inputs| self.files.compare(inputs, &snapshot.config, applied));
+        let changes = difference.as_ref().map(|found| reloads::row_of(&found.changes));
+        self.gateway.edits.push(Edit {
+            time_ms,
+            diff: difference.map(|found| found.text).unwrap_or_default(),
+            problems: cut(&problems.render(), PROBLEMS_BYTES_MAX).to_owned(),
+        });
         let row = ReloadRow {
-            time_ms: self.gateway.clock.unix_ms(),
-            generation: self.gateway.live.current().generation,
+            time_ms,
+            generation: snapshot.generation,
             outcome: if applied { "applied" } else { "rejected" }.to_owned(),
             hash,
             reason: worst.map(Problem::short),
+            changes,
         };
         // The log and the metrics have it already; a full queue must not hold a reload up.
         drop(self.gateway.store.add_reload(row));

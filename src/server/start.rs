@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 
+use super::configured_series;
 use super::hot::Hot;
 use super::limits::Limits;
 use super::listener::{Listener, Listening, Unavailable};
@@ -29,6 +30,8 @@ use crate::base::problems::Problems;
 use crate::config::Config;
 use crate::limiter::Limiter;
 use crate::live::Live;
+use crate::live::edits::Edits;
+use crate::live::policies::Policies;
 use crate::live::policy::{Policy, PolicyBoard};
 use crate::live::providers::providers_of;
 use crate::live::snapshot::Snapshot;
@@ -37,11 +40,13 @@ use crate::pipeline::durable::{Durable, account_of, ban_of, key_of, link_of, loc
 use crate::pipeline::gateway::{Draining, Gateway, Worker};
 use crate::pipeline::identity::lifetimes;
 use crate::pipeline::pressure::Pressure;
+use crate::pipeline::recall::Recall;
 use crate::proxy::{Pool, Upstreams};
 use crate::script::Board;
 use crate::store::{self, OpenError, Store};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::timeline::Timeline;
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -110,6 +115,9 @@ pub fn gateway(
         needs_restart: Vec::new(),
         plugin_files: Arc::new(snapshot.rules.file_hashes().clone()),
     };
+    let policies = Policies::default();
+    policies.remember(snapshot.policy, snapshot.rules.file_hashes().clone());
+    let recall = Recall::new(config.storage.recall);
     let gateway = Arc::new(Gateway {
         live: Live::new(Arc::new(snapshot)),
         policy: PolicyBoard::new(policy),
@@ -128,7 +136,11 @@ pub fn gateway(
         alerts: crate::alert::Alerts::default(),
         clock,
         metrics: Arc::clone(metrics),
+        timeline: Timeline::default(),
         logs,
+        policies,
+        edits: Edits::default(),
+        recall,
         draining: Draining::default(),
         pressure: Pressure::default(),
     });
@@ -191,14 +203,18 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         metrics.bans(networks, users, gateway.bans.lockdown.is_on(now_ms));
         metrics.usage_rows_dropped(gateway.store.usage_rows_dropped());
         metrics.log_lines_dropped(gateway.logs.sink().dropped());
-        for size in gateway.state.sizes() {
+        let snapshot = gateway.live.current();
+        let plugins = snapshot.rules.plugins();
+        let is_there = |name: &str| plugins.iter().any(|p| *p.name == *name);
+        for size in gateway.state.sizes().iter().filter(|size| is_there(&size.plugin)) {
             metrics.state(&size.plugin, size.keys, size.bytes, size.evicted, size.lost);
         }
-        for plugin in gateway.live.current().rules.plugins() {
+        for plugin in &plugins {
             metrics.plugin_state(&plugin.name, plugin.state());
         }
         expiry::refresh(metrics, &gateway);
         upstream_numbers::set(metrics, &gateway.upstreams.reports());
+        configured_series::keep(metrics, &snapshot);
     });
 }
 

@@ -46,7 +46,10 @@ pub use self::reader::Reader;
 pub use self::reloads::{REASON_BYTES_MAX, ReloadRow};
 pub use self::sessions::{SessionRow, SessionsRemoved};
 pub use self::sweep::Sweep;
-pub use self::trace::{BucketTrace, RuleTrace, StageTrace, Trace};
+pub use self::trace::{
+    ANSWER, BucketTrace, HeaderNames, OTHER_NAME, RuleAsked, RuleTrace, STAGES, StageTrace, Trace,
+    TraceWriter,
+};
 pub use self::usage::{UsageFilter, UsageListed, UsageRow};
 pub use self::users::UserRow;
 

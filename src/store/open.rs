@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aws_lc_rs::rand;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension as _, TransactionBehavior};
 
 use super::error::{OpenError, reason};
 use super::identity::Identity;
@@ -67,6 +67,7 @@ pub(super) fn writable(path: &Path) -> Result<Opened, OpenError> {
     settings(&connection).map_err(refused)?;
     migrate(&mut connection, found).map_err(refused)?;
     let pseudonym_key = pseudonym_key(&connection).map_err(refused)?;
+    person_keys(&mut connection).map_err(refused)?;
     Ok(Opened { connection, lock, identity, pseudonym_key })
 }
 
@@ -184,12 +185,13 @@ fn settings(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "foreign_keys", true)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cell_size_check", true)?;
+    // What is removed is overwritten where the page is written anyway: no pass of its own over freed pages.
+    connection.pragma_update_and_check(None, "secure_delete", "fast", |_| Ok(()))?;
     connection.pragma_update_and_check(None, "journal_size_limit", WAL_BYTES_MAX, |_| Ok(()))
 }
 
 fn pseudonym_key(connection: &Connection) -> rusqlite::Result<Secret<[u8; 32]>> {
-    let mut fresh = [0; 32];
-    rand::fill(&mut fresh).expect("the system's random generator does not fail once the process has started");
+    let fresh = random_key();
     connection.execute(
         "INSERT INTO meta (key, value) VALUES ('pseudonym_key', ?1) ON CONFLICT DO NOTHING",
         [fresh],
@@ -198,6 +200,25 @@ fn pseudonym_key(connection: &Connection) -> rusqlite::Result<Secret<[u8; 32]>> 
         .query_row("SELECT value FROM meta WHERE key = 'pseudonym_key'", [], |row| row.get::<_, [u8; 32]>(0))
         .optional()?;
     Ok(Secret::new(kept.unwrap_or(fresh)))
+}
+
+/// Gives a key to everybody who has none yet: an account that was added before people had keys of their own.
+fn person_keys(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let without: Vec<[u8; 16]> = transaction
+        .prepare("SELECT id FROM users WHERE pseudonym_key IS NULL")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for id in without {
+        transaction.execute("UPDATE users SET pseudonym_key = ?1 WHERE id = ?2", (random_key(), id))?;
+    }
+    transaction.commit()
+}
+
+fn random_key() -> [u8; 32] {
+    let mut key = [0; 32];
+    rand::fill(&mut key).expect("the system's random generator does not fail once the process has started");
+    key
 }
 
 fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {

@@ -16,6 +16,7 @@ use super::trace::Trace;
 use super::usage::{self, UsageFilter, UsageListed};
 use super::users::{self, UserRow};
 use super::{error, open};
+use crate::base::secret::Secret;
 
 /// A read-only connection.
 pub struct Reader {
@@ -30,6 +31,15 @@ impl Reader {
     /// There is none, or it is not ours to read; see [`OpenError`].
     pub fn open(path: &Path) -> Result<Self, OpenError> {
         Ok(Self { path: path.to_owned(), connection: open::readable(path)? })
+    }
+
+    /// The key under which people and addresses became pseudonyms in rows.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn pseudonym_key(&self) -> Result<Secret<[u8; 32]>, OpenError> {
+        let sql = "SELECT value FROM meta WHERE key = 'pseudonym_key'";
+        self.explain(self.connection.query_row(sql, [], |row| row.get::<_, [u8; 32]>(0))).map(Secret::new)
     }
 
     /// Every session that has not expired at `now_ms` (milliseconds since 1970-01-01 UTC).

@@ -22,6 +22,8 @@ pub struct ReloadRow {
     pub hash: String,
     /// Why it was not taken; cut off at [`REASON_BYTES_MAX`].
     pub reason: Option<String>,
+    /// What it changed: files with the numbers of lines added and removed, as JSON; absent in rows of before that was kept.
+    pub changes: Option<String>,
 }
 
 pub(super) fn insert(connection: &Connection, row: &ReloadRow) -> rusqlite::Result<()> {
@@ -29,9 +31,9 @@ pub(super) fn insert(connection: &Connection, row: &ReloadRow) -> rusqlite::Resu
     let reason = row.reason.as_deref().map(|reason| cut(reason, REASON_BYTES_MAX));
     connection
         .prepare_cached(
-            "INSERT INTO reloads (time_ms, generation, outcome, hash, reason) VALUES (?1, ?2, ?3, ?4, ?5)",
+            "INSERT INTO reloads (time_ms, generation, outcome, hash, reason, changes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         )?
-        .execute(params![row.time_ms, generation, row.outcome, row.hash, reason])?;
+        .execute(params![row.time_ms, generation, row.outcome, row.hash, reason, row.changes])?;
     connection
         .prepare_cached("DELETE FROM reloads WHERE id <= (SELECT max(id) FROM reloads) - ?1")?
         .execute([RELOADS_MAX])
@@ -39,7 +41,8 @@ pub(super) fn insert(connection: &Connection, row: &ReloadRow) -> rusqlite::Resu
 }
 
 pub(super) fn newest(connection: &Connection, most: usize) -> rusqlite::Result<Vec<ReloadRow>> {
-    let sql = "SELECT time_ms, generation, outcome, hash, reason FROM reloads ORDER BY id DESC LIMIT ?1";
+    let sql =
+        "SELECT time_ms, generation, outcome, hash, reason, changes FROM reloads ORDER BY id DESC LIMIT ?1";
     let mut statement = connection.prepare(sql)?;
     let rows = statement.query_map([i64::try_from(most).unwrap_or(i64::MAX)], |row| {
         Ok(ReloadRow {
@@ -48,6 +51,7 @@ pub(super) fn newest(connection: &Connection, most: usize) -> rusqlite::Result<V
             outcome: row.get(2)?,
             hash: row.get(3)?,
             reason: row.get(4)?,
+            changes: row.get(5)?,
         })
     })?;
     rows.collect()

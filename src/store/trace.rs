@@ -1,6 +1,16 @@
 //! The trace of one request: what every stage and every rule decided, as it is kept beside the usage row. Names, lines and
 //! numbers only; nothing that a client sent.
 
+mod read;
+mod words;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub use self::words::{ANSWER, HeaderNames, OTHER_NAME, STAGES};
+pub use self::write::{RuleAsked, TraceWriter};
+
 use serde::{Deserialize, Serialize};
 
 /// The trace of one request.
@@ -69,14 +79,17 @@ pub struct BucketTrace {
     pub reset_ms: u32,
 }
 
+/// Stands between a plugin and the line of its verb.
+const MAIN: &str = "/main.rhai:";
+
 impl Trace {
-    /// The document that is kept.
+    /// The bytes that are kept.
     pub fn encode(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("names and numbers become JSON")
+        write::whole(self)
     }
 
-    /// The trace of a document; `None` where it is not one.
-    pub fn decode(document: &[u8]) -> Option<Self> {
-        serde_json::from_slice(document).ok()
+    /// The trace of such bytes; `None` where they are of another form, or broken.
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        read::whole(bytes)
     }
 }

@@ -50,6 +50,8 @@ pub struct UsageRow {
 /// Which requests are looked for; every field that is set must hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UsageFilter {
+    /// The correlation id.
+    pub correlation_id: Option<String>,
     /// Keyed hash of the user.
     pub user: Option<[u8; 16]>,
     /// Keyed hash of the address.
@@ -166,9 +168,12 @@ pub(super) fn find(
         and("status >= ?", Box::new(first));
         and("status <= ?", Box::new(last));
     }
-    for (condition, value) in
-        [("code = ?", &filter.code), ("route = ?", &filter.route), ("plugin = ?", &filter.plugin)]
-    {
+    for (condition, value) in [
+        ("correlation_id = ?", &filter.correlation_id),
+        ("code = ?", &filter.code),
+        ("route = ?", &filter.route),
+        ("plugin = ?", &filter.plugin),
+    ] {
         if let Some(value) = value {
             and(condition, Box::new(value.clone()));
         }

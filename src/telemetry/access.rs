@@ -8,6 +8,7 @@ use super::escape::{push_json, push_text};
 use super::redact::clean;
 use super::timestamp::push_rfc3339;
 use crate::base::address::Pseudonym;
+use crate::base::trace_context::TraceId;
 use crate::config::Level;
 
 /// What the identity stage found, whether or not the route asked for it.
@@ -47,6 +48,8 @@ pub struct AccessLine<'a> {
     pub unix_ms: i64,
     /// `correlation.id`.
     pub correlation_id: &'a str,
+    /// `trace.id`.
+    pub trace: TraceId,
     /// `http.request.method`; an unknown one is written as `OTHER`.
     pub method: &'a str,
     /// `http.route`: the route's name; empty where no route took the request.
@@ -85,6 +88,8 @@ impl AccessLine<'_> {
         out.push_str(level_word(self.level()));
         out.push_str("\",\"message\":\"request\"");
         text(out, "correlation.id", self.correlation_id);
+        // Hexadecimal digits of a fixed number: nothing that the net would look for.
+        hex_field(out, "trace.id", &self.trace.bytes());
         text(out, "http.request.method", known_method(self.method));
         text(out, "http.route", self.route);
         if let Some(status) = self.status {
@@ -128,6 +133,7 @@ impl AccessLine<'_> {
         }
         put(out, format_args!(" generation={}", self.generation));
         word(out, "correlation.id", self.correlation_id);
+        put(out, format_args!(" trace.id={}", self.trace));
     }
 }
 
@@ -184,12 +190,16 @@ fn number(out: &mut String, name: &str, value: u64) {
 
 fn pseudonym(out: &mut String, name: &str, value: Option<Pseudonym>) {
     if let Some(value) = value {
-        out.push_str(",\"");
-        out.push_str(name);
-        out.push_str("\":\"");
-        push_hex(out, value.bytes());
-        out.push('"');
+        hex_field(out, name, value.bytes());
     }
+}
+
+fn hex_field(out: &mut String, name: &str, bytes: &[u8]) {
+    out.push_str(",\"");
+    out.push_str(name);
+    out.push_str("\":\"");
+    push_hex(out, bytes);
+    out.push('"');
 }
 
 fn push_hex(out: &mut String, bytes: &[u8]) {
@@ -217,12 +227,14 @@ fn push_ms(out: &mut String, duration: Duration) {
 mod tests {
     use super::*;
     use crate::base::address::Pseudonymiser;
+    use crate::base::trace_context::TraceContext;
 
     fn full<'a>() -> AccessLine<'a> {
         let hashes = Pseudonymiser::new(&[1; 32]);
         AccessLine {
             unix_ms: 1_700_000_000_123,
             correlation_id: "abc-1",
+            trace: TraceContext::begin("0190163d-8694-739b-aea5-966c26f8ad90", 1.0).trace,
             method: "POST",
             route: "api",
             status: Some(403),
@@ -241,7 +253,7 @@ mod tests {
     fn the_access_line_has_the_fields_of_the_contract() {
         let mut out = String::new();
         full().push_json(&mut out);
-        insta::assert_snapshot!(out, @r#"{"timestamp":"2023-11-14T22:13:20.123Z","level":"INFO","message":"request","correlation.id":"abc-1","http.request.method":"POST","http.route":"api","http.response.status_code":403,"code":"honeypot.touched","duration_ms":1.234,"client.hash":"35df6877071473787ec69d19b4cf9119","user.hash":"016aab8682220ee646f21b36368d39a4","auth.state":"session","plugin":"honeypot","rule":"honeypot/main.rhai:12","generation":7}"#);
+        insta::assert_snapshot!(out, @r#"{"timestamp":"2023-11-14T22:13:20.123Z","level":"INFO","message":"request","correlation.id":"abc-1","trace.id":"0190163d8694739baea5966c26f8ad90","http.request.method":"POST","http.route":"api","http.response.status_code":403,"code":"honeypot.touched","duration_ms":1.234,"client.hash":"35df6877071473787ec69d19b4cf9119","user.hash":"016aab8682220ee646f21b36368d39a4","auth.state":"session","plugin":"honeypot","rule":"honeypot/main.rhai:12","generation":7}"#);
         let read: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(read["http.response.status_code"], 403);
     }
@@ -269,7 +281,7 @@ mod tests {
     fn at_a_terminal_the_line_reads_from_left_to_right() {
         let mut out = String::new();
         full().push_text(&mut out);
-        insta::assert_snapshot!(out, @"2023-11-14T22:13:20.123Z INFO  POST api 403 1.234ms code=honeypot.touched plugin=honeypot rule=honeypot/main.rhai:12 auth.state=session client.hash=35df6877071473787ec69d19b4cf9119 user.hash=016aab8682220ee646f21b36368d39a4 generation=7 correlation.id=abc-1");
+        insta::assert_snapshot!(out, @"2023-11-14T22:13:20.123Z INFO  POST api 403 1.234ms code=honeypot.touched plugin=honeypot rule=honeypot/main.rhai:12 auth.state=session client.hash=35df6877071473787ec69d19b4cf9119 user.hash=016aab8682220ee646f21b36368d39a4 generation=7 correlation.id=abc-1 trace.id=0190163d8694739baea5966c26f8ad90");
     }
 
     #[test]

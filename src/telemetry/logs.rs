@@ -261,6 +261,7 @@ mod tests {
         let line = |status| AccessLine {
             unix_ms: 0,
             correlation_id: "c",
+            trace: crate::base::trace_context::TraceContext::begin("c", 0.0).trace,
             method: "GET",
             route: "r",
             status: Some(status),

@@ -1,19 +1,24 @@
 //! The numbers: one registry, every metric of [`super::metric_list`], closed labels only.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 use prometheus::core::Collector;
+use prometheus::proto::Metric;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
     Opts, Registry, TextEncoder,
 };
 
 use super::access::known_method;
+use super::exemplars::{Exemplar, RequestTimes};
+use super::exposition::Exposition;
 use super::metric_list as list;
 use super::metric_list::Described;
+use super::openmetrics;
+pub use super::retained::Configured;
+use super::retained::retain;
 use super::upstream_metrics::UpstreamMetrics;
-
-/// The content type of [`Metrics::render`].
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What a bucket decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +51,7 @@ pub struct Metrics {
     registry: Registry,
     refresh: Mutex<Vec<Refresh>>,
     requests: IntCounterVec,
-    request_seconds: HistogramVec,
+    request_times: RequestTimes,
     refusals: IntCounterVec,
     limits: [[IntCounter; 2]; 2],
     decisions: IntCounterVec,
@@ -107,7 +112,10 @@ impl Metrics {
             rules: super::rule_metrics::RuleMetrics::default(),
             alerts: counters(r, list::ALERTS),
             requests: counters(r, list::HTTP_REQUESTS),
-            request_seconds: histograms(r, list::HTTP_DURATION),
+            request_times: RequestTimes::new(
+                histograms(r, list::HTTP_DURATION),
+                list::HTTP_DURATION.kind.buckets(),
+            ),
             refusals: counters(r, list::STAGE_REFUSALS),
             limits: ["user", "ip"].map(|b| ["deny", "allow"].map(|d| limits.with_label_values(&[b, d]))),
             decisions: counters(r, list::PLUGIN_DECISIONS),
@@ -160,9 +168,9 @@ impl Metrics {
         self.requests.with_label_values(&[known_method(method), route, status, code]).inc();
     }
 
-    /// The histogram of one route, to be kept: `observe` takes seconds.
-    pub fn request_seconds(&self, route: &str) -> Histogram {
-        self.request_seconds.with_label_values(&[route])
+    /// Counts how long a request took; `exemplar` may stand for it.
+    pub fn request_took(&self, route: &Arc<str>, exemplar: Exemplar) {
+        self.request_times.observe(route, exemplar);
     }
 
     /// Counts a connection that was closed at once, by the reason.
@@ -205,21 +213,28 @@ impl Metrics {
         self.plugin_state.with_label_values(&[plugin]).set(state);
     }
 
-    /// Takes a plugin that is gone out of the exposition.
-    pub fn forget_plugin(&self, plugin: &str) {
-        // An error says that it was not there.
-        self.plugin_state.remove_label_values(&[plugin]).ok();
-    }
-
     /// Counts an edit that was seen.
     pub fn reload(&self, outcome: ReloadOutcome) {
         self.reloads[outcome as usize].inc();
     }
 
-    /// Takes a service that is no longer configured out of the exposition.
-    pub fn forget_service(&self, service: &str) {
-        // An error says that it was not there.
-        self.upstream_seconds.remove_label_values(&[service]).ok();
+    /// Takes every series out whose route, plugin or service is not there. What is still running under a configuration
+    /// before may bring one back, until this is called again.
+    pub fn keep(&self, configured: &Configured<'_>) {
+        retain(&self.requests, list::HTTP_REQUESTS.labels, "route", configured.route);
+        self.request_times.retain(configured.route);
+        retain(&self.upstream_seconds, list::UPSTREAM_DURATION.labels, "service", configured.service);
+        let plugin = configured.plugin;
+        retain(&self.decisions, list::PLUGIN_DECISIONS.labels, "plugin", plugin);
+        retain(&self.plugin_seconds, list::PLUGIN_DURATION.labels, "plugin", plugin);
+        retain(&self.alerts, list::ALERTS.labels, "plugin", plugin);
+        for gauge in [&self.plugin_state, &self.state_keys, &self.state_bytes] {
+            retain(gauge, &["plugin"], "plugin", plugin);
+        }
+        for counter in [&self.state_evicted, &self.state_lost] {
+            retain(counter, &["plugin"], "plugin", plugin);
+        }
+        self.rules.keep(plugin);
     }
 
     /// The histogram of one service, to be kept: `observe` takes seconds.
@@ -258,19 +273,35 @@ impl Metrics {
         self.refresh.lock().push(Box::new(refresh));
     }
 
-    /// All metrics in the Prometheus text format.
-    ///
-    /// # Source
-    /// Prometheus exposition formats, text format 0.0.4.
-    pub fn render(&self) -> String {
+    /// All metrics in that form.
+    pub fn render(&self, exposition: Exposition) -> String {
         let refresh = self.refresh.lock();
         refresh.iter().for_each(|refresh| refresh(self));
+        match exposition {
+            Exposition::Text => self.text(),
+            Exposition::OpenMetrics => self.openmetrics(),
+        }
+    }
+
+    fn openmetrics(&self) -> String {
+        let mut out = String::with_capacity(16 * 1024);
+        let exemplars = |family: &str, series: &Metric| {
+            let route = series.get_label().first().filter(|_| family == list::HTTP_DURATION.name);
+            route.map_or_else(Vec::new, |route| self.request_times.exemplars(route.value()))
+        };
+        openmetrics::encode(&self.registry.gather(), exemplars, &mut out);
+        self.rules.render(Exposition::OpenMetrics, &mut out);
+        openmetrics::end(&mut out);
+        out
+    }
+
+    fn text(&self) -> String {
         let mut out = Vec::with_capacity(16 * 1024);
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
             tracing::error!(%error, "the metrics cannot be rendered");
         }
         let mut text = String::from_utf8(out).unwrap_or_default();
-        self.rules.render(&mut text);
+        self.rules.render(Exposition::Text, &mut text);
         text
     }
 }
@@ -327,6 +358,11 @@ mod tests {
     use super::super::upstream_metrics::{EndpointNumbers, ServiceNumbers};
     use super::*;
 
+    fn took(seconds: f64) -> Exemplar {
+        let trace = crate::base::trace_context::TraceContext::begin("a", 1.0).trace;
+        Exemplar { trace, seconds, unix_ms: 1_700_000_000_007 }
+    }
+
     fn series(text: &str) -> usize {
         text.lines().filter(|line| !line.starts_with('#')).count()
     }
@@ -340,7 +376,7 @@ mod tests {
         let m = Metrics::new("1.2.3");
         m.request("GET", "api", 200, "");
         m.request("BREW", "api", 403, "FORBIDDEN");
-        m.request_seconds("api").observe(0.02);
+        m.request_took(&Arc::from("api"), took(0.02));
         m.rate_limit(Bucket::Ip, false);
         m.reload(ReloadOutcome::Rejected);
         m.plugin_decision("honeypot", "honeypot.touched", "deny", "enforce");
@@ -348,7 +384,7 @@ mod tests {
         let up = |name, up| ServiceNumbers { name, up, errors: &[], retries: &[], endpoints: Vec::new() };
         m.upstreams.set(&[up("gone", Some(true))]);
         m.upstreams.set(&[up("app", Some(true)), up("unasked", None)]);
-        let text = m.render();
+        let text = m.render(Exposition::Text);
         let is =
             |series: &str, expect: f64| assert_eq!(value(&text, series), Some(expect), "{series} in\n{text}");
         is(r#"pluginmind_http_requests_total{code="",method="GET",route="api",status="200"}"#, 1.0);
@@ -385,10 +421,11 @@ mod tests {
         m.alert("p", "high");
         m.tls.failed("timeout");
         m.tls.expiries([("app.example".to_owned(), 1)]);
-        for histogram in [m.request_seconds("r"), m.plugin_seconds("p"), m.upstream_seconds("s")] {
+        m.request_took(&Arc::from("r"), took(0.0));
+        for histogram in [m.plugin_seconds("p"), m.upstream_seconds("s")] {
             histogram.observe(0.0);
         }
-        let text = m.render();
+        let text = m.render(Exposition::Text);
         let mut seen: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("# TYPE ")).collect();
         let all: Vec<String> = list::ALL.iter().map(|d| format!("{} {}", d.name, d.kind.word())).collect();
         let mut all: Vec<&str> = all.iter().map(String::as_str).collect();
@@ -406,7 +443,7 @@ mod tests {
             m.sessions_active.set(5);
         });
         for _ in 0..2 {
-            let text = m.render();
+            let text = m.render(Exposition::Text);
             assert_eq!(value(&text, "pluginmind_usage_rows_dropped_total"), Some(7.0));
             assert_eq!(value(&text, "pluginmind_log_lines_dropped_total"), Some(3.0));
             assert_eq!(value(&text, "pluginmind_sessions_active"), Some(5.0));
@@ -419,13 +456,13 @@ mod tests {
         for i in 0..100_000_u32 {
             m.request(&format!("M{i}"), "", u16::try_from(i % 65_536).unwrap(), "");
         }
-        assert!(series(&m.render()) < 600);
+        assert!(series(&m.render(Exposition::Text)) < 600);
     }
 
     #[test]
     fn lg_07_labels_are_escaped() {
         let m = Metrics::new("x");
         m.request("GET", "a\"b\\c\nd", 200, "");
-        assert!(m.render().contains(r#"route="a\"b\\c\nd""#));
+        assert!(m.render(Exposition::Text).contains(r#"route="a\"b\\c\nd""#));
     }
 }

@@ -2,14 +2,19 @@
 
 pub mod access;
 pub mod escape;
+pub mod exemplars;
+pub mod exposition;
 pub mod lines;
 pub mod logs;
 pub mod metric_list;
 pub mod metrics;
+mod openmetrics;
 pub mod panics;
 pub mod redact;
+mod retained;
 pub mod rule_metrics;
 pub mod sink;
+pub mod timeline;
 pub mod timestamp;
 pub mod tls_metrics;
 pub mod upstream_metrics;

@@ -5,12 +5,18 @@ use std::fmt::Write as _;
 
 use parking_lot::Mutex;
 
+use super::exposition::{Exposition, escaped, number};
+use super::openmetrics;
+
 /// Numbers of all plugins together; what comes after is not kept.
 pub const FAMILIES_MAX: usize = 256;
 /// Values of one label; every further one is `other`.
 pub const LABEL_VALUES_MAX: usize = 100;
 /// Series of one number; what comes after is not kept.
 pub const SERIES_MAX: usize = 1_000;
+
+/// What each is described with: what it means, its author knows.
+const HELP: &str = "A number of a rule.";
 
 /// Upper bounds of a distribution: rules measure what they like.
 const BOUNDS: [f64; 8] = [0.001, 0.01, 0.1, 1.0, 10.0, 100.0, 1_000.0, 10_000.0];
@@ -31,6 +37,7 @@ pub enum RuleChange {
 pub struct RuleMetrics(Mutex<BTreeMap<String, Family>>);
 
 struct Family {
+    plugin: String,
     kind: &'static str,
     /// `label=value` of every value that has a series of its own.
     values: BTreeSet<String>,
@@ -58,19 +65,34 @@ impl RuleMetrics {
         if families.len() >= FAMILIES_MAX && !families.contains_key(&name) {
             return;
         }
-        let fresh = || Family { kind, values: BTreeSet::new(), series: BTreeMap::new() };
+        if !families.contains_key(&name)
+            && families.iter().any(|(other, it)| clash((&name, kind), (other, it.kind)))
+        {
+            return;
+        }
+        let fresh =
+            || Family { plugin: plugin.to_owned(), kind, values: BTreeSet::new(), series: BTreeMap::new() };
         let family = families.entry(name).or_insert_with(fresh);
         if family.kind == kind {
             family.change(labels, change);
         }
     }
 
-    /// Writes all numbers in the Prometheus text format.
-    pub fn render(&self, out: &mut String) {
+    /// Takes out the numbers of plugins that are not there.
+    pub fn keep(&self, plugin: &dyn Fn(&str) -> bool) {
+        self.0.lock().retain(|_, family| plugin(&family.plugin));
+    }
+
+    /// Writes all numbers in that form, but for its end.
+    pub fn render(&self, exposition: Exposition, out: &mut String) {
         for (name, family) in &*self.0.lock() {
-            let _ = writeln!(out, "# HELP {name} A number of a rule.\n# TYPE {name} {}", family.kind);
+            if exposition == Exposition::OpenMetrics {
+                openmetrics::head(name, family.kind, HELP, out);
+            } else {
+                let _ = writeln!(out, "# HELP {name} {HELP}\n# TYPE {name} {}", family.kind);
+            }
             for (labels, series) in &family.series {
-                series.render(name, labels, family.kind, out);
+                series.render(name, labels, family.kind, exposition, out);
             }
         }
     }
@@ -116,28 +138,44 @@ impl Family {
 }
 
 impl Series {
-    fn render(&self, name: &str, labels: &str, kind: &str, out: &mut String) {
+    fn render(&self, name: &str, labels: &str, kind: &str, exposition: Exposition, out: &mut String) {
         let braces = |more: &str| match (labels.is_empty(), more.is_empty()) {
             (true, true) => String::new(),
             (false, false) => format!("{{{labels},{more}}}"),
             _ => format!("{{{labels}{more}}}"),
         };
         if kind != "histogram" {
-            let _ = writeln!(out, "{name}{} {}", braces(""), self.value);
+            let _ = writeln!(out, "{name}{} {}", braces(""), number(self.value));
             return;
         }
         for (count, bound) in self.buckets.iter().zip(BOUNDS) {
+            let bound = match exposition {
+                Exposition::Text => bound.to_string(),
+                Exposition::OpenMetrics => openmetrics::bound(bound),
+            };
             let _ = writeln!(out, "{name}_bucket{} {count}", braces(&format!("le=\"{bound}\"")));
         }
         let _ = writeln!(out, "{name}_bucket{} {}", braces("le=\"+Inf\""), self.count);
-        let _ = writeln!(out, "{name}_sum{} {}", braces(""), self.value);
+        let _ = writeln!(out, "{name}_sum{} {}", braces(""), number(self.value));
         let _ = writeln!(out, "{name}_count{} {}", braces(""), self.count);
     }
 }
 
-/// A label value (Prometheus text format 0.0.4: `\`, `"` and line feeds are escaped).
-fn escaped(value: &str) -> String {
-    value.replace('\\', r"\\").replace('"', "\\\"").replace('\n', r"\n")
+/// Whether two numbers would have lines under one name: a script may call a gauge `hits_count` and a distribution `hits`.
+///
+/// # Source
+/// OpenMetrics 1.0.0, section "MetricFamily": names that a family's suffixes make are its own.
+fn clash(one: (&str, &str), other: (&str, &str)) -> bool {
+    let names = |(name, kind): (&str, &str)| -> Vec<String> {
+        let (base, suffixes): (&str, &[&str]) = match kind {
+            "counter" => (name.strip_suffix(openmetrics::TOTAL).unwrap_or(name), &["", "_total", "_created"]),
+            "histogram" => (name, &["", "_bucket", "_sum", "_count", "_created"]),
+            _ => (name, &[""]),
+        };
+        suffixes.iter().map(|suffix| format!("{base}{suffix}")).collect()
+    };
+    let theirs = names(other);
+    names(one).iter().any(|name| theirs.contains(name))
 }
 
 #[cfg(test)]
@@ -150,7 +188,7 @@ mod tests {
 
     fn text(metrics: &RuleMetrics) -> String {
         let mut out = String::new();
-        metrics.render(&mut out);
+        metrics.render(Exposition::Text, &mut out);
         out
     }
 
@@ -167,6 +205,32 @@ mod tests {
         assert!(text.contains("pluginmind_rule_honey_pot_size_bucket{le=\"10\"} 1\n"), "{text}");
         assert!(text.contains("pluginmind_rule_honey_pot_size_bucket{le=\"1\"} 0\n"), "{text}");
         assert!(text.contains("pluginmind_rule_honey_pot_size_count 1\n"), "{text}");
+    }
+
+    #[test]
+    fn no_two_numbers_of_scripts_have_lines_under_one_name() {
+        for (first, second) in [
+            (("x", RuleChange::Add(1)), ("x", RuleChange::Set(1.0))),
+            (("x", RuleChange::Set(1.0)), ("x", RuleChange::Add(1))),
+            (("x", RuleChange::Observe(1.0)), ("x_count", RuleChange::Set(1.0))),
+            (("x_bucket", RuleChange::Set(1.0)), ("x", RuleChange::Observe(1.0))),
+        ] {
+            let m = RuleMetrics::default();
+            for (name, change) in [first, second] {
+                m.change("p", name, &[], change);
+            }
+            assert_eq!(text(&m).matches("# TYPE").count(), 1, "{first:?} {second:?}");
+        }
+    }
+
+    #[test]
+    fn the_numbers_of_a_plugin_that_is_gone_are_gone() {
+        let m = RuleMetrics::default();
+        for plugin in ["stays", "goes"] {
+            m.change(plugin, "x", &[], RuleChange::Add(1));
+        }
+        m.keep(&|plugin| plugin == "stays");
+        assert!(text(&m).contains("rule_stays_x") && !text(&m).contains("rule_goes"));
     }
 
     #[test]

@@ -70,6 +70,7 @@ mod tls;
 mod tools;
 mod upstream_answers;
 mod upstreams;
+mod usage;
 mod verify;
 mod websocket;
 mod websocket_end;

@@ -7,14 +7,15 @@ mod table;
 mod tests;
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 pub use self::form::{KeyId, KeySecret, SecretDigest};
 pub use self::header::{Header, Presented, presented, words};
 pub use self::table::{ApiKeys, KEYS_MAX, KeyError};
 
 use super::ids::UserId;
+use crate::base::address::{Pseudonym, Pseudonymiser};
 use crate::base::secret::Secret;
 
 /// The last use is noted at most this often.
@@ -64,6 +65,7 @@ pub struct ApiKey {
     created_ms: i64,
     last_used_ms: AtomicI64,
     revoked_ms: AtomicI64,
+    pseudonym: OnceLock<Pseudonym>,
 }
 
 /// A key that was just made: the only moment at which its whole text is known.
@@ -84,6 +86,7 @@ impl ApiKey {
             created_ms: row.created_ms,
             last_used_ms: AtomicI64::new(row.last_used_ms.unwrap_or(NEVER_MS)),
             revoked_ms: AtomicI64::new(row.revoked_ms.unwrap_or(NEVER_MS)),
+            pseudonym: OnceLock::new(),
         }
     }
 
@@ -135,6 +138,11 @@ impl ApiKey {
     /// What buckets, upstreams and pseudonyms know it by; no account's id looks like it.
     pub fn subject(&self) -> String {
         format!("key:{}", self.id.text())
+    }
+
+    /// What logs and rows call it, under the database's key. Computed at the first call.
+    pub fn pseudonym(&self, people: &Pseudonymiser) -> Pseudonym {
+        *self.pseudonym.get_or_init(|| people.user(&self.subject()))
     }
 
     /// As storage keeps it.

@@ -1,11 +1,14 @@
 //! One session, and when its time is over.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::super::durable::SessionRow;
 use super::super::ids::{SessionId, UserId};
 use super::super::moment::Moment;
+use super::super::person::Person;
+use crate::base::address::Pseudonym;
 use crate::config;
 
 /// The longest that any session or token lives, whatever the configuration says: ten years, as `units` reads them.
@@ -75,6 +78,7 @@ pub struct Session {
     pub(super) offered: AtomicI64,
     seen_ms: AtomicI64,
     ended: AtomicBool,
+    pseudonym: OnceLock<Pseudonym>,
 }
 
 impl Session {
@@ -107,6 +111,7 @@ impl Session {
             offered: AtomicI64::new(i64::MIN),
             seen_ms: AtomicI64::new(row.last_seen_ms),
             ended: AtomicBool::new(false),
+            pseudonym: OnceLock::new(),
         }
     }
 
@@ -118,6 +123,11 @@ impl Session {
     /// Whose it is.
     pub fn user(&self) -> UserId {
         self.user
+    }
+
+    /// What rules call it; `person` is whose it is. Computed at the first call.
+    pub fn pseudonym(&self, person: &Person) -> Pseudonym {
+        *self.pseudonym.get_or_init(|| person.session(self.id))
     }
 
     /// When it began, in milliseconds since 1970-01-01 UTC.

@@ -109,6 +109,12 @@ impl Sessions {
         Ok(session)
     }
 
+    /// The session of that id, if it is alive. Looking does not count as a request of it, and changes nothing.
+    pub fn peek(&self, id: SessionId, lifetimes: Lifetimes, now: Moment) -> Option<Arc<Session>> {
+        let found = self.shard(id).read().get(&id).cloned();
+        found.filter(|session| session.is_alive() && !session.expired(lifetimes, now))
+    }
+
     /// Whether a session that somebody holds for longer than a request is alive now. `is_used` counts as a request of it.
     pub fn holds(&self, session: &Session, is_used: bool, lifetimes: Lifetimes, now: Moment) -> bool {
         if !session.is_alive() {

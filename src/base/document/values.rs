@@ -135,15 +135,28 @@ impl<'a> Table<'a> {
 
     /// A number from 0 to 1 that may be absent; `shown` is what the reference calls the default.
     pub fn fraction(&mut self, key: &'static str, shown: &str, doc: &'static str) -> Option<f64> {
+        self.number(key, shown, (0.0, 1.0), doc)
+    }
+
+    /// A number within a range, both ends included, that may be absent; `shown` is what the reference calls the default.
+    pub fn number(
+        &mut self,
+        key: &'static str,
+        shown: &str,
+        (least, most): (f64, f64),
+        doc: &'static str,
+    ) -> Option<f64> {
         self.describe(key, "number", shown.to_owned(), doc);
         let read = |text: &str| match text.trim().parse::<f64>() {
-            Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
-            _ => Err(format!("`{text}` is not between 0.0 and 1.0")),
+            Ok(number) if (least..=most).contains(&number) => Ok(number),
+            _ => Err(format!("`{text}` is not between {least:?} and {most:?}")),
         };
         match self.find(key)? {
             Found::File(DeValue::Float(number), span) => self.settle(key, &span, read(number.as_str())),
             Found::File(DeValue::Integer(number), span) => self.settle(key, &span, read(number.as_str())),
-            Found::File(other, span) => self.wrong_kind(key, &span, "a number from 0.0 to 1.0", other),
+            Found::File(other, span) => {
+                self.wrong_kind(key, &span, &format!("a number from {least:?} to {most:?}"), other)
+            }
             Found::Laid { origin, text } => self.settle_laid(key, &origin, read(&text)),
         }
     }

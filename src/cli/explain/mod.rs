@@ -1,9 +1,11 @@
-//! `pluginmind explain`: what every stage and every rule would decide about a request, without a side effect.
+//! `pluginmind explain`: what every stage and every rule decided about a request of the past, or would decide about one that
+//! is made up, without a side effect.
 
 mod curl;
 mod report;
 mod shell;
-mod told;
+mod stored;
+mod stored_report;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -14,14 +16,13 @@ use std::sync::Arc;
 use clap::Args;
 use http::StatusCode;
 
-use self::told::{Policy, Told};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{Options, check, inputs, render};
 use crate::base::location::Location;
 use crate::geo::Geo;
 use crate::live::snapshot::{self, Snapshot};
-use crate::server::explain::{Assumed, Play, RawRequest, play};
+use crate::server::explain::{Assumed, Play, Policy, RawRequest, Told, play};
 
 /// Largest file that holds a request, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;
@@ -30,7 +31,7 @@ const FILE_BYTES_MAX: u64 = 16 << 20;
 #[derive(Args, Clone, Debug, PartialEq, Eq)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(false))]
 pub(in crate::cli) struct Asked {
-    /// The correlation id of a past request; not in this version
+    /// The correlation id of a past request: `X-Request-ID` of its answer, and in every refusal
     #[arg(value_name = "ID", group = "what")]
     id: Option<String>,
     /// A file with a raw HTTP request: request line, headers, empty line, body; `-` is standard input
@@ -40,26 +41,29 @@ pub(in crate::cli) struct Asked {
     #[arg(long, value_name = "'curl …'", group = "what")]
     curl: Option<String>,
     /// The client's address
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", conflicts_with = "id")]
     ip: IpAddr,
     /// Somebody of this name is signed in; an account of that name keeps its roles
-    #[arg(long, value_name = "NAME", conflicts_with = "api_key_tier")]
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["api_key_tier", "id"])]
     user: Option<String>,
     /// A role of that somebody, or a scope of that key; may stand more than once
-    #[arg(long = "role", value_name = "ROLE")]
+    #[arg(long = "role", value_name = "ROLE", conflicts_with = "id")]
     roles: Vec<String>,
     /// The request carries an API key of this tier
-    #[arg(long, value_name = "TIER")]
+    #[arg(long, value_name = "TIER", conflicts_with = "id")]
     api_key_tier: Option<String>,
     /// The client is in this country, whatever the database says
-    #[arg(long, value_name = "CODE", value_parser = country)]
+    #[arg(long, value_name = "CODE", value_parser = country, conflicts_with = "id")]
     country: Option<String>,
     /// The status that the upstream answers
-    #[arg(long, value_name = "STATUS", default_value = "200", value_parser = status)]
+    #[arg(long, value_name = "STATUS", default_value = "200", value_parser = status, conflicts_with = "id")]
     upstream: StatusCode,
 }
 
 pub(super) fn run(options: &Options, asked: Asked) -> Result<Exit, Failure> {
+    if let Some(id) = &asked.id {
+        return stored::run(options, id);
+    }
     let request = request(&asked)?;
     let snapshot = snapshot(options, asked.country.as_deref())?;
     let policy = Policy::of(&snapshot);
@@ -84,8 +88,7 @@ fn request(asked: &Asked) -> Result<RawRequest, Failure> {
         return curl::request(line).map_err(|why| Failure::problem(format!("--curl: {why}")));
     }
     let Some(file) = &asked.request else {
-        let why = "past requests by their id are not in this version: give one with `--request FILE` or `--curl '…'`";
-        return Err(Failure::cannot_run(why));
+        return Err(Failure::problem("give the id of a request, `--request FILE` or `--curl '…'`"));
     };
     let bytes = read(file).map_err(|e| Failure::cannot_run(format!("{}: {e}", file.display())))?;
     RawRequest::parse(&bytes).map_err(|why| Failure::problem(format!("{}: {why}", file.display())))

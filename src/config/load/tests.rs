@@ -67,6 +67,7 @@ fn every_default_in_the_shipped_files_comments_is_the_default() {
             "certificate",
             "key ",
             "redirect_listen ",
+            "otlp ",
         ];
         if !line.starts_with("# ") || !text.contains(" = ") || example.iter().any(|e| text.starts_with(e)) {
             continue;

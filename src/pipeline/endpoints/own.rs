@@ -104,6 +104,12 @@ impl Own {
         }
     }
 
+    /// Whether a route's name is that of an own endpoint.
+    pub fn is_path(name: &str) -> bool {
+        let of_providers = [Self::ProviderLogin, Self::ProviderCallback, Self::ProviderExchange];
+        ALL.into_iter().chain(of_providers).any(|own| own.path() == name)
+    }
+
     /// Whether bans, lockdown and the rate limit are skipped.
     pub const fn is_probe(self) -> bool {
         matches!(self, Self::Live | Self::Ready | Self::Health | Self::Version)

@@ -12,6 +12,7 @@ mod trailers;
 
 pub use request::{Credential, Forward, Identity, check_request, forward_request, tell_identity};
 pub use response::clean_response;
+pub use trace::Trace;
 pub use trailers::{clean_trailers, may_trail};
 
 use http::{HeaderMap, header};

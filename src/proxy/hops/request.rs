@@ -6,7 +6,8 @@ use std::net::IpAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 
-use super::{Listed, listed, names, trace};
+use super::trace::{self, Trace};
+use super::{Listed, listed, names};
 use crate::base::ids::CorrelationId;
 use crate::base::target::Ambiguous;
 use crate::base::tls::ClientCertificate;
@@ -53,6 +54,8 @@ pub struct Forward<'a> {
     pub session_cookie: &'a str,
     /// The headers that hold credentials of the gateway's own, which stay here.
     pub credentials: &'a [Credential],
+    /// `traceparent` and `tracestate`.
+    pub trace: Trace<'a>,
     /// The route's own headers, set last.
     pub set: &'a [(String, String)],
 }
@@ -80,7 +83,7 @@ pub fn check_request(headers: &HeaderMap) -> Result<(), Ambiguous> {
 /// `Content-Length` passes as it is; the sender of the body has the last word on framing.
 pub fn forward_request(client: HeaderMap, forward: &Forward<'_>) -> HeaderMap {
     let listed = listed(&client);
-    let traced = trace::accept(&client);
+    let state = trace::state(&client, forward.trace);
     let mut headers = HeaderMap::with_capacity(client.len() + 10 + forward.set.len());
     let mut last = None;
     for (name, value) in client {
@@ -100,7 +103,7 @@ pub fn forward_request(client: HeaderMap, forward: &Forward<'_>) -> HeaderMap {
             }
         }
     }
-    set_ours(&mut headers, forward, traced);
+    set_ours(&mut headers, forward, state);
     headers
 }
 
@@ -139,7 +142,7 @@ fn append_cookies(headers: &mut HeaderMap, line: HeaderValue, session: &str) {
     }
 }
 
-fn set_ours(headers: &mut HeaderMap, forward: &Forward<'_>, traced: Option<trace::Traced>) {
+fn set_ours(headers: &mut HeaderMap, forward: &Forward<'_>, state: Vec<HeaderValue>) {
     let id = forward.request_id.as_str();
     set(headers, "x-request-id", HeaderValue::from_str(id).ok());
     set(headers, "x-forwarded-for", HeaderValue::try_from(forward.client.to_string()).ok());
@@ -158,7 +161,7 @@ fn set_ours(headers: &mut HeaderMap, forward: &Forward<'_>, traced: Option<trace
         set(headers, "x-client-cert-subject", HeaderValue::from_str(&certificate.subject).ok());
         set(headers, "x-client-cert-fingerprint", HeaderValue::from_str(&certificate.fingerprint).ok());
     }
-    trace::set(headers, traced, id);
+    trace::set(headers, forward.trace, state);
     for (name, value) in forward.set {
         let Ok(name) = HeaderName::try_from(name.as_str()) else { continue };
         if !names::is_hop_by_hop(name.as_str()) && name != header::CONTENT_LENGTH {

@@ -23,6 +23,7 @@ fn plain(id: &CorrelationId) -> Forward<'_> {
         certificate: None,
         session_cookie: "pm_session",
         credentials: &[],
+        trace: Trace { parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", follows: false },
         set: &[],
     }
 }

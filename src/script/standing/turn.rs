@@ -31,6 +31,10 @@ pub fn turn(plugin: &Plugin, hook: Hook, facts: &RequestFacts, clock: &Clock) ->
     let State::Tripped { probe } = plugin.record.breaker.state(clock.now()) else {
         return Turn::Ask { mode, probe: false };
     };
+    while_tripped(plugin, hook, mode, probe)
+}
+
+fn while_tripped(plugin: &Plugin, hook: Hook, mode: Mode, probe: bool) -> Turn {
     let guards = mode == Mode::Enforce && refuses_while_off(plugin);
     match plugin.manifest.budget.action {
         Action::Shadow => Turn::Ask { mode: Mode::Shadow, probe },
@@ -38,6 +42,16 @@ pub fn turn(plugin: &Plugin, hook: Hook, facts: &RequestFacts, clock: &Clock) ->
         Action::Off if guards && hook.decides() => Turn::Refuse,
         Action::Off => Turn::Skip,
     }
+}
+
+/// What becomes of the plugin at this moment where it does not matter how the call goes: a tripped plugin is given no chance
+/// to show that it is well again.
+pub fn turn_without_probe(plugin: &Plugin, hook: Hook, facts: &RequestFacts) -> Turn {
+    let mode = side(plugin, facts);
+    if !plugin.record.breaker.is_tripped() {
+        return Turn::Ask { mode, probe: false };
+    }
+    while_tripped(plugin, hook, mode, false)
 }
 
 /// Whether the plugin's word counts for this request, as far as can be said before it is asked.

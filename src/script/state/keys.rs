@@ -155,7 +155,7 @@ impl View {
     }
 
     fn table(&self, copy: bool) -> &Table {
-        if copy { &self.space.shadow.data } else { &self.space.real.data }
+        if copy { &self.copy().data } else { &self.space.real.data }
     }
 
     /// The key as it is kept: what it is a key of, the name, and the key itself without people.

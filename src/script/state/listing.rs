@@ -39,7 +39,7 @@ impl View {
         let list = self.declared(name)?;
         let text = value.text();
         let added = self.space.real.list(name);
-        let copy = self.shadow.then(|| self.space.shadow.list(name));
+        let copy = self.shadow.then(|| self.copy().list(name));
         let lengths = Lengths::default();
         lengths.note_all(&list.fixed.lengths);
         lengths.note_all(&added.lengths);
@@ -78,7 +78,7 @@ impl View {
         let key = self.list_key(list.kind, &list.kind.entry(&value.text())?);
         let ms = |ttl: Duration| i64::try_from(ttl.as_millis()).unwrap_or(NEVER_MS);
         let expires_ms = ttl.map_or(NEVER_MS, |ttl| now_ms.saturating_add(ms(ttl)));
-        let area = if self.shadow { &self.space.shadow } else { &self.space.real };
+        let area = if self.shadow { self.copy() } else { &self.space.real };
         area.list(name).lengths.note(&key);
         let entry = Entry { cell: Cell::Listed(note.into()), expires_ms };
         self.update_list(name, list, &key, now_ms, |slot| *slot = Some(entry));
@@ -108,7 +108,7 @@ impl View {
         let mut size = list.fixed.standing(now_ms) + real.table.len(now_ms);
         if self.shadow {
             let mut copies = Vec::new();
-            self.space.shadow.list(name).table.each(now_ms, |key, entry| {
+            self.copy().list(name).table.each(now_ms, |key, entry| {
                 copies.push((key.clone(), entry.is_gone()));
             });
             for (key, gone) in copies {
@@ -148,13 +148,13 @@ impl View {
         now_ms: i64,
         change: impl FnOnce(&mut Option<Entry>) -> R,
     ) -> R {
-        let (real, shadow) = (self.space.real.list(name), self.space.shadow.list(name));
+        let (real, shadow) = (self.space.real.list(name), self.copy().list(name));
         let of = |copy: bool| if copy { &shadow.table } else { &real.table };
         self.update(of, list.quota, key, now_ms, change)
     }
 
     fn note_of(&self, name: &str, key: &str, now_ms: i64) -> Option<Arc<str>> {
-        let (real, shadow) = (self.space.real.list(name), self.space.shadow.list(name));
+        let (real, shadow) = (self.space.real.list(name), self.copy().list(name));
         let of = |copy: bool| if copy { &shadow.table } else { &real.table };
         self.read(of, key, now_ms, note).flatten()
     }
@@ -169,7 +169,7 @@ impl View {
         };
         self.space.real.list(name).table.each(now_ms, &mut see);
         if self.shadow {
-            self.space.shadow.list(name).table.each(now_ms, &mut see);
+            self.copy().list(name).table.each(now_ms, &mut see);
         }
         keys.sort_unstable();
         keys.iter().find_map(|key| self.note_of(name, key, now_ms))

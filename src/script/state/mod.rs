@@ -29,7 +29,7 @@ pub(super) use files::load_lists;
 pub use saved::StateRow;
 
 pub(super) use listing::Value as ListValue;
-pub(super) use space::Space;
+pub(super) use space::{Area, Space};
 pub(super) use table::Quota;
 pub(super) use view::{List, View};
 

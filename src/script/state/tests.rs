@@ -19,7 +19,7 @@ fn view_of(state: &State, shadow: bool) -> View {
         ("paths".to_owned(), list(ListKind::Glob, 100)),
         ("hosts".to_owned(), list(ListKind::Domain, 100)),
     ]);
-    View { space: state.space("p"), lists: Arc::new(lists), quota: QUOTA, shadow }
+    View { space: state.space("p"), lists: Arc::new(lists), quota: QUOTA, shadow, scratch: None }
 }
 
 fn text(value: &str) -> ListValue<'_> {

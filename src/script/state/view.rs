@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::cell::{Cell, Entry};
 use super::fixed::Fixed;
 use super::list::ListKind;
-use super::space::Space;
+use super::space::{Area, Space};
 use super::table::{Quota, Table};
 
 /// How long a shadow copy remembers that something was deleted, in milliseconds.
@@ -27,9 +27,16 @@ pub(in crate::script) struct View {
     pub lists: Arc<BTreeMap<String, List>>,
     pub quota: Quota,
     pub shadow: bool,
+    /// In place of the shadow copy: a layer that is thrown away, of a request that is only judged again.
+    pub scratch: Option<Arc<Area>>,
 }
 
 impl View {
+    /// What is written to in shadow.
+    pub(super) fn copy(&self) -> &Area {
+        self.scratch.as_deref().unwrap_or(&self.space.shadow)
+    }
+
     /// Looks at an entry of a table; `of` gives the real one, or the shadow copy.
     pub(super) fn read<'t, R>(
         &self,

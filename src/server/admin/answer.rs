@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HeaderValue, VARY, WWW_AUTHENTICATE};
 use http::{Response, StatusCode};
 use serde::Serialize;
 
@@ -11,10 +11,11 @@ use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
 use crate::live::hardening::{Author, Hardening};
 use crate::pipeline::answer::Body;
-use crate::pipeline::arrival::X_REQUEST_ID;
+use crate::pipeline::arrival::{Arrival, X_REQUEST_ID};
 use crate::pipeline::envelope;
+use crate::pipeline::gateway::Gateway;
 use crate::pipeline::unparsed::Unparsed;
-use crate::telemetry::metrics::CONTENT_TYPE as METRICS_TYPE;
+use crate::telemetry::exposition::Exposition;
 
 /// Longest wait for the whole body of an admin request.
 pub(super) const BODY_WAIT_MAX: Duration = Duration::from_secs(10);
@@ -35,10 +36,14 @@ pub(super) fn probe(probe: &Probe) -> Response<Body> {
     answer
 }
 
-/// The metrics.
-pub(super) fn metrics(text: String) -> Response<Body> {
-    let mut answer = Response::new(Body::full(text));
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(METRICS_TYPE));
+/// The metrics, in the form that their reader prefers.
+pub(super) fn metrics(gateway: &Gateway, head: &Arrival) -> Response<Body> {
+    let accept = head.text_header(ACCEPT).unwrap_or_default();
+    let exposition = Exposition::preferred(accept);
+    let mut answer = Response::new(Body::full(gateway.metrics.render(exposition)));
+    let headers = answer.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(exposition.content_type()));
+    headers.insert(VARY, HeaderValue::from_static("Accept"));
     answer
 }
 

@@ -29,3 +29,18 @@ pub(super) fn line(
     };
     tracing::info!(action, outcome, user.hash = user, client.hash = client, correlation.id = %id, "admin action");
 }
+
+/// As [`line`], for the console, where it is known who acts: `by` is `token`, or the pseudonym of an account.
+pub(in crate::server) fn by(
+    action: &'static str,
+    outcome: Result<(), &Refusal>,
+    user: Option<String>,
+    by: String,
+    id: &CorrelationId,
+) {
+    let outcome = match outcome {
+        Ok(()) => "ok",
+        Err(refusal) => refusal.code(),
+    };
+    tracing::info!(action, outcome, by, user.hash = user.unwrap_or_default(), correlation.id = %id, "admin action");
+}

@@ -22,10 +22,17 @@ pub(super) enum Endpoint {
     DisableUser,
     Keys,
     Plugins,
+    Requests,
+    Explain,
+    Reloads,
     ServiceDetails,
     CreateKey,
     RevokeKey,
     ForgetUser,
+    SwitchMode,
+    Impact,
+    Playground,
+    Timeline,
     Bans,
     AddBan,
     RevokeBans,
@@ -48,9 +55,9 @@ pub(super) enum Find {
 type Row = (&'static str, Option<Endpoint>, Option<Endpoint>);
 
 /// Path, what GET does, what POST does.
-const TABLE: [Row; 22] = {
+const TABLE: &[Row] = {
     use Endpoint as E;
-    [
+    &[
         ("/live", Some(E::Live), None),
         ("/ready", Some(E::Ready), None),
         ("/health", Some(E::Health), None),
@@ -66,10 +73,17 @@ const TABLE: [Row; 22] = {
         ("/admin/api/users/passwd", None, Some(E::SetPassword)),
         ("/admin/api/users/disable", None, Some(E::DisableUser)),
         ("/admin/api/plugins", Some(E::Plugins), None),
+        ("/admin/api/requests", Some(E::Requests), None),
+        ("/admin/api/explain", Some(E::Explain), None),
+        ("/admin/api/reloads", Some(E::Reloads), None),
         ("/admin/api/services", Some(E::ServiceDetails), None),
         ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
         ("/admin/api/users/forget", None, Some(E::ForgetUser)),
+        ("/admin/api/plugins/mode", None, Some(E::SwitchMode)),
+        ("/admin/api/plugins/impact", Some(E::Impact), None),
+        ("/admin/api/playground", None, Some(E::Playground)),
+        ("/admin/api/timeline", Some(E::Timeline), None),
         ("/admin/api/bans", Some(E::Bans), Some(E::AddBan)),
         ("/admin/api/bans/revoke", None, Some(E::RevokeBans)),
         ("/admin/api/lockdown", Some(E::Lockdown), Some(E::SetLockdown)),
@@ -118,6 +132,8 @@ impl Endpoint {
             E::AddBan => Some("bans.add"),
             E::RevokeBans => Some("bans.revoke"),
             E::SetLockdown => Some("lockdown"),
+            E::SwitchMode => Some("plugins.mode"),
+            E::Playground => Some("playground"),
             _ => None,
         }
     }

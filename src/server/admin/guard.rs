@@ -3,6 +3,7 @@
 //! # Source
 //! CONTRACT section 10; THREATS rows AD-01 and AD-02.
 
+use http::Method;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN};
 
 use super::Admin;
@@ -48,6 +49,19 @@ pub(super) fn origin(head: &Arrival) -> Result<(), Refusal> {
                 .any(|scheme| o.strip_prefix(scheme).is_some_and(|rest| rest == own))
         });
     if ours { Ok(()) } else { Err(Refusal::OriginNotAllowed) }
+}
+
+/// Whether a browser goes to a page, from wherever: a link in a message leads to the console too. Another site's script
+/// cannot read such an answer, no frame shows it, and it does nothing but show: the cookie does not even come with it.
+///
+/// # Source
+/// Fetch Metadata Request Headers, sections 2.1 to 2.3.
+pub(super) fn is_visit(head: &Arrival) -> bool {
+    let says = |name: &str, value: &str| head.text_header(name) == Some(value);
+    head.method() == Method::GET
+        && !head.headers().contains_key(ORIGIN)
+        && says("sec-fetch-mode", "navigate")
+        && says("sec-fetch-dest", "document")
 }
 
 /// Without an Origin, a browser still says when another site is behind it.

@@ -18,7 +18,7 @@ const NETWORKS_MAX: usize = 256;
 
 /// Counts wrong tokens by network.
 #[derive(Debug, Default)]
-pub(super) struct Lockout {
+pub(in crate::server) struct Lockout {
     windows: HashMap<Option<IpAddr>, Window>,
 }
 
@@ -30,7 +30,7 @@ struct Window {
 
 impl Lockout {
     /// Refuses while the door is shut, a right token too: else there would be no limit to guessing.
-    pub(super) fn check(&self, peer: IpAddr, now: Instant) -> Result<(), Refusal> {
+    pub(in crate::server) fn check(&self, peer: IpAddr, now: Instant) -> Result<(), Refusal> {
         let own = bucket_network(peer);
         let key = if self.windows.contains_key(&Some(own)) { Some(own) } else { None };
         let Some(window) = self.windows.get(&key).filter(|w| w.wrong >= WRONG_MAX) else { return Ok(()) };
@@ -41,7 +41,7 @@ impl Lockout {
     }
 
     /// Counts a wrong token.
-    pub(super) fn wrong(&mut self, peer: IpAddr, now: Instant) {
+    pub(in crate::server) fn wrong(&mut self, peer: IpAddr, now: Instant) {
         self.windows.retain(|_, window| now < window.began + WINDOW);
         let own = Some(bucket_network(peer));
         let key =

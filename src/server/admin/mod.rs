@@ -6,7 +6,7 @@
 pub mod action;
 pub mod address;
 mod answer;
-mod audit;
+pub(in crate::server) mod audit;
 pub mod bans;
 mod endpoint;
 mod fields;
@@ -15,9 +15,13 @@ pub mod keys;
 pub mod lockdown;
 mod lockout;
 pub mod plugins;
+pub mod policy;
+pub(crate) mod reading;
+pub(crate) mod requests;
 pub mod service_detail;
 pub mod sessions;
 pub mod status;
+mod timeline;
 pub mod token;
 pub mod users;
 
@@ -31,7 +35,8 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
-use http::{Request, Response};
+use http::header::ACCEPT;
+use http::{Method, Request, Response};
 use http_body_util::{BodyExt as _, Limited};
 use hyper::body::Body as HttpBody;
 use hyper::service::service_fn;
@@ -41,7 +46,12 @@ use self::action::{Action, Terms};
 use self::audit::About;
 use self::endpoint::{Endpoint, Find};
 use self::lockout::Lockout;
+use self::policy::QUESTION_BYTES_MAX;
+pub use self::policy::Tools;
+use self::reading::Readings;
 use super::connection::Http;
+use super::console::place::{self, Found};
+use super::console::{self, Console};
 use super::phase::Shutdown;
 use super::reload::Report;
 use super::serve::closing_if;
@@ -64,27 +74,39 @@ pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
 /// What the admin listener stands on. One per worker; there is one worker.
 pub struct Admin {
-    gateway: Arc<Gateway>,
-    reloader: Arc<OnceLock<Reloader<Report>>>,
-    token: Token,
+    pub(in crate::server) gateway: Arc<Gateway>,
+    pub(in crate::server) reloader: Arc<OnceLock<Reloader<Report>>>,
+    pub(in crate::server) token: Token,
     /// Whether reads need no token: only this machine can reach the listener.
-    open: bool,
+    pub(in crate::server) open: bool,
     started: Instant,
-    lockout: RefCell<Lockout>,
+    pub(in crate::server) lockout: RefCell<Lockout>,
+    pub(in crate::server) readings: Readings,
+    pub(in crate::server) console: Console,
+    /// What needs the files of the policy; absent where there are none.
+    pub(in crate::server) tools: Option<Tools>,
 }
 
 impl Admin {
     /// The admin side of a gateway, at an address of which it depends whether reads are open. `reloader` is set once there
-    /// is one; until then nobody can ask for a reload.
+    /// is one; until then nobody can ask for a reload. `signed_in` is who has signed in to the console.
     pub fn new(
         gateway: Arc<Gateway>,
         reloader: Arc<OnceLock<Reloader<Report>>>,
         token: Token,
         address: IpAddr,
         started: Instant,
+        signed_in: console::Sessions,
     ) -> Self {
         let open = address.to_canonical().is_loopback();
-        Self { gateway, reloader, token, open, started, lockout: RefCell::default() }
+        let (console, readings) = (Console::new(signed_in), Readings::default());
+        let lockout = RefCell::default();
+        Self { gateway, reloader, token, open, started, lockout, readings, console, tools: None }
+    }
+
+    /// The same with what needs the files of the policy.
+    pub fn with(self, tools: Tools) -> Self {
+        Self { tools: Some(tools), ..self }
     }
 }
 
@@ -95,7 +117,7 @@ pub async fn serve(admin: Rc<Admin>, stream: TcpStream, peer: SocketAddr, shutdo
     let service = service_fn(|request| {
         let (admin, retiring) = (Rc::clone(&admin), shutdown.clone());
         async move {
-            let answer = handle(&admin, request, peer).await;
+            let answer = handle(&admin, request, peer, &retiring).await;
             Ok::<_, Infallible>(closing_if(retiring.is_retiring(), answer))
         }
     });
@@ -103,7 +125,12 @@ pub async fn serve(admin: Rc<Admin>, stream: TcpStream, peer: SocketAddr, shutdo
 }
 
 /// One request: an answer, always, in the same clothes.
-async fn handle<B>(admin: &Admin, request: Request<B>, peer: SocketAddr) -> Response<Body>
+async fn handle<B>(
+    admin: &Admin,
+    request: Request<B>,
+    peer: SocketAddr,
+    shutdown: &Shutdown,
+) -> Response<Body>
 where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -117,11 +144,32 @@ where
     let arrived =
         arrival::receive(parts, !body.is_end_stream(), Transport::plain(peer), &snapshot.config.server);
     let outcome = match arrived {
-        Ok(head) => catch(decide(admin, &head, body, &id)).await.unwrap_or(Err(Refusal::Internal)),
+        Ok(head) => {
+            let outcome = catch(decide(admin, &head, body, &id, shutdown));
+            let outcome = outcome.await.unwrap_or(Err(Refusal::Internal));
+            if is_for_a_person(&head) {
+                let shown = outcome.unwrap_or_else(|refusal| console::refused(admin, &head, &refusal, &id));
+                let mut answer = answer::finish(Ok(shown), &id, &snapshot.hardening);
+                console::dress(&mut answer);
+                return answer;
+            }
+            outcome
+        }
         Err(Stop::Refused(refusal)) => Err(refusal),
         Err(Stop::Answered(_)) => Err(Refusal::Internal),
     };
     answer::finish(outcome, &id, &snapshot.hardening)
+}
+
+/// Whether the answer is read by a person: on every path of the console, and where a browser went astray.
+fn is_for_a_person(head: &Arrival) -> bool {
+    let path = head.parts().uri.path();
+    let astray = || {
+        endpoint::find(head.method(), path) == Find::Nothing
+            && !path.starts_with("/admin/")
+            && head.text_header(ACCEPT).is_some_and(|accept| accept.contains("text/html"))
+    };
+    place::find(head.method(), path) != Found::Nothing || astray()
 }
 
 async fn decide<B>(
@@ -129,6 +177,7 @@ async fn decide<B>(
     head: &Arrival,
     body: B,
     id: &CorrelationId,
+    shutdown: &Shutdown,
 ) -> Result<Response<Body>, Refusal>
 where
     B: HttpBody + Unpin,
@@ -137,11 +186,17 @@ where
     let gateway = &*admin.gateway;
     let found = endpoint::find(head.method(), head.parts().uri.path());
     let hosts = &gateway.live.current().config.admin.hosts;
+    let page = place::find(head.method(), head.parts().uri.path());
     let guarded = if guard::is_exempt(&found) {
         Ok(())
+    } else if page != Found::Nothing && guard::is_visit(head) {
+        guard::host(head, hosts)
     } else {
         guard::host(head, hosts).and_then(|()| guard::origin(head))
     };
+    if let (Err(refusal), Found::Place(place), true) = (&guarded, page, head.method() == Method::POST) {
+        audit::by(place.action(), Err(refusal), None, String::new(), id);
+    }
     if let (Err(refusal), Find::Endpoint(endpoint)) = (&guarded, found)
         && let Some(name) = endpoint.writes()
     {
@@ -151,7 +206,13 @@ where
     let endpoint = match found {
         Find::Endpoint(endpoint) => endpoint,
         Find::OtherMethod { allow, .. } => return Err(Refusal::MethodNotAllowed { allow: allow.to_owned() }),
-        Find::Nothing => return Err(Refusal::NotFound),
+        Find::Nothing => {
+            return match page {
+                Found::Place(place) => console::answer(admin, place, head, body, id, shutdown).await,
+                Found::OtherMethod { allow } => Err(Refusal::MethodNotAllowed { allow: allow.to_owned() }),
+                Found::Nothing => Err(Refusal::NotFound),
+            };
+        }
     };
     if let Some(name) = endpoint.writes() {
         let outcome = write(admin, endpoint, head, body).await;
@@ -163,10 +224,14 @@ where
     if endpoint.is_api() && !admin.open {
         guard::token(head, admin)?;
     }
-    read(admin, endpoint, head)
+    if endpoint == Endpoint::Impact {
+        return policy::impact(admin, head.parts().uri.query().unwrap_or_default()).await;
+    }
+    read(admin, endpoint, head).await
 }
 
-fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Body>, Refusal> {
+async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Body>, Refusal> {
+    let query = head.parts().uri.query().unwrap_or_default();
     let gateway = &*admin.gateway;
     let uptime = gateway.clock.now().saturating_duration_since(admin.started);
     Ok(match endpoint {
@@ -175,20 +240,26 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         Endpoint::Health => answer::probe(&status::health(gateway, uptime)),
         Endpoint::Version => answer::json(&status::version()),
         Endpoint::Services | Endpoint::ServicesHealth => answer::json(&service_detail::services(gateway)),
-        Endpoint::Metrics => answer::metrics(gateway.metrics.render()),
+        Endpoint::Metrics => answer::metrics(gateway, head),
         Endpoint::Sessions => {
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
+        Endpoint::Requests => answer::json(&requests::list(admin, query).await?),
+        Endpoint::Explain => answer::json(&requests::explained(admin, query).await?),
+        Endpoint::Reloads => answer::json(&requests::reloads(admin, query).await?),
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
         Endpoint::ServiceDetails => answer::json(&service_detail::with_addresses(gateway)),
         Endpoint::Plugins => answer::json(&plugins::plugins(gateway)),
         Endpoint::Keys => answer::json(&keys::list(&gateway.auth, gateway.clock.unix_ms())),
+        Endpoint::Timeline => {
+            answer::json(&timeline::timeline(gateway, head.parts().uri.query().unwrap_or_default())?)
+        }
         Endpoint::Bans => answer::json(&bans::list(&gateway.bans, &gateway.auth, gateway.clock.unix_ms())),
         Endpoint::Lockdown => {
             let state = gateway.bans.lockdown.state(gateway.clock.unix_ms());
             answer::json(&lockdown::LockdownView::of(state.as_ref()))
         }
-        // What writes was handled before.
+        // What writes, or waits for the disk, was handled before.
         Endpoint::Status
         | Endpoint::Reload
         | Endpoint::AddUser
@@ -200,6 +271,9 @@ fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Response<Bo
         | Endpoint::AddBan
         | Endpoint::RevokeBans
         | Endpoint::SetLockdown
+        | Endpoint::SwitchMode
+        | Endpoint::Impact
+        | Endpoint::Playground
         | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
     })
 }
@@ -221,7 +295,13 @@ where
         })?;
         return Ok((None, answer::json(&status::reloaded(&report))));
     }
-    let bytes = whole(head, body).await.map_err(|why| (None, why))?;
+    let most = if endpoint == Endpoint::Playground { QUESTION_BYTES_MAX } else { BODY_BYTES_MAX };
+    let bytes = whole(head, body, most).await.map_err(|why| (None, why))?;
+    match endpoint {
+        Endpoint::SwitchMode => return nobody(policy::switch_mode(admin, &bytes).await),
+        Endpoint::Playground => return nobody(policy::play(admin, &bytes).await),
+        _ => {}
+    }
     let mut action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
     if let Action::Ban(wanted) = &mut action {
         wanted.asked_from = Some(head.peer().ip());
@@ -246,8 +326,13 @@ where
     }
 }
 
+/// What came of an action that is about nobody.
+fn nobody<T>(outcome: Result<T, Refusal>) -> Written<T> {
+    outcome.map(|done| (None, done)).map_err(|why| (None, why))
+}
+
 fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {
-    users::find(&gateway.auth, user).map(|account| gateway.pseudonyms.user(&account.id.text()).to_string())
+    users::find(&gateway.auth, user).map(|account| account.person.pseudonym().to_string())
 }
 
 /// An address, or a network, as a pseudonym: of one machine the same as in its requests' lines.
@@ -259,17 +344,29 @@ fn client(gateway: &Gateway, net: ipnet::IpNet) -> String {
     }
 }
 
-async fn whole<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>
+async fn whole<B>(head: &Arrival, body: B, most: usize) -> Result<bytes::Bytes, Refusal>
 where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     guard::json(head)?;
-    let most = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
-    if head.declared_length().is_some_and(|length| length > most) {
+    collect(head, body, most).await
+}
+
+/// The whole body of a request, up to so many bytes.
+pub(in crate::server) async fn collect<B>(
+    head: &Arrival,
+    body: B,
+    most: usize,
+) -> Result<bytes::Bytes, Refusal>
+where
+    B: HttpBody + Unpin,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    if head.declared_length().is_some_and(|length| usize::try_from(length).is_ok_and(|n| n > most)) {
         return Err(Refusal::TooLarge);
     }
-    match tokio::time::timeout(answer::BODY_WAIT_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+    match tokio::time::timeout(answer::BODY_WAIT_MAX, Limited::new(body, most).collect()).await {
         Ok(Ok(all)) => Ok(all.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Refusal::TooLarge),
         Ok(Err(_)) => Err(Refusal::BadRequest("The request body is malformed.")),

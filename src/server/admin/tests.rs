@@ -80,7 +80,7 @@ fn house(config: &str) -> House {
     let reloader = Arc::new(std::sync::OnceLock::from(watcher.reloader()));
     let token = Token::new(Secret::new(TOKEN.to_owned()));
     let (started, address) = (gateway.clock.now(), gateway.live.current().config.admin.listen.ip());
-    let admin = Admin::new(gateway, reloader, token, address, started);
+    let admin = Admin::new(gateway, reloader, token, address, started, console::Sessions::default());
     House { admin, logs, memory, _guard: guard, _watcher: watcher, _folder: folder }
 }
 
@@ -95,7 +95,8 @@ impl House {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-        let answer = handle(&self.admin, request, "127.0.0.1:50000".parse().unwrap()).await;
+        let answer =
+            handle(&self.admin, request, "127.0.0.1:50000".parse().unwrap(), &Shutdown::default()).await;
         let (parts, body) = answer.into_parts();
         let text = String::from_utf8(body.whole().to_vec()).unwrap();
         Seen { status: parts.status.as_u16(), headers: parts.headers, text }

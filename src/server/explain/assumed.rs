@@ -7,7 +7,7 @@ use crate::auth::api_key::NewKey;
 use crate::auth::durable::AccountLog as _;
 use crate::auth::name::AccountName;
 use crate::auth::session::Limits;
-use crate::auth::{Account, Moment, UserId};
+use crate::auth::{Account, Moment, Person, UserId};
 use crate::pipeline::durable::Durable;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::identity::lifetimes;
@@ -84,8 +84,10 @@ async fn sign_in(name: &str, roles: &[String], gateway: &Gateway) -> Result<Stri
     }
     let given: Vec<Arc<str>> = roles.iter().map(|role| Arc::from(role.as_str())).collect();
     let own = || known.as_ref().map_or_else(Vec::new, |account| account.roles.to_vec());
+    let id = known.as_ref().map_or_else(UserId::generate, |account| account.id);
     let account = Account {
-        id: known.as_ref().map_or_else(UserId::generate, |account| account.id),
+        id,
+        person: known.as_ref().map_or_else(|| Person::new(id), |account| account.person.clone()),
         name: parsed,
         password: None,
         roles: if given.is_empty() { own() } else { given }.into(),

@@ -22,6 +22,7 @@ pub(super) fn user(n: u8) -> UserRow {
         roles: vec!["staff".to_owned()],
         disabled: false,
         created_ms: 1_000,
+        pseudonym_key: Some(Secret::new([n ^ 0x55; 32])),
     }
 }
 

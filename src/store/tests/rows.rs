@@ -198,6 +198,7 @@ fn reloads_read_back_newest_first_with_a_bounded_reason() {
         outcome: "kept".into(),
         hash: "ab".into(),
         reason,
+        changes: Some("[]".into()),
     };
     store.add_reload(row(1, Some("é".repeat(5_000)))).wait().unwrap();
     store.add_reload(row(2, None)).wait().unwrap();
@@ -216,6 +217,7 @@ fn only_the_newest_reloads_are_kept() {
         outcome: "applied".into(),
         hash: String::new(),
         reason: None,
+        changes: None,
     };
     let kept = u64::try_from(reloads::RELOADS_MAX).unwrap();
     // In halves: the urgent queue holds fewer than all of them.
@@ -283,6 +285,55 @@ fn an_erased_user_is_in_no_byte_of_the_files() {
     let reader = store.reader().unwrap();
     assert_eq!((reader.users().unwrap(), reader.sessions(0).unwrap()), (vec![user(2)], vec![]));
     store.erase_user([0xa7; 16], "owner-canary".to_owned()).wait().unwrap();
+}
+
+#[test]
+fn an_erased_persons_key_is_in_no_byte_of_the_files_however_often_the_rows_moved() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    let key = [0xc3; 32];
+    let person = |n: u16, size: usize| UserRow {
+        id: (u128::from(n) << 64 | 0xd7d7).to_be_bytes(),
+        name: format!("person{n}"),
+        roles: vec!["r".repeat(size)],
+        pseudonym_key: Some(Secret::new(if n == 150 { key } else { [1; 32] })),
+        ..user(1)
+    };
+    // Rows grow, shrink and make room for others, so that pages are split, joined and freed.
+    for size in [20, 700, 5, 300] {
+        for n in (0..300).map(|n| n * 7 % 300) {
+            drop(store.save_user(person(n, size)));
+        }
+        store.flush().wait().unwrap();
+    }
+    let found = || {
+        let files = std::fs::read_dir(path.parent().unwrap()).unwrap();
+        let bytes: Vec<u8> = files.flat_map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+        bytes.windows(8).filter(|window| *window == &key[..8]).count()
+    };
+    assert!(found() > 0);
+    let row = person(150, 300);
+    store.erase_user(row.id, "nobody".to_owned()).wait().unwrap();
+    assert_eq!(found(), 0);
+}
+
+#[test]
+fn who_had_no_key_of_their_own_has_one_when_the_database_was_opened_and_keeps_it() {
+    let (_folder, path) = folder();
+    let close = |store: Store| store.close(SOON).unwrap();
+    let store = open(&path);
+    store.save_user(UserRow { pseudonym_key: None, ..user(1) }).wait().unwrap();
+    close(store);
+    let keys = || -> Vec<Secret<[u8; 32]>> {
+        let users = Reader::open(&path).unwrap().users().unwrap();
+        users.into_iter().map(|row| row.pseudonym_key.expect("a key")).collect()
+    };
+    close(open(&path));
+    let first = keys();
+    assert_eq!(first.len(), 1);
+    assert!(first[0].expose() != &[0; 32]);
+    close(open(&path));
+    assert!(keys() == first, "made once");
 }
 
 fn kv_row(key: &str, value: Option<&str>, expires_ms: Option<i64>) -> KvRow {

@@ -8,13 +8,14 @@ use std::path::Path;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::LazyLock;
-use std::time::Instant;
 
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Empty};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use pluginmind::base::clock::Clock;
 use pluginmind::base::ids::CorrelationId;
+use pluginmind::base::trace_context::TraceContext;
 use pluginmind::config::{Inputs, Server, load};
 use pluginmind::pipeline::arrival::receive;
 use pluginmind::pipeline::client::locate;
@@ -118,7 +119,12 @@ async fn policy(
     }
     let method = parts.method.to_string();
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-    let mut trail = Trail::open(CorrelationId::generate(), &parts.method, Instant::now(), 0);
+    let mut trail = Trail::open(
+        CorrelationId::generate(),
+        TraceContext::begin("one", 1.0),
+        &parts.method,
+        &Clock::System,
+    );
     let located =
         receive(parts, true, Transport::plain(peer), &SERVER).and_then(|a| locate(a, &[], &mut trail));
     if let (Ok(located), Ok(body)) = (located, body) {

@@ -1,0 +1,280 @@
+//! What a request leaves behind for `explain`: how long it was in each stage, what its buckets held, which headers went
+//! upstream otherwise than they came, and what the rules said. Gathered in fixed room while it runs, written out at its end.
+
+use std::time::{Duration, Instant};
+
+use http::HeaderMap;
+use http::header::HeaderName;
+
+use super::stage::Stage;
+use super::trail::Trail;
+use crate::base::clock::Clock;
+use crate::config::Mode;
+use crate::limiter::{Kind, Level, Levels};
+use crate::script::{HeaderEdit, Note};
+use crate::store::{ANSWER, HeaderNames, RuleAsked, STAGES, TraceWriter};
+
+/// When a request came to each stage.
+#[derive(Debug)]
+pub struct Times {
+    clock: Clock,
+    started: Instant,
+    /// The stage's place, and microseconds since the start.
+    entered: [(u8, u32); STAGES.len()],
+    count: usize,
+}
+
+impl Times {
+    /// A request that came to no stage yet.
+    pub fn since(started: Instant, clock: &Clock) -> Self {
+        Self { clock: clock.clone(), started, entered: [(0, 0); STAGES.len()], count: 0 }
+    }
+
+    /// The request comes to the next stage.
+    pub fn enter(&mut self, stage: Stage) {
+        // The first stage begins with the request: no need to ask what time it is.
+        self.mark(stage as u8, self.count > 0);
+    }
+
+    /// The head of the answer is known; what follows is sending it.
+    pub fn answered(&mut self) {
+        self.mark(ANSWER, true);
+    }
+
+    fn mark(&mut self, place: u8, asks: bool) {
+        if let Some(room) = self.entered.get_mut(self.count) {
+            let since =
+                if asks { self.clock.now().saturating_duration_since(self.started) } else { Duration::ZERO };
+            *room = (place, micros(since));
+            self.count += 1;
+        }
+    }
+
+    /// How long it was in each stage, where all was over at `end` after the start.
+    fn spent(&self, end: Duration) -> ([(u8, u32); STAGES.len()], usize) {
+        let mut spent = self.entered;
+        let mut until = micros(end);
+        for (_, at) in spent[..self.count].iter_mut().rev() {
+            (*at, until) = (until.saturating_sub(*at), *at);
+        }
+        (spent, self.count)
+    }
+}
+
+/// The buckets that a request was charged to, or that refused it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Charged {
+    ip: Option<Level>,
+    user: Option<Level>,
+}
+
+impl Charged {
+    /// Both were charged, or the address's alone where no user is known.
+    pub fn both(&mut self, levels: Levels) {
+        *self = Self { ip: Some(levels.ip), user: levels.user };
+    }
+
+    /// One was charged, or refused.
+    pub fn one(&mut self, level: Level) {
+        match level.kind {
+            Kind::Ip => self.ip = Some(level),
+            Kind::User => self.user = Some(level),
+        }
+    }
+}
+
+/// Names of headers that the gateway set for the upstream, and of those that went no further.
+#[derive(Clone, Debug, Default)]
+pub struct Handed {
+    set: HeaderNames,
+    removed: HeaderNames,
+    /// Set by the configuration or a rule, under names of theirs; empty for most requests.
+    more: Vec<HeaderName>,
+}
+
+/// Headers that the gateway sets or changes itself, in the order of their places in the store's list.
+static OURS: [HeaderName; 18] = [
+    http::header::HOST,
+    HeaderName::from_static("x-request-id"),
+    HeaderName::from_static("x-forwarded-for"),
+    HeaderName::from_static("x-forwarded-proto"),
+    HeaderName::from_static("x-forwarded-host"),
+    HeaderName::from_static("x-auth-request-user"),
+    HeaderName::from_static("x-auth-request-email"),
+    HeaderName::from_static("x-auth-request-groups"),
+    HeaderName::from_static("x-client-cert-subject"),
+    HeaderName::from_static("x-client-cert-fingerprint"),
+    HeaderName::from_static("x-pluginmind-assertion"),
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    http::header::COOKIE,
+    http::header::ACCEPT_ENCODING,
+    http::header::RANGE,
+    http::header::IF_RANGE,
+    http::header::TE,
+];
+
+impl Handed {
+    /// Compares what came with what goes.
+    pub fn compare(
+        received: &HeaderMap,
+        sent: &HeaderMap,
+        configured: &[(String, String)],
+        edits: &[HeaderEdit],
+    ) -> Self {
+        let mut handed = Self::default();
+        for (place, name) in (0..).zip(&OURS) {
+            if sent.contains_key(name) && differs(name, received, sent) {
+                handed.set.add_at(place);
+            }
+        }
+        for name in received.keys() {
+            if !sent.contains_key(name) {
+                handed.removed.add(name.as_str());
+            }
+        }
+        let configured = configured.iter().filter_map(|(name, _)| name.parse().ok());
+        let edited = edits.iter().filter_map(|edit| match edit {
+            HeaderEdit::Set(name, _) | HeaderEdit::Add(name, _) => Some(name.clone()),
+            HeaderEdit::Remove(_) => None,
+        });
+        for name in configured.chain(edited) {
+            let is_new = !OURS.contains(&name) && !handed.more.contains(&name);
+            if is_new && sent.contains_key(&name) && differs(&name, received, sent) {
+                handed.more.push(name);
+            }
+        }
+        handed
+    }
+}
+
+fn differs(name: &HeaderName, received: &HeaderMap, sent: &HeaderMap) -> bool {
+    !sent.get_all(name).iter().eq(received.get_all(name).iter())
+}
+
+/// The trace of a request that was over at `end` after its start, as it is kept.
+pub fn written(trail: &Trail, end: Duration) -> Vec<u8> {
+    let mut writer = TraceWriter::new();
+    let (stages, count) = trail.times.spent(end);
+    writer.stages(&stages[..count]);
+    writer.auth(trail.auth.word());
+    writer.score(trail.ledger.score());
+    writer.upstream_ms(trail.upstream_ms);
+    let bucket = |level: &Level| (word(level.kind), level.limit, level.remaining, millis(level.reset));
+    match (&trail.charged.ip, &trail.charged.user) {
+        (Some(ip), Some(user)) => writer.buckets([bucket(ip), bucket(user)].into_iter()),
+        (one, other) => writer.buckets(one.as_ref().or(other.as_ref()).map(bucket).into_iter()),
+    }
+    let none = Handed::default();
+    let handed = trail.handed.as_ref().unwrap_or(&none);
+    writer.headers(handed.set, handed.more.iter().map(HeaderName::as_str));
+    writer.headers(handed.removed, std::iter::empty());
+    writer.tags(trail.ledger.tags().count(), trail.ledger.tags());
+    writer.rules(trail.ledger.notes_dropped(), trail.ledger.notes().iter().map(asked));
+    writer.finish()
+}
+
+fn asked(note: &Note) -> RuleAsked<'_> {
+    RuleAsked {
+        plugin: &note.plugin,
+        hook: note.hook.name(),
+        rule: &note.rule,
+        outcome: note.outcome.word(),
+        code: &note.code,
+        mode: if note.mode == Mode::Shadow { "shadow" } else { "enforce" },
+        us: micros(note.duration),
+    }
+}
+
+fn word(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Ip => "ip",
+        Kind::User => "user",
+    }
+}
+
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::ids::CorrelationId;
+    use crate::base::trace_context::TraceContext;
+    use crate::store::Trace;
+
+    fn trail(clock: &Clock) -> Trail {
+        Trail::open(CorrelationId::generate(), TraceContext::begin("one", 1.0), &http::Method::GET, clock)
+    }
+
+    fn map(lines: &[(&str, &str)]) -> HeaderMap {
+        let line =
+            |(name, value): &(&str, &str)| (name.parse::<HeaderName>().unwrap(), value.parse().unwrap());
+        lines.iter().map(line).collect()
+    }
+
+    #[test]
+    fn every_stage_has_the_place_that_its_name_has_in_the_store() {
+        for place in 0..ANSWER {
+            let label = STAGES[usize::from(place)];
+            let stage = Stage::ALL[usize::from(place)];
+            assert_eq!((stage.label(), stage as u8), (label, place));
+        }
+        assert_eq!(Stage::ALL.len(), usize::from(ANSWER));
+    }
+
+    #[test]
+    fn each_stage_has_its_own_time_and_the_answer_has_the_rest() {
+        let clock = Clock::manual(0);
+        let mut trail = trail(&clock);
+        for (stage, ms) in [(Stage::Connection, 1), (Stage::Client, 0), (Stage::Upstream, 40)] {
+            trail.enter(stage);
+            clock.advance(Duration::from_millis(ms));
+        }
+        trail.times.answered();
+        let trace = Trace::decode(&written(&trail, Duration::from_millis(50))).unwrap();
+        let spent: Vec<_> = trace.stages.iter().map(|s| (s.stage.as_str(), s.us)).collect();
+        assert_eq!(spent, [("connection", 1_000), ("client", 0), ("upstream", 40_000), ("answer", 9_000)]);
+        assert_eq!((trace.auth.as_str(), trace.upstream_ms, trace.buckets.len()), ("none", None, 0));
+    }
+
+    #[test]
+    fn there_is_room_for_every_stage_and_for_nothing_more() {
+        let mut trail = trail(&Clock::manual(0));
+        for _ in 0..3 {
+            Stage::ALL.into_iter().for_each(|stage| trail.enter(stage));
+        }
+        let trace = Trace::decode(&written(&trail, Duration::ZERO)).unwrap();
+        assert_eq!(trace.stages.len(), STAGES.len());
+    }
+
+    #[test]
+    fn what_was_set_and_what_was_removed_is_told_by_name_and_a_clients_own_names_are_not() {
+        let received = map(&[
+            ("host", "app.example"),
+            ("te", "trailers"),
+            ("accept", "*/*"),
+            ("x-ann-example-com", "1"),
+            ("x-tenant", "client"),
+        ]);
+        let sent = map(&[
+            ("host", "app.example"),
+            ("accept", "*/*"),
+            ("x-request-id", "1"),
+            ("x-tenant", "acme"),
+            ("x-rule", "1"),
+        ]);
+        let edits = [HeaderEdit::Set("x-rule".parse().unwrap(), "1".parse().unwrap())];
+        let mut trail = trail(&Clock::manual(0));
+        trail.handed =
+            Some(Handed::compare(&received, &sent, &[("X-Tenant".to_owned(), "acme".to_owned())], &edits));
+        let trace = Trace::decode(&written(&trail, Duration::ZERO)).unwrap();
+        assert_eq!(trace.set, ["x-request-id", "x-tenant", "x-rule"]);
+        assert_eq!(trace.removed, ["te", crate::store::OTHER_NAME]);
+    }
+}
