@@ -43,6 +43,7 @@ pub mod respond;
 pub mod route;
 pub mod rule_bans;
 pub mod rules;
+pub mod sampling;
 pub mod spans;
 pub mod stage;
 pub mod standing;

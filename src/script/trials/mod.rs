@@ -7,6 +7,7 @@ mod findings;
 mod gateway_bans;
 mod generated;
 mod inline;
+mod rehearsal;
 mod remembering;
 mod running;
 mod sandbox;
