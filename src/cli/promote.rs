@@ -11,11 +11,11 @@ use super::exit::Exit;
 use super::failure::Failure;
 use super::{Options, inputs, plugins, render, running, whereabouts};
 use crate::base::clock::Clock;
-use crate::base::nearest::nearest;
-use crate::base::problems::Source;
 use crate::base::units::{parse_duration, show_duration};
-use crate::config::{self, Config, Inputs, Mode, SwitchError, Switched};
-use crate::live::snapshot::{self, Snapshot};
+use crate::config::{Config, Mode, SwitchError};
+use crate::geo::Geo;
+use crate::live::promotion::{Promotion, PromotionError, Switch};
+use crate::live::snapshot::Before;
 use crate::store::{Impact, OpenError, Reader};
 
 /// Most codes and routes that a person is shown; JSON has more.
@@ -53,21 +53,12 @@ impl To {
             Self::Off => Mode::Off,
         }
     }
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Enforce => "enforce",
-            Self::Shadow => "shadow",
-            Self::Off => "off",
-        }
-    }
 }
 
-/// What a switch is about.
-struct Plan {
+/// What was switched, and where.
+struct Done {
     file: PathBuf,
-    before: String,
-    switched: Switched,
+    switch: Switch,
     from: &'static str,
 }
 
@@ -77,24 +68,26 @@ pub(super) fn run(options: &Options, asked: &Asked) -> Result<Exit, Failure> {
                    `pluginmind --config FILE`";
         return Err(Failure::problem(why));
     };
-    let inputs = gather(options)?;
-    let before = inputs.source.text.to_string();
-    let snapshot = build(&inputs)?;
-    let from = mode_of(&snapshot, &asked.name)?;
-    let (impact, calls) = (impact(&snapshot.config, asked)?, calls(options, &asked.name));
-    if from == asked.to.word() {
+    let mut inputs = inputs::gather(options).map_err(Failure::unread)?;
+    lend_secret(&mut inputs)?;
+    let nothing = Geo::default();
+    let before = Before { geo: &nothing, tls: None };
+    let promotion = Promotion::of(inputs, &asked.name, before).map_err(failure)?;
+    let from = promotion.from();
+    let (impact, calls) = (impact(promotion.config(), asked)?, calls(options, &asked.name));
+    if from == asked.to.mode().word() {
         let value = document(asked, from, &impact, calls, None);
         render::result(options.format, &value, || format!("{}: the mode is {from} already", asked.name));
         return Ok(Exit::Fine);
     }
-    let switched = plan(options, &snapshot.config, &before, asked)?;
-    let plan = Plan { file, before, switched, from };
+    let switch = promotion.switch(asked.to.mode(), before).map_err(failure)?;
     let shown = words(asked, &impact, calls, from);
     if !asked.yes {
         render::complain(&shown);
         consent(asked)?;
     }
-    config::replace_text(&plan.file, &plan.before, &plan.switched.text).map_err(|error| failure(&error))?;
+    switch.write(&file).map_err(|error| failure(error.into()))?;
+    let plan = Done { file, switch, from };
     let in_force = take_over(options);
     let value = document(asked, from, &impact, calls, Some((&plan, in_force)));
     render::result(options.format, &value, || {
@@ -102,45 +95,6 @@ pub(super) fn run(options: &Options, asked: &Asked) -> Result<Exit, Failure> {
         if asked.yes { format!("{shown}\n\n{done}") } else { done }
     });
     Ok(if in_force == Some(false) { Exit::Problems } else { Exit::Fine })
-}
-
-fn gather(options: &Options) -> Result<Inputs, Failure> {
-    let mut inputs = inputs::gather(options).map_err(Failure::unread)?;
-    lend_secret(&mut inputs)?;
-    Ok(inputs)
-}
-
-fn build(inputs: &Inputs) -> Result<Snapshot, Failure> {
-    let built = snapshot::build(inputs, 0);
-    built.snapshot.ok_or(Failure::Found(built.problems))
-}
-
-/// The mode that the plugin has.
-fn mode_of(snapshot: &Snapshot, name: &str) -> Result<&'static str, Failure> {
-    let plugins = snapshot.rules.plugins();
-    if let Some(plugin) = plugins.iter().find(|plugin| &*plugin.name == name) {
-        return Ok(plugin.mode);
-    }
-    let hint = nearest(name, plugins.iter().map(|plugin| &*plugin.name));
-    let hint = hint.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
-    Err(Failure::problem(format!("there is no plugin `{name}`{hint}")))
-}
-
-/// The edited text, once it is known that the gateway will take it.
-fn plan(options: &Options, config: &Config, before: &str, asked: &Asked) -> Result<Switched, Failure> {
-    let word = config.plugins.overrides.get(&asked.name);
-    if let Some(origin) = word.and_then(|word| word.origins.get("mode"))
-        && origin.starts_with("environment")
-    {
-        let why = format!("the mode of `{}` is set by {origin}, which wins over config.toml", asked.name);
-        return Err(Failure::problem(why));
-    }
-    let switched = config::switch_mode(before, &asked.name, asked.to.mode());
-    let switched = switched.map_err(|error| failure(&error))?;
-    let mut edited = gather(options)?;
-    edited.source = Source::new(edited.source.name.clone(), switched.text.as_str());
-    build(&edited)?;
-    Ok(switched)
 }
 
 /// What the plugin would have done; nothing where nothing was written down yet.
@@ -168,7 +122,7 @@ fn consent(asked: &Asked) -> Result<(), Failure> {
     if !io::stdin().is_terminal() {
         return Err(Failure::problem("nothing was changed: say `--yes` where nobody can be asked"));
     }
-    render::complain(&format!("Switch `{}` to {}? [y/N]", asked.name, asked.to.word()));
+    render::complain(&format!("Switch `{}` to {}? [y/N]", asked.name, asked.to.mode().word()));
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).map_err(|error| Failure::cannot_run(error.to_string()))?;
     if matches!(answer.trim(), "y" | "Y" | "yes") {
@@ -189,10 +143,13 @@ fn take_over(options: &Options) -> Option<bool> {
     report.get("applied").and_then(Value::as_bool)
 }
 
-fn failure(error: &SwitchError) -> Failure {
+fn failure(error: PromotionError) -> Failure {
     match error {
-        SwitchError::ByHand { .. } | SwitchError::Changed { .. } => Failure::problem(error.to_string()),
-        _ => Failure::cannot_run(error.to_string()),
+        PromotionError::Broken(problems) => Failure::Found(problems),
+        PromotionError::Switch(SwitchError::Unreadable { .. } | SwitchError::Unwritable { .. }) => {
+            Failure::cannot_run(error.to_string())
+        }
+        _ => Failure::problem(error.to_string()),
     }
 }
 
@@ -201,25 +158,25 @@ fn document(
     from: &str,
     impact: &Impact,
     calls: Option<u64>,
-    done: Option<(&Plan, Option<bool>)>,
+    done: Option<(&Done, Option<bool>)>,
 ) -> Value {
     json!({
         "plugin": asked.name,
         "from": from,
-        "to": asked.to.word(),
+        "to": asked.to.mode().word(),
         "since": show_duration(asked.since),
         "calls": calls,
         "impact": impact,
         "changed": done.is_some(),
         "file": done.map(|(plan, _)| plan.file.display().to_string()),
-        "line": done.map(|(plan, _)| plan.switched.line),
+        "line": done.map(|(plan, _)| plan.switch.line()),
         "in_force": done.and_then(|(_, in_force)| in_force),
     })
 }
 
 fn words(asked: &Asked, impact: &Impact, calls: Option<u64>, from: &str) -> String {
     let (name, since) = (&asked.name, show_duration(asked.since));
-    let mut lines = vec![format!("{name}: {from} -> {}", asked.to.word())];
+    let mut lines = vec![format!("{name}: {from} -> {}", asked.to.mode().word())];
     if impact.requests == 0 {
         lines.push(format!("in the last {since} it would have refused no request"));
     } else {
@@ -253,13 +210,13 @@ fn words(asked: &Asked, impact: &Impact, calls: Option<u64>, from: &str) -> Stri
     lines.join("\n")
 }
 
-fn done(asked: &Asked, plan: &Plan, in_force: Option<bool>) -> String {
+fn done(asked: &Asked, plan: &Done, in_force: Option<bool>) -> String {
     let said = format!(
         "{}:{}: `{}` is now {} (it was {})",
         plan.file.display(),
-        plan.switched.line,
+        plan.switch.line(),
         asked.name,
-        asked.to.word(),
+        asked.to.mode().word(),
         plan.from
     );
     match in_force {

@@ -19,14 +19,15 @@ use crate::live::snapshot::{self, Built, Snapshot};
 use crate::live::watch::Watcher;
 use crate::pipeline::gateway::Gateway;
 use crate::proxy;
-use crate::server::admin::{self, Admin, Token, address};
+use crate::server::admin::{self, Admin, Token, Tools, address};
 use crate::server::console::Sessions;
 use crate::server::drain::drain;
 use crate::server::hot::Hot;
 use crate::server::limits::Limits;
 use crate::server::listener::{Listener, Listening};
+use crate::server::policy_files::PolicyFiles;
 use crate::server::reload::{Attempts, Report, Started};
-use crate::server::reloads::PolicyFiles;
+use crate::server::reloads::PolicyTexts;
 use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
@@ -120,7 +121,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     let (redirect, redirecting) = start::redirect(&gateway, &limits).map_err(StartError::from)?;
     roots.extend(options.config_file());
     let reloader = Arc::new(OnceLock::new());
-    let (token, admin, admin_listening) = admin(&gateway, &reloader, given.admin)?;
+    let (token, admin, admin_listening) = admin(options, &gateway, &reloader, given.admin)?;
     let data_folder = data_folder(&gateway.live.current().config.storage.path);
     let addresses = (public.address(), admin.address());
     let hot = Hot { gateway: Arc::clone(&gateway), public, redirect, limits, admin, token, data_folder };
@@ -202,7 +203,7 @@ fn watch(
     let gateway = Arc::clone(&hot.gateway);
     let metrics = Arc::clone(&gateway.metrics);
     let files =
-        inputs::gather(options).map(|inputs| PolicyFiles::read(&inputs, &hot.gateway.live.current().config));
+        inputs::gather(options).map(|inputs| PolicyTexts::read(&inputs, &hot.gateway.live.current().config));
     let mut attempts = Attempts {
         files: files.unwrap_or_default(),
         gather: Box::new(move || inputs::gather(&again).map_err(Box::new)),
@@ -217,6 +218,7 @@ fn watch(
 
 /// The admin listener, and the token that opens it.
 fn admin(
+    options: &Options,
     gateway: &Arc<Gateway>,
     reloader: &Arc<OnceLock<Reloader<Report>>>,
     given: Option<TcpListener>,
@@ -228,12 +230,18 @@ fn admin(
     let (shared, reloader, asked) = (Arc::clone(gateway), Arc::clone(reloader), token.clone());
     let (started, limits) = (gateway.clock.now(), Limits::new(ADMIN_CONNECTIONS_MAX));
     let signed_in = Sessions::default();
+    let again = options.clone();
+    let files = PolicyFiles::new(move || inputs::gather(&again), options.config_file());
+    let tools = Tools::new(&files);
     let start = move |workers, address: SocketAddr| {
+        let tools = tools.clone();
         let (gateway, reloader, token) = (Arc::clone(&shared), Arc::clone(&reloader), asked.clone());
         let signed_in = signed_in.clone();
         let state = move |_| {
             let (gateway, reloader) = (Arc::clone(&gateway), Arc::clone(&reloader));
-            Rc::new(Admin::new(gateway, reloader, token.clone(), address.ip(), started, signed_in.clone()))
+            let admin =
+                Admin::new(gateway, reloader, token.clone(), address.ip(), started, signed_in.clone());
+            Rc::new(admin.with(tools.clone()))
         };
         let metrics = Arc::clone(&shared.metrics);
         Workers::start_under(Arc::clone(&limits), "admin", workers, metrics, state, admin::serve)

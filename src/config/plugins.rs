@@ -23,6 +23,25 @@ pub enum Mode {
     Off,
 }
 
+impl Mode {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Enforce, Self::Shadow, Self::Off];
+
+    /// The word for it in config.toml.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Shadow => "shadow",
+            Self::Enforce => "enforce",
+            Self::Off => "off",
+        }
+    }
+
+    /// The mode of a word.
+    pub fn of(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mode| mode.word() == word)
+    }
+}
+
 /// Which routes a plugin looks at: globs over route names and tags.
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct RouteFilter {

@@ -64,7 +64,7 @@ pub struct Switched {
 /// # Errors
 /// [`SwitchError::ByHand`] where the place for it is not found for certain.
 pub fn switch_mode(text: &str, plugin: &str, mode: Mode) -> Result<Switched, SwitchError> {
-    let by_hand = || SwitchError::ByHand { plugin: plugin.to_owned(), mode: word(mode) };
+    let by_hand = || SwitchError::ByHand { plugin: plugin.to_owned(), mode: mode.word() };
     let table = DeTable::parse(text).map_err(|_| by_hand())?;
     let stands = below(table.get_ref(), "plugins").and_then(|plugins| {
         let (name, value) = plugins.iter().find(|(name, _)| name.get_ref().as_ref() == plugin)?;
@@ -72,7 +72,7 @@ pub fn switch_mode(text: &str, plugin: &str, mode: Mode) -> Result<Switched, Swi
         let mode = own.iter().find(|(key, _)| key.get_ref().as_ref() == "mode");
         Some((name.span().start, mode.map(|(_, value)| value.span())))
     });
-    let said = format!("\"{}\"", word(mode));
+    let said = format!("\"{}\"", mode.word());
     let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
     let (at, edited) = match stands {
         Some((_, Some(old))) => (old.start, format!("{}{said}{}", &text[..old.start], &text[old.end..])),
@@ -88,7 +88,7 @@ pub fn switch_mode(text: &str, plugin: &str, mode: Mode) -> Result<Switched, Swi
         }
     };
     // Whatever way the file is written in: it must say the same as before, but for the mode.
-    if !says(text, &edited, plugin, word(mode)) {
+    if !says(text, &edited, plugin, mode.word()) {
         return Err(by_hand());
     }
     let line = 1 + edited[..at].matches('\n').count();
@@ -109,15 +109,6 @@ pub fn replace_text(file: &Path, before: &str, after: &str) -> Result<(), Switch
         return Err(SwitchError::Changed { path: file.to_owned() });
     }
     draft.finish(&target, after, PERMISSIONS).map_err(unwritable)
-}
-
-/// The word for a mode.
-fn word(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Shadow => "shadow",
-        Mode::Enforce => "enforce",
-        Mode::Off => "off",
-    }
 }
 
 fn below<'t>(table: &'t DeTable<'t>, key: &str) -> Option<&'t DeTable<'t>> {

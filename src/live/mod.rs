@@ -5,6 +5,7 @@ pub mod fingerprint;
 pub mod hardening;
 pub mod policies;
 pub mod policy;
+pub mod promotion;
 pub mod providers;
 pub mod reloader;
 pub mod routes;

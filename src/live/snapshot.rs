@@ -19,7 +19,7 @@ use crate::config::{self, Config, Environment};
 use crate::geo::Geo;
 use crate::outbound::Trust;
 use crate::schema::Compiled;
-use crate::script::{Folders, RuleBook};
+use crate::script::{Edit, Folders, RuleBook};
 
 /// Everything that an edit may change. Immutable: a request keeps the one it began with.
 pub struct Snapshot {
@@ -84,13 +84,23 @@ pub struct Before<'a> {
 
 /// Builds a snapshot from the files as they are now, and takes from the one before what has not changed.
 pub fn build_after(inputs: &config::Inputs, generation: u64, before: Before<'_>) -> Built {
+    build_edited(inputs, generation, before, None)
+}
+
+/// The same as if an edit of a rule's file had been saved.
+pub fn build_edited(
+    inputs: &config::Inputs,
+    generation: u64,
+    before: Before<'_>,
+    edit: Option<&Edit>,
+) -> Built {
     let loaded = config::load(inputs);
     let mut problems = loaded.problems;
     let mut watched = loaded.files;
     let rules = loaded.plugins.as_ref().map(|plugins| {
         watched.extend([plugins.path.clone(), plugins.scripts.clone()]);
         let folders = Folders { plugins: &plugins.path, scripts: &plugins.scripts, root: &inputs.folder };
-        let (rules, found) = RuleBook::load_with(folders, &plugins.overrides, &plugins.rules);
+        let (rules, found) = RuleBook::load_edited(folders, &plugins.overrides, &plugins.rules, edit);
         problems.append(found);
         rules
     });

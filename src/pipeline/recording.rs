@@ -205,10 +205,11 @@ fn millis(duration: Duration) -> u32 {
 mod tests {
     use super::*;
     use crate::base::ids::CorrelationId;
+    use crate::base::trace_context::TraceContext;
     use crate::store::Trace;
 
     fn trail(clock: &Clock) -> Trail {
-        Trail::open(CorrelationId::generate(), &http::Method::GET, clock)
+        Trail::open(CorrelationId::generate(), TraceContext::begin("one", 1.0), &http::Method::GET, clock)
     }
 
     fn map(lines: &[(&str, &str)]) -> HeaderMap {

@@ -126,8 +126,7 @@ fn hear(plugin: &Plugin, call: &Arc<Call>, ledger: &mut Ledger) -> Heard {
     let counts = plugin.manifest.mode == Mode::Enforce;
     let left = REQUEST_TIME_MAX.saturating_sub(ledger.spent(counts));
     if left.is_zero() {
-        let fault =
-            Fault { kind: FaultKind::Time, line: 0, words: "no time is left for this request".to_owned() };
+        let fault = Fault::nowhere(FaultKind::Time, "no time is left for this request");
         return Heard {
             outcome: Err(fault),
             said: Said::default(),
@@ -212,6 +211,9 @@ pub(super) fn enter(
         Err(fault) => {
             let rule = format!("{}/main.rhai:{}", plugin.name, fault.line);
             report(plugin, hook, &fault, &rule, facts, ledger, clock);
+            if ledger.scratch.is_none() {
+                plugin.record.failed(&fault, hook, clock.unix_ms());
+            }
             note_down(plugin, note(rule, Outcome::Fault(fault.kind), "".into(), time), ledger);
             // After the answer nothing can be refused any more.
             if enforces && hook != Hook::Log && plugin.manifest.on_error == OnError::Deny {

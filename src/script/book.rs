@@ -19,8 +19,8 @@ use super::occasion::{self, Reason};
 use super::plugin::{Plugin, mode_word};
 use super::response::ResponseFacts;
 use super::schedule::{Job, Schedule};
-use super::source::Reader;
-use super::standing::{self, Board, Counts};
+use super::source::{Edit, Reader};
+use super::standing::{self, Board, Counts, LastFault};
 use super::state::State;
 use crate::base::clock::Clock;
 use crate::base::nearest::nearest;
@@ -119,6 +119,8 @@ pub struct PluginInfo {
     pub since_ms: i64,
     /// What it did since then.
     pub counts: Counts,
+    /// How a call of it failed last, if one did since then.
+    pub last_fault: Option<LastFault>,
 }
 
 impl PluginInfo {
@@ -146,7 +148,19 @@ impl RuleBook {
         overrides: &BTreeMap<String, PluginOverride>,
         rules: &[InlineRule],
     ) -> (Self, Problems) {
-        let mut reader = Reader::new(folders.root);
+        Self::load_edited(folders, overrides, rules, None)
+    }
+
+    /// The same as if an edit had been saved.
+    pub fn load_edited(
+        folders: Folders<'_>,
+        overrides: &BTreeMap<String, PluginOverride>,
+        rules: &[InlineRule],
+        edit: Option<&Edit>,
+    ) -> (Self, Problems) {
+        let edit =
+            edit.map(|edit| (folders.plugins.join(&edit.plugin).join("main.rhai"), edit.main.as_str()));
+        let mut reader = Reader::instead(folders.root, edit);
         let library = read_library(folders.scripts, &mut reader);
         let mut names = Vec::new();
         let mut plugins = Vec::new();
@@ -190,6 +204,11 @@ impl RuleBook {
     /// Every loaded plugin, those that are off too, in the order in which they are asked.
     pub fn plugins(&self) -> Vec<PluginInfo> {
         self.plugins.iter().map(info).collect()
+    }
+
+    /// The text of a plugin's `main.rhai`, as it was read.
+    pub fn main_of(&self, name: &str) -> Option<Arc<str>> {
+        self.plugins.iter().find(|p| &*p.name == name).map(|p| Arc::clone(&p.source.text))
     }
 
     /// The names of plugins that are not off and ask where clients are.
@@ -378,5 +397,6 @@ fn info(plugin: &Plugin) -> PluginInfo {
         trips: plugin.record.breaker.trips(),
         since_ms: plugin.record.since_ms,
         counts: plugin.record.tally.read(),
+        last_fault: plugin.record.last_fault(),
     }
 }

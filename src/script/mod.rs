@@ -66,5 +66,6 @@ pub use runner::{Missed, PluginCoverage, Share, TestCase, TestPlan, TestReport, 
 pub use scaffold::{Scaffold, ScaffoldError, scaffold};
 pub use schedule::{Job, Timetable};
 pub use shown::Shown;
-pub use standing::{Alarm, Board, Counts, Trip};
+pub use source::{Edit, FILE_BYTES_MAX as SCRIPT_BYTES_MAX};
+pub use standing::{Alarm, Board, Counts, LastFault, Trip};
 pub use state::{CHANGES_MAX as STATE_CHANGES_MAX, State, StateRow, StateSize};

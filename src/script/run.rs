@@ -30,6 +30,10 @@ pub(super) struct Fault {
     pub kind: FaultKind,
     /// Line in the script; 0 where it is not known.
     pub line: usize,
+    /// Column in that line; 0 where it is not known.
+    pub column: usize,
+    /// What may be told of it: nothing that the script had in hand.
+    pub told: String,
     /// Rhai's words. They may quote what the script threw, and so are for tests only.
     pub words: String,
 }
@@ -75,7 +79,7 @@ pub(super) fn invoke(
 
 fn read(ran: Option<Result<(), Box<EvalAltResult>>>, spent: Spent) -> Result<Option<Verdict>, Fault> {
     match ran {
-        None => Err(Fault { kind: FaultKind::Panic, line: 0, words: "the call panicked".to_owned() }),
+        None => Err(Fault::nowhere(FaultKind::Panic, "the call panicked")),
         Some(Ok(())) => Ok(None),
         Some(Err(e)) if matches!(e.unwrap_inner(), EvalAltResult::Exit(..)) => Ok(None),
         Some(Err(e)) => Err(classify(&e, spent.stop)),
@@ -100,5 +104,38 @@ fn classify(error: &EvalAltResult, stop: Option<Stop>) -> Fault {
         Some(Stop::Memory) => "too much memory".to_owned(),
         _ => inner.to_string(),
     };
-    Fault { kind, line: inner.position().line().unwrap_or(0), words }
+    let told = if kind == FaultKind::Script { told(inner) } else { words.clone() };
+    let (line, column) = (inner.position().line().unwrap_or(0), inner.position().position().unwrap_or(0));
+    Fault { kind, line, column, told, words }
+}
+
+impl Fault {
+    /// A fault that has no place in the script.
+    pub fn nowhere(kind: FaultKind, words: &str) -> Self {
+        Self { kind, line: 0, column: 0, told: words.to_owned(), words: words.to_owned() }
+    }
+}
+
+/// What went wrong in a script, in words of the script's own text and of types: no value of a request is among them.
+fn told(error: &EvalAltResult) -> String {
+    match error {
+        EvalAltResult::ErrorFunctionNotFound(signature, _) => format!("there is no function `{signature}`"),
+        EvalAltResult::ErrorVariableNotFound(name, _) => format!("there is no variable `{name}`"),
+        EvalAltResult::ErrorModuleNotFound(name, _) => format!("there is no namespace `{name}`"),
+        EvalAltResult::ErrorMismatchDataType(wanted, found, _) => {
+            format!("`{wanted}` is expected, not `{found}`")
+        }
+        EvalAltResult::ErrorMismatchOutputType(wanted, found, _) => {
+            format!("`{wanted}` is expected as the result, not `{found}`")
+        }
+        EvalAltResult::ErrorArrayBounds(..) => "a list has no such place".to_owned(),
+        EvalAltResult::ErrorStringBounds(..) => "a text has no such place".to_owned(),
+        EvalAltResult::ErrorIndexingType(kind, _) => format!("`{kind}` has no places"),
+        EvalAltResult::ErrorArithmetic(..) => "the numbers cannot be reckoned with".to_owned(),
+        EvalAltResult::ErrorStackOverflow(_) => "functions call each other too deeply".to_owned(),
+        EvalAltResult::ErrorRuntime(..) => {
+            "the script threw, or a function refused what it was given".to_owned()
+        }
+        _ => "the script failed".to_owned(),
+    }
 }

@@ -11,15 +11,26 @@ use crate::base::problems::{Problem, Problems, Source};
 use crate::base::text::hex;
 
 /// The longest script or manifest, in bytes.
-pub(super) const FILE_BYTES_MAX: u64 = 64 << 10;
+pub const FILE_BYTES_MAX: u64 = 64 << 10;
 /// The longest file of a list, in bytes.
 const LIST_BYTES_MAX: u64 = 16 << 20;
 /// Entries of one folder that are looked at.
 const ENTRIES_MAX: usize = 1_024;
 
+/// An edit that nobody has saved: a text that is read in place of what a plugin's `main.rhai` holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    /// The plugin's name. Its folder must be there.
+    pub plugin: String,
+    /// What its `main.rhai` would hold.
+    pub main: String,
+}
+
 /// Reads files, and remembers which.
 pub(super) struct Reader<'a> {
     root: &'a Path,
+    /// A file and the text that is read in its place.
+    edit: Option<(PathBuf, &'a str)>,
     /// Each file that was read, with the hash of its content in hex.
     pub inputs: Vec<(PathBuf, String)>,
     /// Of each plugin, the hash of its files, also where it cannot go live.
@@ -29,7 +40,12 @@ pub(super) struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     pub fn new(root: &'a Path) -> Self {
-        Self { root, inputs: Vec::new(), hashes: BTreeMap::new(), problems: Problems::default() }
+        Self::instead(root, None)
+    }
+
+    /// A reader for which one file holds another text than it does.
+    pub fn instead(root: &'a Path, edit: Option<(PathBuf, &'a str)>) -> Self {
+        Self { root, edit, inputs: Vec::new(), hashes: BTreeMap::new(), problems: Problems::default() }
     }
 
     /// The config file's folder.
@@ -56,7 +72,11 @@ impl<'a> Reader<'a> {
     }
 
     fn read_within(&mut self, path: &Path, most: u64) -> Option<Source> {
-        match read_plain(path, most) {
+        let bytes = match &self.edit {
+            Some((file, text)) if file == path => within(text.as_bytes().to_vec(), most),
+            _ => read_plain(path, most),
+        };
+        match bytes {
             Ok(bytes) => {
                 self.inputs.push((path.to_owned(), hex_hash(&bytes)));
                 match String::from_utf8(bytes) {
@@ -125,6 +145,10 @@ fn read_plain(path: &Path, most: u64) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = file.take(most + 1).read_to_end(&mut bytes);
     read.map_err(|e| format!("the file cannot be read: {}", e.kind()))?;
+    within(bytes, most)
+}
+
+fn within(bytes: Vec<u8>, most: u64) -> Result<Vec<u8>, String> {
     if u64::try_from(bytes.len()).is_ok_and(|n| n > most) {
         return Err(format!("the file is larger than {} KiB", most >> 10));
     }

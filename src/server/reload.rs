@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::configured_series;
 use super::hot::{Hot, Prepared};
 use super::notify;
-use super::reloads::{self, PolicyFiles};
+use super::reloads::{self, PolicyTexts};
 use super::start::wants_assertions;
 use crate::base::problems::{Problem, Problems, Severity};
 use crate::base::text::cut;
@@ -51,7 +51,7 @@ pub struct Attempts {
     /// What the process was started with.
     pub started: Started,
     /// What the policy in force was read from.
-    pub files: PolicyFiles,
+    pub files: PolicyTexts,
 }
 
 /// Keys that are read at the start only, as they were then: the process runs with these, whatever was edited since.

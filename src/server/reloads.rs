@@ -12,9 +12,9 @@ pub const CHANGES_MAX: usize = 100;
 
 /// What the policy in force was read from, line by line.
 #[derive(Debug, Default)]
-pub struct PolicyFiles(Texts);
+pub struct PolicyTexts(Texts);
 
-impl PolicyFiles {
+impl PolicyTexts {
     /// The files as they are now. Blocks: not for a worker.
     pub fn read(inputs: &Inputs, config: &Config) -> Self {
         Self(read(&Texts::default(), inputs, config))

@@ -6,7 +6,6 @@ mod report;
 mod shell;
 mod stored;
 mod stored_report;
-mod told;
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -17,14 +16,13 @@ use std::sync::Arc;
 use clap::Args;
 use http::StatusCode;
 
-use self::told::{Policy, Told};
 use super::exit::Exit;
 use super::failure::Failure;
 use super::{Options, check, inputs, render};
 use crate::base::location::Location;
 use crate::geo::Geo;
 use crate::live::snapshot::{self, Snapshot};
-use crate::server::explain::{Assumed, Play, RawRequest, play};
+use crate::server::explain::{Assumed, Play, Policy, RawRequest, Told, play};
 
 /// Largest file that holds a request, in bytes.
 const FILE_BYTES_MAX: u64 = 16 << 20;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::told::{RuleTold, StageTold, Told};
+use crate::server::explain::{RuleTold, StageTold, Told};
 
 /// The whole text.
 pub(super) fn human(told: &Told) -> String {

@@ -20,7 +20,9 @@ pub use self::tally::Counts;
 pub(super) use self::tally::Tally;
 pub(super) use self::turn::{Turn, enforces, settle, turn, turn_without_probe};
 
+use super::hook::Hook;
 use super::ledger::Note;
+use super::run::Fault;
 
 /// One plugin went over its budget, or came back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -87,6 +89,25 @@ pub(super) struct Record {
     pub since_ms: i64,
     hash: String,
     alarm: Arc<OnceLock<Alarm>>,
+    /// Locked only when a call failed, and when somebody looks.
+    last_fault: Mutex<Option<LastFault>>,
+}
+
+/// How a plugin failed last.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct LastFault {
+    /// When, in milliseconds since 1970-01-01 UTC.
+    pub time_ms: i64,
+    /// The kind, as in the metrics.
+    pub kind: &'static str,
+    /// The name of the hook.
+    pub hook: &'static str,
+    /// Line in `main.rhai` or in a file that it uses, from 1; 0 where it is not known.
+    pub line: usize,
+    /// Column in that line, from 1; 0 where it is not known.
+    pub column: usize,
+    /// What went wrong; nothing that the script had in hand.
+    pub message: String,
 }
 
 impl Record {
@@ -97,7 +118,25 @@ impl Record {
             since_ms,
             hash: hash.to_owned(),
             alarm: Arc::default(),
+            last_fault: Mutex::default(),
         }
+    }
+
+    /// Keeps how a call failed.
+    pub fn failed(&self, fault: &Fault, hook: Hook, time_ms: i64) {
+        *self.last_fault.lock() = Some(LastFault {
+            time_ms,
+            kind: fault.kind.word(),
+            hook: hook.name(),
+            line: fault.line,
+            column: fault.column,
+            message: fault.told.clone(),
+        });
+    }
+
+    /// How a call failed last.
+    pub fn last_fault(&self) -> Option<LastFault> {
+        self.last_fault.lock().clone()
     }
 
     /// Counts a note on its way into the ledger.

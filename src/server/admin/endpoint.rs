@@ -29,6 +29,9 @@ pub(super) enum Endpoint {
     CreateKey,
     RevokeKey,
     ForgetUser,
+    SwitchMode,
+    Impact,
+    Playground,
     Timeline,
     Alerts,
     TestAlerts,
@@ -79,6 +82,9 @@ const TABLE: &[Row] = {
         ("/admin/api/keys", Some(E::Keys), Some(E::CreateKey)),
         ("/admin/api/keys/revoke", None, Some(E::RevokeKey)),
         ("/admin/api/users/forget", None, Some(E::ForgetUser)),
+        ("/admin/api/plugins/mode", None, Some(E::SwitchMode)),
+        ("/admin/api/plugins/impact", Some(E::Impact), None),
+        ("/admin/api/playground", None, Some(E::Playground)),
         ("/admin/api/timeline", Some(E::Timeline), None),
         ("/admin/api/alerts", Some(E::Alerts), None),
         ("/admin/api/alerts/test", None, Some(E::TestAlerts)),
@@ -131,6 +137,8 @@ impl Endpoint {
             E::AddBan => Some("bans.add"),
             E::RevokeBans => Some("bans.revoke"),
             E::SetLockdown => Some("lockdown"),
+            E::SwitchMode => Some("plugins.mode"),
+            E::Playground => Some("playground"),
             _ => None,
         }
     }

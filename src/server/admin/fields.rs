@@ -45,6 +45,11 @@ impl Fields {
         }
     }
 
+    /// A value of any kind, which may be absent.
+    pub(super) fn value(&mut self, name: &str) -> Option<Value> {
+        self.object.remove(name)
+    }
+
     /// A list of texts; absent is empty.
     pub(super) fn texts(&mut self, name: &str) -> Vec<String> {
         let list = match self.object.remove(name) {

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod lockdown;
 mod lockout;
 pub mod plugins;
+pub mod policy;
 pub(crate) mod reading;
 pub(crate) mod requests;
 pub mod service_detail;
@@ -46,6 +47,8 @@ use self::action::{Action, Terms};
 use self::audit::About;
 use self::endpoint::{Endpoint, Find};
 use self::lockout::Lockout;
+use self::policy::QUESTION_BYTES_MAX;
+pub use self::policy::Tools;
 use self::reading::Readings;
 use super::connection::Http;
 use super::console::place::{self, Found};
@@ -81,6 +84,8 @@ pub struct Admin {
     pub(in crate::server) lockout: RefCell<Lockout>,
     pub(in crate::server) readings: Readings,
     pub(in crate::server) console: Console,
+    /// What needs the files of the policy; absent where there are none.
+    pub(in crate::server) tools: Option<Tools>,
 }
 
 impl Admin {
@@ -96,7 +101,13 @@ impl Admin {
     ) -> Self {
         let open = address.to_canonical().is_loopback();
         let (console, readings) = (Console::new(signed_in), Readings::default());
-        Self { gateway, reloader, token, open, started, lockout: RefCell::default(), readings, console }
+        let lockout = RefCell::default();
+        Self { gateway, reloader, token, open, started, lockout, readings, console, tools: None }
+    }
+
+    /// The same with what needs the files of the policy.
+    pub fn with(self, tools: Tools) -> Self {
+        Self { tools: Some(tools), ..self }
     }
 }
 
@@ -214,6 +225,9 @@ where
     if endpoint.is_api() && !admin.open {
         guard::token(head, admin)?;
     }
+    if endpoint == Endpoint::Impact {
+        return policy::impact(admin, head.parts().uri.query().unwrap_or_default()).await;
+    }
     read(admin, endpoint, head).await
 }
 
@@ -247,7 +261,7 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
             let state = gateway.bans.lockdown.state(gateway.clock.unix_ms());
             answer::json(&lockdown::LockdownView::of(state.as_ref()))
         }
-        // What writes was handled before.
+        // What writes, or waits for the disk, was handled before.
         Endpoint::Status
         | Endpoint::Reload
         | Endpoint::AddUser
@@ -260,6 +274,9 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
         | Endpoint::AddBan
         | Endpoint::RevokeBans
         | Endpoint::SetLockdown
+        | Endpoint::SwitchMode
+        | Endpoint::Impact
+        | Endpoint::Playground
         | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
     })
 }
@@ -281,10 +298,15 @@ where
         })?;
         return Ok((None, answer::json(&status::reloaded(&report))));
     }
-    let bytes = whole(head, body).await.map_err(|why| (None, why))?;
-    if endpoint == Endpoint::TestAlerts {
-        let tested = alerts::try_out(&admin.gateway, &bytes).await.map_err(|why| (None, why))?;
-        return Ok((None, answer::json(&tested)));
+    let most = if endpoint == Endpoint::Playground { QUESTION_BYTES_MAX } else { BODY_BYTES_MAX };
+    let bytes = whole(head, body, most).await.map_err(|why| (None, why))?;
+    match endpoint {
+        Endpoint::SwitchMode => return nobody(policy::switch_mode(admin, &bytes).await),
+        Endpoint::Playground => return nobody(policy::play(admin, &bytes).await),
+        Endpoint::TestAlerts => {
+            return nobody(alerts::try_out(&admin.gateway, &bytes).await.map(|tested| answer::json(&tested)));
+        }
+        _ => {}
     }
     let mut action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
     if let Action::Ban(wanted) = &mut action {
@@ -310,6 +332,11 @@ where
     }
 }
 
+/// What came of an action that is about nobody.
+fn nobody<T>(outcome: Result<T, Refusal>) -> Written<T> {
+    outcome.map(|done| (None, done)).map_err(|why| (None, why))
+}
+
 fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {
     users::find(&gateway.auth, user).map(|account| account.person.pseudonym().to_string())
 }
@@ -323,26 +350,29 @@ fn client(gateway: &Gateway, net: ipnet::IpNet) -> String {
     }
 }
 
-async fn whole<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>
+async fn whole<B>(head: &Arrival, body: B, most: usize) -> Result<bytes::Bytes, Refusal>
 where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     guard::json(head)?;
-    collect(head, body).await
+    collect(head, body, most).await
 }
 
-/// The whole body of a request, up to [`BODY_BYTES_MAX`].
-pub(in crate::server) async fn collect<B>(head: &Arrival, body: B) -> Result<bytes::Bytes, Refusal>
+/// The whole body of a request, up to so many bytes.
+pub(in crate::server) async fn collect<B>(
+    head: &Arrival,
+    body: B,
+    most: usize,
+) -> Result<bytes::Bytes, Refusal>
 where
     B: HttpBody + Unpin,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let most = u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX);
-    if head.declared_length().is_some_and(|length| length > most) {
+    if head.declared_length().is_some_and(|length| usize::try_from(length).is_ok_and(|n| n > most)) {
         return Err(Refusal::TooLarge);
     }
-    match tokio::time::timeout(answer::BODY_WAIT_MAX, Limited::new(body, BODY_BYTES_MAX).collect()).await {
+    match tokio::time::timeout(answer::BODY_WAIT_MAX, Limited::new(body, most).collect()).await {
         Ok(Ok(all)) => Ok(all.to_bytes()),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => Err(Refusal::TooLarge),
         Ok(Err(_)) => Err(Refusal::BadRequest("The request body is malformed.")),

@@ -19,11 +19,11 @@ impl Form {
     /// Reads the body of a request.
     ///
     /// # Errors
-    /// It is no form, is not UTF-8, has too many fields, is too long ([`admin::BODY_BYTES_MAX`]), or does not come.
+    /// It is no form, is not UTF-8, has too many fields, is longer than `most` bytes, or does not come.
     ///
     /// # Source
     /// URL Standard section 5 (`application/x-www-form-urlencoded`).
-    pub(super) async fn receive<B>(head: &Arrival, body: B) -> Result<Self, Refusal>
+    pub(super) async fn receive<B>(head: &Arrival, body: B, most: usize) -> Result<Self, Refusal>
     where
         B: HttpBody + Unpin,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -33,7 +33,7 @@ impl Form {
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(Refusal::UnsupportedMediaType);
         }
-        Self::parse(&admin::collect(head, body).await?)
+        Self::parse(&admin::collect(head, body, most).await?)
     }
 
     fn parse(body: &Bytes) -> Result<Self, Refusal> {

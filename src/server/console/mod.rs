@@ -169,13 +169,13 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     if place == Place::SignIn {
-        let form = Form::receive(head, body).await?;
+        let form = Form::receive(head, body, place.form_bytes_max()).await?;
         return sign_in::act(visit, &form).await;
     }
     if !visit.is_signed_in() {
         return Err(Refusal::Unauthenticated);
     }
-    let form = Form::receive(head, body).await?;
+    let form = Form::receive(head, body, place.form_bytes_max()).await?;
     visit.check(&form)?;
     let done = match place {
         Place::Sessions => sessions::act(visit, &form).await,

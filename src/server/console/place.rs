@@ -2,6 +2,9 @@
 
 use http::Method;
 
+use crate::server::admin::BODY_BYTES_MAX;
+use crate::server::admin::policy::QUESTION_BYTES_MAX;
+
 /// A place of the console.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::server) enum Place {
@@ -106,6 +109,15 @@ impl Place {
     /// What the log calls a form of this place whose action it could not read.
     pub(in crate::server) fn action(self) -> &'static str {
         self.row().and_then(|row| row.action).unwrap_or("console")
+    }
+
+    /// Longest form that it takes, in bytes.
+    pub(super) fn form_bytes_max(self) -> usize {
+        match self {
+            // A request and a script, each character of which may be escaped.
+            Self::Playground => QUESTION_BYTES_MAX,
+            _ => BODY_BYTES_MAX,
+        }
     }
 
     fn row(self) -> Option<&'static Row> {

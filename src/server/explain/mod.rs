@@ -7,6 +7,7 @@ mod folder;
 mod request;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use tokio::task::LocalSet;
+use tracing::Dispatch;
 
 use self::folder::Folder;
 use super::start::{self, StartError};
@@ -35,6 +37,9 @@ use crate::telemetry::sink::Sink;
 pub use self::assumed::Assumed;
 pub use self::exchange::Answer;
 pub use self::request::{BadRequest, RawRequest};
+pub use self::told::{
+    BucketTold, ForwardedTold, OutcomeTold, Policy, PolicyTold, RequestTold, RuleTold, StageTold, Told,
+};
 
 /// The client's port, where nobody says one.
 const CLIENT_PORT: u16 = 50_000;
@@ -104,7 +109,15 @@ pub fn play(snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
     })
 }
 
-fn play_here(mut snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
+/// Plays one request on this thread, which needs the stack of a worker, and on which nothing is logged meanwhile.
+///
+/// # Errors
+/// The play cannot be set up; whatever becomes of the request is no error.
+pub fn play_here(snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
+    tracing::dispatcher::with_default(&Dispatch::none(), || unlogged(snapshot, play))
+}
+
+fn unlogged(mut snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
     let mut remarks = Vec::new();
     let clock = Clock::System;
     let folder = Folder::new().map_err(io_error("cannot make a folder for temporary files"))?;

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use pluginmind::base::clock::Clock;
 use pluginmind::base::ids::CorrelationId;
+use pluginmind::base::trace_context::TraceContext;
 use pluginmind::config::{Inputs, Server, load};
 use pluginmind::pipeline::arrival::receive;
 use pluginmind::pipeline::client::locate;
@@ -118,7 +119,12 @@ async fn policy(
     }
     let method = parts.method.to_string();
     let peer = SocketAddr::from((Ipv4Addr::LOCALHOST, 9));
-    let mut trail = Trail::open(CorrelationId::generate(), &parts.method, &Clock::System);
+    let mut trail = Trail::open(
+        CorrelationId::generate(),
+        TraceContext::begin("one", 1.0),
+        &parts.method,
+        &Clock::System,
+    );
     let located =
         receive(parts, true, Transport::plain(peer), &SERVER).and_then(|a| locate(a, &[], &mut trail));
     if let (Ok(located), Ok(body)) = (located, body) {

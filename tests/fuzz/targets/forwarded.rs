@@ -8,6 +8,7 @@ use http::{HeaderValue, Request};
 use ipnet::IpNet;
 use pluginmind::base::clock::Clock;
 use pluginmind::base::ids::CorrelationId;
+use pluginmind::base::trace_context::TraceContext;
 use pluginmind::config::{Inputs, Server, load};
 use pluginmind::pipeline::arrival::receive;
 use pluginmind::pipeline::client::{FORWARDED_ITEMS_MAX, locate};
@@ -39,7 +40,12 @@ fn client(lines: &[HeaderValue], trusted: &[IpNet]) -> IpAddr {
         request = request.header("x-forwarded-for", line);
     }
     let (parts, ()) = request.body(()).expect("a request").into_parts();
-    let mut trail = Trail::open(CorrelationId::generate(), &parts.method, &Clock::System);
+    let mut trail = Trail::open(
+        CorrelationId::generate(),
+        TraceContext::begin("one", 1.0),
+        &parts.method,
+        &Clock::System,
+    );
     let transport = Transport::plain(SocketAddr::from((FRONT, 9)));
     let server = Server { headers_max: usize::MAX, header_max: u64::MAX, ..SERVER.clone() };
     let arrival = receive(parts, false, transport, &server).unwrap_or_else(|_| panic!("{lines:?}"));

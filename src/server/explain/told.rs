@@ -1,72 +1,89 @@
-//! What is told about a request: the document of `--format json`, and what the text for a person is made of.
+//! What is told about a request: the document of `explain --format json` and of the playground, and what the text for a
+//! person is made of.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use super::{Answer, Played};
 use crate::config::Mode;
 use crate::limiter::Kind;
 use crate::live::snapshot::Snapshot;
 use crate::pipeline::rehearsal::{Ended, Forwarded};
 use crate::pipeline::stage::Stage;
 use crate::script::{Note, Outcome};
-use crate::server::explain::{Answer, Played};
 
 /// Everything that is told.
 #[derive(Debug, Serialize)]
-pub(super) struct Told {
+pub struct Told {
+    /// Which policy decided.
     pub policy: PolicyTold,
+    /// The request.
     pub request: RequestTold,
+    /// Every stage that it came to, in order.
     pub stages: Vec<StageTold>,
+    /// How it ended.
     pub outcome: OutcomeTold,
+    /// What would have gone upstream.
     pub forwarded: Option<ForwardedTold>,
+    /// What the client would have got; absent where the connection is closed without an answer.
     pub answer: Option<Answer>,
+    /// What the reader must know beside.
     pub remarks: Vec<String>,
 }
 
 /// Which policy decided.
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct PolicyTold {
+pub struct PolicyTold {
     /// The generation that a gateway begins with which starts with these files.
     pub generation: u64,
+    /// SHA-256 over its files, in hex.
     pub hash: String,
 }
 
 /// The request.
 #[derive(Debug, Serialize)]
-pub(super) struct RequestTold {
+pub struct RequestTold {
     /// The method and the target as they were sent.
     pub line: String,
+    /// Where it comes from.
     pub client: IpAddr,
 }
 
 /// A stage that the request came to.
 #[derive(Debug, Serialize)]
-pub(super) struct StageTold {
+pub struct StageTold {
+    /// The stage's name.
     pub stage: &'static str,
     /// `passed`, `refused`, `answered` or `dropped`.
     pub verdict: &'static str,
+    /// The code of the refusal.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// In microseconds; absent for what comes after the answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration_us: Option<u64>,
+    /// What the rules said there, in the order in which they were asked.
     pub rules: Vec<RuleTold>,
 }
 
 /// What one rule said.
 #[derive(Debug, Serialize)]
-pub(super) struct RuleTold {
+pub struct RuleTold {
+    /// The plugin.
     pub plugin: String,
+    /// The hook.
     pub hook: &'static str,
     /// `plugin/main.rhai:LINE`.
     pub rule: String,
+    /// What it said, as the name of the verb, or `fault`.
     pub verdict: &'static str,
+    /// The code of the verb.
     pub code: String,
+    /// Of a score.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub points: Option<i64>,
     /// `enforce`, or `shadow`: it would have been so.
@@ -78,34 +95,46 @@ pub(super) struct RuleTold {
 
 /// How it ended.
 #[derive(Debug, Default, Serialize)]
-pub(super) struct OutcomeTold {
+pub struct OutcomeTold {
     /// `forwarded`, `answered`, `refused` or `dropped`.
     pub verdict: &'static str,
+    /// The status of the answer.
     pub status: Option<u16>,
+    /// The code of the refusal.
     pub code: Option<String>,
     /// The stage that decided.
     pub stage: &'static str,
     /// The rule that refused.
     pub rule: Option<String>,
+    /// The route's name; empty where there is none.
     pub route: String,
+    /// What identified the request.
     pub auth: &'static str,
+    /// The sum of the scores that count.
     pub score: i64,
+    /// The tags that count.
     pub tags: Vec<String>,
+    /// The bucket with the least left.
     pub bucket: Option<BucketTold>,
+    /// In microseconds.
     pub duration_us: u64,
 }
 
 /// The bucket with the least left, counted from a full one.
 #[derive(Debug, Serialize)]
-pub(super) struct BucketTold {
+pub struct BucketTold {
+    /// `user` or `ip`.
     pub bucket: &'static str,
+    /// What fits in it.
     pub limit: u32,
+    /// What is left.
     pub remaining: u32,
 }
 
 /// What would have gone upstream.
 #[derive(Debug, Serialize)]
-pub(super) struct ForwardedTold {
+pub struct ForwardedTold {
+    /// The request, as it would go.
     #[serde(flatten)]
     pub sent: Forwarded,
     /// Where the service is.
@@ -113,20 +142,23 @@ pub(super) struct ForwardedTold {
 }
 
 /// What must be kept of the snapshot before it is played.
-pub(super) struct Policy {
+pub struct Policy {
     told: PolicyTold,
     services: BTreeMap<String, Vec<String>>,
-    plugins: BTreeMap<String, PathBuf>,
+    /// Each plugin's `main.rhai`, as it was read.
+    plugins: BTreeMap<String, Arc<str>>,
 }
 
 impl Policy {
+    /// That of a snapshot.
     pub fn of(snapshot: &Snapshot) -> Self {
         let services = &snapshot.config.services;
         let plugins = snapshot.rules.plugins().into_iter();
+        let main = |name: Arc<str>| Some((name.to_string(), snapshot.rules.main_of(&name)?));
         Self {
             told: PolicyTold { generation: snapshot.generation, hash: snapshot.hash.clone() },
             services: services.iter().map(|s| (s.name.clone(), urls(s))).collect(),
-            plugins: plugins.map(|p| (p.name.to_string(), p.folder)).collect(),
+            plugins: plugins.filter_map(|plugin| main(plugin.name)).collect(),
         }
     }
 
@@ -135,14 +167,15 @@ impl Policy {
         if note.rule.contains(':') {
             return note.rule.clone();
         }
-        let text = self.plugins.get(&*note.plugin).map(|folder| fs::read_to_string(folder.join("main.rhai")));
         let head = format!("fn {}(", note.hook.name());
-        let line = text.and_then(Result::ok).and_then(|text| text.lines().position(|l| l.contains(&head)));
+        let line =
+            self.plugins.get(&*note.plugin).and_then(|text| text.lines().position(|l| l.contains(&head)));
         line.map_or_else(|| note.rule.clone(), |line| format!("{}/main.rhai:{}", note.plugin, line + 1))
     }
 }
 
 impl Told {
+    /// What came of a request of that line from that client.
     pub fn new(line: &str, client: IpAddr, policy: Policy, played: Played) -> Self {
         let Played { stages, ended, forwarded, answer, remarks } = played;
         let request = RequestTold { line: line.to_owned(), client };
