@@ -30,6 +30,7 @@ mod offline;
 mod options;
 mod password;
 mod plugins;
+pub mod privacy_check;
 mod promote;
 mod reload;
 mod running;
@@ -91,6 +92,7 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
         Verb::Plugins => plugins::run(options),
         Verb::Promote { asked } => promote::run(options, &asked),
         Verb::Config { what } => config_show::run(options, &what),
+        Verb::PrivacyCheck => privacy_check::run(options),
         Verb::Healthcheck => Ok(healthcheck::run(options)),
         Verb::Docs { what } => Ok(docs::run(options, what)),
         Verb::Definitions { folder } => definitions::run(options, &folder),

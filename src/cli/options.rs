@@ -26,6 +26,9 @@ pub struct Options {
     /// The config file.
     #[arg(short, long, global = true, value_name = "FILE", help = CONFIG)]
     pub config: Option<PathBuf>,
+    /// The folder that relative paths of the config file are relative to, where it is not the file's own.
+    #[arg(long, global = true, value_name = "DIR", hide = true)]
+    pub relative_to: Option<PathBuf>,
     /// How results are printed.
     #[arg(
         long,
@@ -132,6 +135,8 @@ pub(super) enum Verb {
         #[command(subcommand)]
         what: Config,
     },
+    /// Send canaries through a private gateway with your configuration, and look for them in all that it writes
+    PrivacyCheck,
     /// Ask the running gateway whether it is ready; ends 0 or 1
     Healthcheck,
     /// Reference pages, made from the code

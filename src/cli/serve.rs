@@ -25,13 +25,14 @@ use crate::server::drain::drain;
 use crate::server::hot::Hot;
 use crate::server::limits::Limits;
 use crate::server::listener::{Listener, Listening};
-use crate::server::policy_files::PolicyFiles;
+use crate::server::policy_source::PolicySource;
 use crate::server::reload::{Attempts, Report, Started};
 use crate::server::reloads::PolicyTexts;
 use crate::server::schedules::Schedules;
 use crate::server::signals::Signals;
 use crate::server::start::{self, StartError, data_folder};
 use crate::server::tls::expiry;
+use crate::server::trace_export;
 use crate::server::workers::Workers;
 use crate::server::{activation, alerting, descriptors, memory, notify, remember};
 use crate::telemetry::logs::Logs;
@@ -139,6 +140,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tokio::task::spawn_local(alerting::watch_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(remember::save_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(expiry::warn_for_ever(Arc::clone(&gateway)));
+        tokio::task::spawn_local(trace_export::export_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(memory::watch_for_ever(Arc::clone(&gateway), limits));
         // One each: a word that comes before it is waited for is kept, but for one alone.
         let [stop, redirect_stop, admin_stop, alerts_stop] = std::array::from_fn(|_| Rc::new(Notify::new()));
@@ -161,6 +163,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         tracing::info!(outcome = ?drained, "drained");
         // An error says that it has failed, and that was told.
         redirecting.await.ok();
+        trace_export::export_the_last(&gateway).await;
         // The admin listener says until the end that the rest drains.
         admin_stop.notify_one();
         let workers = admin_serving.await.unwrap_or_default();
@@ -231,8 +234,8 @@ fn admin(
     let (started, limits) = (gateway.clock.now(), Limits::new(ADMIN_CONNECTIONS_MAX));
     let signed_in = Sessions::default();
     let again = options.clone();
-    let files = PolicyFiles::new(move || inputs::gather(&again), options.config_file());
-    let tools = Tools::new(&files);
+    let source = PolicySource::new(move || inputs::gather(&again), options.config_file());
+    let tools = Tools::new(&source);
     let start = move |workers, address: SocketAddr| {
         let tools = tools.clone();
         let (gateway, reloader, token) = (Arc::clone(&shared), Arc::clone(&reloader), asked.clone());

@@ -8,9 +8,9 @@ use http::StatusCode;
 
 use super::decided;
 use super::gateway::Gateway;
-use super::recording;
 use super::stage::Stage;
 use super::trail::Trail;
+use super::{recording, sampling, spans};
 use crate::alert::Refused;
 use crate::base::address::{Pseudonym, bucket_network};
 use crate::base::refusal::Refusal;
@@ -25,6 +25,9 @@ use crate::telemetry::exemplars::Exemplar;
 const CLIENT_CLOSED: &str = "CLIENT_CLOSED_REQUEST";
 /// The code of an answer that broke off after its head had gone out.
 const RESPONSE_CUT: &str = "RESPONSE_CUT";
+
+/// The first status that says no; what is refused is never left out of the usage log.
+const REFUSED_FROM: u16 = 400;
 
 /// Holds a request until its end.
 pub struct Closing {
@@ -170,7 +173,7 @@ impl Closing {
             rule: decider.map(|n| n.rule.as_str()),
             generation: self.snapshot.generation,
         });
-        let row = UsageRow {
+        let mut row = UsageRow {
             time_ms: self.trail.unix_ms,
             correlation_id: self.trail.id.clone(),
             method: Label::from(self.trail.method),
@@ -188,14 +191,18 @@ impl Closing {
             generation: self.snapshot.generation,
             service: self.trail.service.clone().map(Label::from),
             policy: self.snapshot.policy,
-            trace: Some(recording::written(&self.trail, duration)),
+            trace: None,
         };
         if self.trail.rehearsal.is_none() {
             // What a proxy asks about is another request than its own, and so is judged by other rules.
             let facts = self.trail.facts.as_ref().filter(|_| self.trail.asked.is_none());
             self.gateway.recall.push(&row, facts);
         }
-        self.gateway.store.add_usage(row);
+        let refused = row.code.is_some() || row.status >= REFUSED_FROM;
+        if refused || sampling::keeps(self.snapshot.config.storage.usage_sample) {
+            row.trace = Some(recording::written(&self.trail, duration));
+            self.gateway.store.add_usage(row);
+        }
         for row in decided::rows(&self.trail, client, user) {
             self.gateway.store.add_decision(row);
         }
@@ -220,6 +227,23 @@ impl Closing {
             n.mode == Mode::Enforce && asked_in_time && stops
         };
         self.trail.ledger.notes().iter().rev().find(decides).filter(|_| rule_stage)
+    }
+
+    /// Keeps the spans of a sampled request, where somebody collects them.
+    fn tell_trace(&self, duration: Duration) {
+        let tracing = &self.snapshot.config.tracing;
+        if tracing.otlp.is_none() || !self.trail.trace.is_sampled() || self.trail.rehearsal.is_some() {
+            return;
+        }
+        let span = spans::of(
+            &self.trail,
+            self.snapshot.generation,
+            duration,
+            self.status,
+            self.code.clone(),
+            self.refused_at,
+        );
+        self.gateway.spans.push(span, tracing.queue_max);
     }
 
     fn ask_on_log(&mut self, duration: Duration) {
@@ -252,12 +276,15 @@ impl Drop for Closing {
         self.ask_on_log(duration);
         let now_ms = self.gateway.clock.unix_ms();
         self.count_metrics(now_ms, duration);
+        // The answer has gone out: nobody waits for the disk.
+        drop(self.gateway.keep_out(self.trail.ledger.take_bans()));
         let effects = self.trail.ledger.take_effects();
         self.gateway.deliver(effects);
         let status = self.status.map_or(0, |s| s.as_u16());
         let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
         self.gateway.timeline.count(now_ms, status, answering);
         self.write_down(now_ms, duration);
+        self.tell_trace(duration);
         self.gateway.metrics.in_flight.dec();
         if let Some(rehearsal) = self.trail.rehearsal.take() {
             rehearsal.end(&self.trail, self.status, self.code.clone(), self.refused_at);

@@ -29,6 +29,7 @@ use crate::script::{Board, Occasions, Outcome, State};
 use crate::store::Store;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::spans::SpanQueue;
 use crate::telemetry::timeline::Timeline;
 
 /// Everything that outlives a snapshot.
@@ -73,6 +74,8 @@ pub struct Gateway {
     pub metrics: Arc<Metrics>,
     /// The last minutes and hours, in numbers.
     pub timeline: Timeline,
+    /// Spans that wait for a collector.
+    pub spans: SpanQueue,
     /// The log.
     pub logs: Logs,
     /// Makes pseudonyms of people and addresses.
@@ -104,6 +107,8 @@ impl Gateway {
                 self.alerts.plugin_failed(&note.plugin);
             }
         }
+        // Nobody waits for an answer here.
+        drop(self.keep_out(account.bans));
         self.deliver(account.effects);
     }
 

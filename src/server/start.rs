@@ -48,6 +48,7 @@ use crate::script::Board;
 use crate::store::{self, OpenError, Store};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::spans::SpanQueue;
 use crate::telemetry::timeline::Timeline;
 
 /// Why the gateway does not start.
@@ -95,11 +96,11 @@ pub fn gateway(
     if wants_assertions(config) {
         assertions.prepare()?;
     }
-    let state = remember::load(&store, &mut snapshot.rules, clock.unix_ms())?;
+    let bans = load_bans(&snapshot.config, &store, &clock)?;
+    let state = remember::load(&store, &mut snapshot.rules, &bans, clock.unix_ms())?;
     let standing = Board::new(store.pseudonym_key().expose());
     snapshot.rules.stand_on(&standing, clock.unix_ms());
     let auth = load_auth(&snapshot, &store, &clock)?;
-    let bans = load_bans(&snapshot.config, &store, &clock)?;
     let federated = Federated::new(Arc::new(Durable(store.clone())));
     federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
     let trust = trust(config)?;
@@ -142,6 +143,7 @@ pub fn gateway(
         clock,
         metrics: Arc::clone(metrics),
         timeline: Timeline::default(),
+        spans: SpanQueue::default(),
         logs,
         policies,
         edits: Edits::default(),
@@ -207,6 +209,8 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         metrics.bans(networks, users, gateway.bans.lockdown.is_on(now_ms));
         metrics.usage_rows_dropped(gateway.store.usage_rows_dropped());
         metrics.log_lines_dropped(gateway.logs.sink().dropped());
+        let (sent, dropped) = gateway.spans.totals();
+        metrics.traces(sent, dropped);
         let snapshot = gateway.live.current();
         let plugins = snapshot.rules.plugins();
         let is_there = |name: &str| plugins.iter().any(|p| *p.name == *name);
@@ -303,6 +307,7 @@ pub async fn sweep_for_ever(gateway: Arc<Gateway>) {
             now_ms: now.unix_ms,
             sessions_seen_before_ms: before(config.config.session.idle),
             usage_before_ms: before(config.config.storage.retention),
+            usage_rows_max: config.config.storage.usage_rows_max,
         };
         if let Err(error) = gateway.store.sweep(sweep).await {
             tracing::warn!(%error, "usage rows past their time could not be removed");

@@ -5,6 +5,7 @@
 
 mod alerts;
 mod bans;
+mod blocks;
 mod copy;
 mod decisions;
 mod error;
@@ -19,11 +20,13 @@ mod open;
 mod queue;
 mod reader;
 mod reloads;
+mod search;
 mod sessions;
 mod sweep;
 mod trace;
 mod usage;
 mod users;
+mod values;
 mod writer;
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::sessions::{self, SessionRow};
 use super::trace::Trace;
 use super::usage::{self, UsageFilter, UsageListed};
 use super::users::{self, UserRow};
-use super::{error, open};
+use super::{error, open, search, values};
 use crate::base::secret::Secret;
 
 /// A read-only connection.
@@ -88,7 +88,7 @@ impl Reader {
     /// # Errors
     /// The database cannot be read.
     pub fn requests(&self, filter: &UsageFilter, most: usize) -> Result<Vec<UsageListed>, OpenError> {
-        self.explain(usage::find(&self.connection, filter, most))
+        self.explain(search::find(&self.connection, filter, most))
     }
 
     /// Every request of a correlation id, the newest first, with its trace: clients choose their ids, and may choose one
@@ -146,6 +146,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn lockdown(&self) -> Result<Option<LockdownRow>, OpenError> {
         self.explain(bans::lockdown(&self.connection))
+    }
+
+    /// Hands over every text and blob of every table, with the names of its table and column.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn each_value(&self, value: impl FnMut(&str, &str, &[u8])) -> Result<(), OpenError> {
+        self.explain(values::each(&self.connection, value))
     }
 
     fn explain<T>(&self, read: rusqlite::Result<T>) -> Result<T, OpenError> {

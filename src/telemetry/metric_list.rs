@@ -92,6 +92,8 @@ list! {
     UPSTREAM_ERRORS = Counter "upstream_errors_total" ["service", "kind"] "Tries that gave no answer: refused, connect_timeout, name, certificate, handshake, reset, unreadable, timeout, status, slow, busy.";
     UPSTREAM_RETRIES = Counter "upstream_retries_total" ["service", "outcome"] "Requests that were sent again (answered, failed) or were not (over_budget).";
     USAGE_DROPPED = Counter "usage_rows_dropped_total" [] "Usage rows that fell off the queue.";
+    TRACES_EXPORTED = Counter "traces_exported_total" [] "Requests whose spans a collector took.";
+    TRACES_DROPPED = Counter "traces_dropped_total" [] "Requests whose spans fell off the queue, or that no collector took.";
     BUILD_INFO = Gauge "build_info" ["version"] "Always 1; the label is the version.";
     LOG_DROPPED = Counter "log_lines_dropped_total" [] "Log lines that fell off the queue or could not be written.";
     PANICS = Counter "panics_total" [] "Panics caught. Each is a defect.";
@@ -161,6 +163,8 @@ mod tests {
         pluginmind_upstream_errors_total{service,kind}
         pluginmind_upstream_retries_total{service,outcome}
         pluginmind_usage_rows_dropped_total{}
+        pluginmind_traces_exported_total{}
+        pluginmind_traces_dropped_total{}
         pluginmind_build_info{version}
         pluginmind_log_lines_dropped_total{}
         pluginmind_panics_total{}

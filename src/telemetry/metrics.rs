@@ -71,6 +71,8 @@ pub struct Metrics {
     reloads: [IntCounter; 3],
     upstream_seconds: HistogramVec,
     usage_dropped: IntCounter,
+    traces_exported: IntCounter,
+    traces_dropped: IntCounter,
     log_dropped: IntCounter,
     /// Requests that are being answered.
     pub in_flight: IntGauge,
@@ -150,6 +152,8 @@ impl Metrics {
             },
             upstream_seconds: histograms(r, list::UPSTREAM_DURATION),
             usage_dropped: counter(r, list::USAGE_DROPPED),
+            traces_exported: counter(r, list::TRACES_EXPORTED),
+            traces_dropped: counter(r, list::TRACES_DROPPED),
             log_dropped: counter(r, list::LOG_DROPPED),
             in_flight: gauge(r, list::HTTP_IN_FLIGHT),
             bans: gauges(r, list::BANS_ACTIVE),
@@ -278,6 +282,12 @@ impl Metrics {
     /// Brings `usage_rows_dropped_total` up to a total that is counted elsewhere.
     pub fn usage_rows_dropped(&self, total: u64) {
         raise(&self.usage_dropped, total);
+    }
+
+    /// Brings `traces_exported_total` and `traces_dropped_total` up to totals that are counted elsewhere.
+    pub fn traces(&self, exported: u64, dropped: u64) {
+        raise(&self.traces_exported, exported);
+        raise(&self.traces_dropped, dropped);
     }
 
     /// Brings `log_lines_dropped_total` up to a total that is counted elsewhere.

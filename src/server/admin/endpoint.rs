@@ -133,12 +133,12 @@ impl Endpoint {
             E::CreateKey => Some("keys.create"),
             E::RevokeKey => Some("keys.revoke"),
             E::ForgetUser => Some("users.forget"),
+            E::SwitchMode => Some("plugins.mode"),
+            E::Playground => Some("playground"),
             E::TestAlerts => Some("alerts.test"),
             E::AddBan => Some("bans.add"),
             E::RevokeBans => Some("bans.revoke"),
             E::SetLockdown => Some("lockdown"),
-            E::SwitchMode => Some("plugins.mode"),
-            E::Playground => Some("playground"),
             _ => None,
         }
     }

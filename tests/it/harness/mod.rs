@@ -2,6 +2,7 @@
 
 pub mod bystander;
 pub mod client;
+pub mod console;
 pub mod gateway;
 pub mod http2;
 pub mod http2_upstream;
@@ -18,6 +19,7 @@ pub mod witness;
 
 pub use bystander::Bystander;
 pub use client::{Answer, Connection, request};
+pub use console::Console;
 pub use gateway::{Gateway, Setup, free_port};
 pub use http2_upstream::Http2Upstream;
 pub use provider::Provider;
