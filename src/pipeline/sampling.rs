@@ -45,7 +45,9 @@ mod tests {
             assert!(found.abs_diff(wanted) <= 1, "{found} of 1,001 at {share}");
         }
         let tenth = kept(0.1, 1_000);
-        assert!(tenth.chunks(20).all(|twenty| (1..=3).contains(&twenty.iter().filter(|kept| **kept).count())));
+        assert!(
+            tenth.chunks(20).all(|twenty| (1..=3).contains(&twenty.iter().filter(|kept| **kept).count()))
+        );
     }
 
     #[test]

@@ -81,11 +81,19 @@ fn a_refusal_is_explained_with_its_stages_its_rule_and_its_line() {
     assert_eq!(past["decided_by"]["rule"], "mine/main.rhai:4");
     assert_eq!(past["decided_by"]["stage"], "on_request");
     let stages: Vec<_> = past["trace"]["stages"].as_array().unwrap().iter().map(|s| &s["stage"]).collect();
-    assert!(stages.iter().any(|stage| *stage == "route") && stages.iter().all(|s| *s != "upstream"), "{stages:?}");
+    assert!(
+        stages.iter().any(|stage| *stage == "route") && stages.iter().all(|s| *s != "upstream"),
+        "{stages:?}"
+    );
     let rule = &past["trace"]["rules"][0];
-    assert_eq!((&rule["rule"], &rule["outcome"], &rule["mode"]), (&"mine/main.rhai:4".into(), &"deny".into(), &"enforce".into()));
+    assert_eq!(
+        (&rule["rule"], &rule["outcome"], &rule["mode"]),
+        (&"mine/main.rhai:4".into(), &"deny".into(), &"enforce".into())
+    );
     let text = human(&gateway, "denied-1");
-    for part in ["refused 403 mine.denied at on_request by mine/main.rhai:4", "today (", "the same, refused 403"] {
+    for part in
+        ["refused 403 mine.denied at on_request by mine/main.rhai:4", "today (", "the same, refused 403"]
+    {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     assert!(!text.contains("CANARY") && !past.to_string().contains("CANARY") && !text.contains("127.0.0.1"));
@@ -107,7 +115,10 @@ fn what_passed_is_explained_with_its_service_its_buckets_and_the_headers_that_we
     assert_eq!(past["today"]["verdict"], "same");
     assert_eq!(past["today"]["decision"]["verdict"], "passes");
     let text = human(&gateway, "tagged-1");
-    assert!(text.contains("service: app") && text.contains("bucket ip:") && text.contains("x-forwarded-for"), "{text}");
+    assert!(
+        text.contains("service: app") && text.contains("bucket ip:") && text.contains("x-forwarded-for"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -121,11 +132,18 @@ fn after_an_edit_it_is_said_what_would_be_decided_now_and_nothing_is_remembered_
     gateway.save("plugins/mine/main.rhai", &lax);
     gateway.until("the edit is in force", |gateway| gateway.generation() > before);
     let today = told(&gateway, "one")["requests"][0]["today"].clone();
-    assert_eq!((&today["verdict"], &today["decision"]["verdict"]), (&"differs".into(), &"passes".into()), "{today}");
+    assert_eq!(
+        (&today["verdict"], &today["decision"]["verdict"]),
+        (&"differs".into(), &"passes".into()),
+        "{today}"
+    );
     assert_eq!(today["changed_plugins"][0], "mine");
     let today = told(&gateway, "two")["requests"][0]["today"].clone();
     assert_eq!(today["verdict"], "differs", "{today}");
-    assert_eq!((&today["decision"]["status"], &today["decision"]["code"]), (&403.into(), &"mine.denied".into()));
+    assert_eq!(
+        (&today["decision"]["status"], &today["decision"]["code"]),
+        (&403.into(), &"mine.denied".into())
+    );
     assert_eq!(today["decision"]["rule"], "mine/main.rhai:4");
     let text = human(&gateway, "two");
     assert!(text.contains("another decision: refused 403 mine.denied by mine/main.rhai:4"), "{text}");
@@ -146,7 +164,10 @@ fn a_route_that_asks_for_a_sign_in_now_would_refuse_what_passed() {
     gateway.until("the edit is in force", |gateway| gateway.generation() > before);
     let today = told(&gateway, "anybody")["requests"][0]["today"].clone();
     assert_eq!(today["verdict"], "differs", "{today}");
-    assert_eq!((&today["decision"]["status"], &today["decision"]["stage"]), (&401.into(), &"identity".into()));
+    assert_eq!(
+        (&today["decision"]["status"], &today["decision"]["stage"]),
+        (&401.into(), &"identity".into())
+    );
 }
 
 #[test]
@@ -155,7 +176,8 @@ fn an_id_that_came_twice_is_told_twice_with_the_newest_first() {
     let gateway = start(&upstream);
     assert_eq!((send(&gateway, "/api/denied", "twice"), send(&gateway, "/nowhere", "twice")), (403, 404));
     let found = told(&gateway, "twice");
-    let statuses: Vec<_> = found["requests"].as_array().unwrap().iter().map(|p| &p["request"]["status"]).collect();
+    let statuses: Vec<_> =
+        found["requests"].as_array().unwrap().iter().map(|p| &p["request"]["status"]).collect();
     assert_eq!(statuses, [404, 403]);
     assert!(human(&gateway, "twice").starts_with("2 requests came with the id twice"));
 }
@@ -204,7 +226,9 @@ fn rows_without_a_trace_say_so() {
     gateway.signal("TERM");
     gateway.wait();
     let database = Database::open(gateway.at("data/pluginmind.db")).expect("a database");
-    database.execute("UPDATE query_logs SET trace = NULL, policy = NULL WHERE correlation_id = 'old-1'", []).unwrap();
+    database
+        .execute("UPDATE query_logs SET trace = NULL, policy = NULL WHERE correlation_id = 'old-1'", [])
+        .unwrap();
     database.execute("UPDATE query_logs SET trace = x'ff00ff' WHERE correlation_id = 'torn-1'", []).unwrap();
     drop(database);
     let why = |id: &str| told(&gateway, id)["requests"][0]["without_trace"].as_str().unwrap().to_owned();

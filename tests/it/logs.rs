@@ -27,7 +27,8 @@ path = "/private"
 respond = { status = 200, text = "ok" }
 "#;
 
-const RULES: &str = "fn on_request(req) { if req.query(\"no\") == \"1\" { deny(418, \"mine.no\", \"No.\"); } }\n";
+const RULES: &str =
+    "fn on_request(req) { if req.query(\"no\") == \"1\" { deny(418, \"mine.no\", \"No.\"); } }\n";
 
 fn start() -> Gateway {
     Setup::new(CONFIG).plugin("mine", RULES).user("ada@example.org", PASSWORD, &[]).start()
@@ -49,7 +50,9 @@ fn ids(gateway: &Gateway, arguments: &[&str]) -> Vec<String> {
 }
 
 fn until_written(gateway: &Gateway, id: &str) {
-    gateway.until("the row is written", |gateway| !ids(gateway, &[]).is_empty() && logs(gateway, &["--id", id]).status.success());
+    gateway.until("the row is written", |gateway| {
+        !ids(gateway, &[]).is_empty() && logs(gateway, &["--id", id]).status.success()
+    });
 }
 
 #[test]
@@ -58,7 +61,8 @@ fn each_filter_finds_its_requests_newest_first() {
     let cookie = gateway.sign_in("ada@example.org", PASSWORD);
     let hers = [("X-Request-ID", "hers"), ("Cookie", cookie.as_str())];
     assert_eq!(gateway.send("GET /private", &hers, b"").status, 200);
-    let sent = [("/open", "a"), ("/private", "b"), ("/open?no=1", "c"), ("/nowhere", "d")].map(|(path, id)| send(&gateway, path, id));
+    let sent = [("/open", "a"), ("/private", "b"), ("/open?no=1", "c"), ("/nowhere", "d")]
+        .map(|(path, id)| send(&gateway, path, id));
     assert_eq!(sent, [200, 401, 418, 404]);
     until_written(&gateway, "d");
     assert_eq!(ids(&gateway, &["--status", "4xx"]), ["d", "c", "b"]);
@@ -69,11 +73,16 @@ fn each_filter_finds_its_requests_newest_first() {
     assert_eq!(ids(&gateway, &["--route", "private"]), ["b", "hers"]);
     assert_eq!(ids(&gateway, &["--user", "ada@example.org"]).first().map(String::as_str), Some("hers"));
     assert_eq!(ids(&gateway, &["--ip", "127.0.0.1", "--limit", "2"]), ["d", "c"]);
-    assert_eq!(ids(&gateway, &["--ip", "::ffff:127.0.0.1", "--limit", "1"]), ["d"], "one machine has one address");
+    assert_eq!(
+        ids(&gateway, &["--ip", "::ffff:127.0.0.1", "--limit", "1"]),
+        ["d"],
+        "one machine has one address"
+    );
     assert!(ids(&gateway, &["--ip", "192.0.2.1"]).is_empty());
     assert_eq!(ids(&gateway, &["--since", "1h", "--status", "418"]), ["c"]);
     assert!(ids(&gateway, &["--since", "0s"]).is_empty());
-    let users: Vec<Value> = serde_json::from_slice(&gateway.verb(&["users", "list", "--format", "json"]).stdout).unwrap();
+    let users: Vec<Value> =
+        serde_json::from_slice(&gateway.verb(&["users", "list", "--format", "json"]).stdout).unwrap();
     let by_id = ids(&gateway, &["--user", users[0]["id"].as_str().unwrap(), "--route", "private"]);
     assert_eq!(by_id, ["hers"]);
 }
@@ -87,7 +96,13 @@ fn what_is_not_there_ends_1_an_empty_search_0_and_a_wrong_filter_64() {
     assert_eq!(code(&["--id", "nobody"]), Some(1));
     assert_eq!(code(&["--user", "nobody@example.org"]), Some(1));
     assert_eq!(code(&["--code", "no.such"]), Some(0));
-    for bad in [["--status", "9xx"], ["--ip", "localhost"], ["--since", "yesterday"], ["--limit", "0"], ["--id", "a b"]] {
+    for bad in [
+        ["--status", "9xx"],
+        ["--ip", "localhost"],
+        ["--since", "yesterday"],
+        ["--limit", "0"],
+        ["--id", "a b"],
+    ] {
         assert_eq!(code(&bad), Some(64), "{bad:?}");
     }
     let human = gateway.verb(&["logs", "--code", "no.such"]);
@@ -102,7 +117,10 @@ fn a_person_reads_a_table_with_the_newest_at_the_end() {
     until_written(&gateway, "second");
     let text = String::from_utf8(gateway.verb(&["logs"]).stdout).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert!(lines[0].starts_with("TIME") && lines[1].ends_with("first") && lines[2].ends_with("second"), "{text}");
+    assert!(
+        lines[0].starts_with("TIME") && lines[1].ends_with("first") && lines[2].ends_with("second"),
+        "{text}"
+    );
     assert!(lines[2].contains("mine/main.rhai:1") && lines[2].contains("mine.no"), "{text}");
     assert!(!text.contains("127.0.0.1"), "{text}");
 }
@@ -182,6 +200,7 @@ fn the_api_takes_the_same_filters() {
     let ask = |query: &str| gateway.ask_admin(&format!("GET /admin/api/requests{query}"), &[], b"");
     let found: Vec<Value> = serde_json::from_str(&ask("?status=4xx&limit=1&code=&user=").text()).unwrap();
     assert_eq!((found.len(), &found[0]["id"]), (1, &"b".into()));
-    let statuses = ["?status=x", "?user=nobody", "?colour=red", "?ip=127.0.0.1", "?since=1h"].map(|query| ask(query).status);
+    let statuses = ["?status=x", "?user=nobody", "?colour=red", "?ip=127.0.0.1", "?since=1h"]
+        .map(|query| ask(query).status);
     assert_eq!(statuses, [422, 404, 400, 200, 200]);
 }

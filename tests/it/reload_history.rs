@@ -15,7 +15,8 @@ auth = "none"
 respond = { status = 200, text = "ok" }
 "#;
 
-const RULES: &str = "fn on_request(req) {\n    if req.path == \"/a\" { deny(403, \"mine.a\", \"No.\"); }\n}\n";
+const RULES: &str =
+    "fn on_request(req) {\n    if req.path == \"/a\" { deny(403, \"mine.a\", \"No.\"); }\n}\n";
 
 fn start() -> Gateway {
     Setup::new(CONFIG).plugin("mine", RULES).start()
@@ -38,9 +39,17 @@ fn an_edit_that_was_applied_shows_its_files_and_its_lines() {
     gateway.save("plugins/mine/main.rhai", &RULES.replace("/a\"", "/b\""));
     let edit = after(&gateway, 1);
     assert_eq!((&edit["outcome"], &edit["generation"]), (&"applied".into(), &2.into()));
-    assert_eq!(edit["changes"], serde_json::json!([{"file": "plugins/mine/main.rhai", "added": 1, "removed": 1}]));
+    assert_eq!(
+        edit["changes"],
+        serde_json::json!([{"file": "plugins/mine/main.rhai", "added": 1, "removed": 1}])
+    );
     let diff = edit["diff"].as_str().unwrap();
-    for line in ["--- plugins/mine/main.rhai", "@@ -1,3 +1,3 @@", "-    if req.path == \"/a\"", "+    if req.path == \"/b\""] {
+    for line in [
+        "--- plugins/mine/main.rhai",
+        "@@ -1,3 +1,3 @@",
+        "-    if req.path == \"/a\"",
+        "+    if req.path == \"/b\"",
+    ] {
         assert!(diff.contains(line), "{line} is not in\n{diff}");
     }
     assert_eq!(edit["problems"], Value::Null);
@@ -56,7 +65,10 @@ fn an_edit_that_was_refused_shows_what_was_wrong_with_a_caret_and_its_lines() {
     let gateway = start();
     gateway.save("plugins/mine/main.rhai", "fn on_request(req) {\n    denny(403, \"mine.a\", \"No.\");\n}\n");
     let edit = after(&gateway, 1);
-    assert_eq!((&edit["outcome"], &edit["generation"], &edit["hash"]), (&"rejected".into(), &1.into(), &"".into()));
+    assert_eq!(
+        (&edit["outcome"], &edit["generation"], &edit["hash"]),
+        (&"rejected".into(), &1.into(), &"".into())
+    );
     let problems = edit["problems"].as_str().unwrap();
     assert!(problems.contains("main.rhai:2:5") && problems.contains("^^^^^"), "{problems}");
     assert!(edit["reason"].as_str().unwrap().contains("main.rhai:2:5"), "{edit}");
@@ -77,7 +89,9 @@ fn no_secret_is_in_the_history_and_of_secret_files_nothing_is() {
     assert_eq!(edit["changes"][0]["file"], "config.toml");
     assert!(edit["diff"].as_str().unwrap().contains("+secret = …"), "{edit}");
     std::fs::write(gateway.at("secret.txt"), "CANARY-11119e8d7c6b5a4f3e2d1c0b9a8f7e6d5c4b\n").unwrap();
-    let with_file = config.lines().map(|line| if line.starts_with("secret =") { "secret_file = \"secret.txt\"" } else { line });
+    let with_file = config
+        .lines()
+        .map(|line| if line.starts_with("secret =") { "secret_file = \"secret.txt\"" } else { line });
     let with_file = with_file.collect::<Vec<_>>().join("\n");
     gateway.save("config.toml", &with_file);
     after(&gateway, 2);
@@ -109,5 +123,8 @@ fn after_a_restart_the_names_and_numbers_are_still_there_and_the_lines_are_not()
 fn the_listing_has_its_limits() {
     let gateway = start();
     let status = |query: &str| gateway.ask_admin(&format!("GET /admin/api/reloads{query}"), &[], b"").status;
-    assert_eq!([status(""), status("?limit=1"), status("?limit=0"), status("?limit=x"), status("?x=1")], [200, 200, 422, 422, 400]);
+    assert_eq!(
+        [status(""), status("?limit=1"), status("?limit=0"), status("?limit=x"), status("?x=1")],
+        [200, 200, 422, 422, 400]
+    );
 }

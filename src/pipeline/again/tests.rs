@@ -19,7 +19,11 @@ fn the_same_is_the_same_status_and_code_and_what_passed_passes() {
     let refused = decision("refused", Some(403), "mine.no");
     let passes = decision("passes", None, "");
     assert_eq!(verdict(&refused, then(403, Some("mine.no"), Some("on_request"))), "same");
-    assert_eq!(verdict(&refused, then(403, Some("mine.no"), Some("authorise"))), "same", "wherever it is decided");
+    assert_eq!(
+        verdict(&refused, then(403, Some("mine.no"), Some("authorise"))),
+        "same",
+        "wherever it is decided"
+    );
     assert_eq!(verdict(&refused, then(403, Some("other.no"), Some("on_request"))), "differs");
     assert_eq!(verdict(&refused, then(404, Some("mine.no"), Some("on_request"))), "differs");
     assert_eq!(verdict(&refused, then(200, None, None)), "differs");
@@ -39,7 +43,11 @@ fn what_needs_the_answer_or_was_never_decided_is_not_known() {
     assert_eq!(compare(&passes, then(200, None, None), false, true).0, "unknown", "rules on answers");
     assert_eq!(compare(&passes, then(200, None, None), true, true).0, "same", "with the policy of then");
     let refused = decision("refused", Some(403), "mine.no");
-    assert_eq!(compare(&refused, then(200, None, None), false, true).0, "differs", "it does not come to an answer");
+    assert_eq!(
+        compare(&refused, then(200, None, None), false, true).0,
+        "differs",
+        "it does not come to an answer"
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@ mod bodies;
 mod checker;
 mod corpus;
 mod findings;
+mod gateway_bans;
 mod generated;
 mod inline;
 mod rehearsal;
