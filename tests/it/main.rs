@@ -38,6 +38,7 @@ mod lockout;
 mod metrics;
 #[path = "../../src/geo/tests/writer.rs"]
 mod mmdb;
+mod observability;
 mod oidc;
 mod oidc_code_flow;
 mod origin;
