@@ -2,6 +2,8 @@
 
 pub mod activation;
 pub mod admin;
+pub mod alert_test;
+pub mod alerting;
 pub mod aside;
 pub mod configured_series;
 pub mod connection;
@@ -25,7 +27,7 @@ pub mod memory;
 pub mod notify;
 pub mod phase;
 pub mod playground;
-pub mod policy_files;
+pub mod policy_source;
 mod preface;
 pub mod promotion;
 pub mod proxy_protocol;

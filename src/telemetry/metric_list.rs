@@ -73,6 +73,8 @@ list! {
     STATE_BYTES = Gauge "state_bytes" ["plugin"] "Bytes that a plugin remembers, roughly.";
     STATE_EVICTED = Counter "state_evicted_total" ["plugin"] "Entries that gave way to others, because a quota was reached.";
     ALERTS = Counter "alerts_total" ["plugin", "severity"] "Alerts that rules raised, told or not.";
+    ALERT_DELIVERIES = Counter "alert_deliveries_total" ["outcome"] "Messages of alerts to webhooks: delivered, retried (a try that gets another one), failed.";
+    ALERTS_DROPPED = Counter "alerts_dropped_total" [] "Messages of alerts that fell off a queue; their line of the log was written.";
     STATE_LOST = Counter "state_changes_lost_total" ["plugin"] "Changes that could not be kept until the database took them.";
     SESSIONS_ACTIVE = Gauge "sessions_active" [] "Sessions that have not ended.";
     BANS_ACTIVE = Gauge "bans_active" ["kind"] "Bans that hold, of `network` and `user`.";
@@ -143,6 +145,8 @@ mod tests {
         pluginmind_state_bytes{plugin}
         pluginmind_state_evicted_total{plugin}
         pluginmind_alerts_total{plugin,severity}
+        pluginmind_alert_deliveries_total{outcome}
+        pluginmind_alerts_dropped_total{}
         pluginmind_state_changes_lost_total{plugin}
         pluginmind_sessions_active{}
         pluginmind_bans_active{kind}

@@ -43,6 +43,9 @@ pub enum ReloadOutcome {
 /// Something that brings numbers up to date just before they are read.
 type Refresh = Box<dyn Fn(&Metrics) + Send + Sync>;
 
+/// What becomes of a message of an alert.
+const DELIVERED: [&str; 3] = ["delivered", "retried", "failed"];
+
 /// Why connections are closed at once.
 const REFUSED: [&str; 5] = ["too_many", "address", "busy", "memory", "proxy_header"];
 
@@ -58,6 +61,9 @@ pub struct Metrics {
     plugin_state: IntGaugeVec,
     plugin_seconds: HistogramVec,
     alerts: IntCounterVec,
+    alert_deliveries: IntCounterVec,
+    /// Messages of alerts that fell off a queue.
+    pub alerts_dropped: IntCounter,
     state_keys: IntGaugeVec,
     state_bytes: IntGaugeVec,
     state_evicted: IntCounterVec,
@@ -110,11 +116,17 @@ impl Metrics {
         for reason in REFUSED {
             connections_refused.with_label_values(&[reason]);
         }
+        let alert_deliveries = counters(r, list::ALERT_DELIVERIES);
+        for outcome in DELIVERED {
+            alert_deliveries.with_label_values(&[outcome]);
+        }
         gauges(r, list::BUILD_INFO).with_label_values(&[version]).set(1);
         Self {
             refresh: Mutex::default(),
             rules: super::rule_metrics::RuleMetrics::default(),
             alerts: counters(r, list::ALERTS),
+            alert_deliveries,
+            alerts_dropped: counter(r, list::ALERTS_DROPPED),
             requests: counters(r, list::HTTP_REQUESTS),
             request_times: RequestTimes::new(
                 histograms(r, list::HTTP_DURATION),
@@ -208,6 +220,11 @@ impl Metrics {
     /// Counts an alert that a rule raised, told or not.
     pub fn alert(&self, plugin: &str, severity: &'static str) {
         self.alerts.with_label_values(&[plugin, severity]).inc();
+    }
+
+    /// Counts what became of a message of an alert: `delivered`, `retried` or `failed`.
+    pub fn alert_delivery(&self, outcome: &'static str) {
+        self.alert_deliveries.with_label_values(&[outcome]).inc();
     }
 
     /// The histogram of one plugin, to be kept: `observe` takes seconds.

@@ -3,16 +3,20 @@
 use std::cell::RefCell;
 
 use maud::{Markup, html};
+use serde_json::Value;
 
 use super::form::Form;
 use super::place::Place;
 use super::session::{COOKIE, SignedIn, Who};
+use crate::auth::Moment;
 use crate::auth::cookie::{self, CookieFound};
 use crate::base::refusal::Refusal;
 use crate::base::target::query_value;
 use crate::pipeline::arrival::Arrival;
 use crate::pipeline::gateway::Gateway;
-use crate::server::admin::Admin;
+use crate::server::admin::action::{Action, Terms};
+use crate::server::admin::audit::About;
+use crate::server::admin::{Admin, Target};
 
 /// Longest value of a query parameter that a page looks at, in bytes.
 const VALUE_BYTES_MAX: usize = 512;
@@ -23,7 +27,7 @@ pub(in crate::server) struct Visit<'a> {
     pub(super) head: &'a Arrival,
     signed_in: Option<SignedIn>,
     /// What an action calls itself in the log, and the pseudonym of whom it is about.
-    audited: RefCell<(Option<&'static str>, Option<String>)>,
+    audited: RefCell<(Option<&'static str>, Option<About>)>,
 }
 
 impl<'a> Visit<'a> {
@@ -99,12 +103,25 @@ impl<'a> Visit<'a> {
     }
 
     /// Says what an action is called in the log, such as `bans.add`, and about whom it is, as a pseudonym.
-    pub(super) fn audit(&self, action: &'static str, about: Option<String>) {
+    pub(super) fn audit(&self, action: &'static str, about: Option<About>) {
         *self.audited.borrow_mut() = (Some(action), about);
     }
 
+    /// Does what the API does too, and has the log say so under a name.
+    ///
+    /// # Errors
+    /// See [`Action::perform`].
+    pub(super) async fn perform(&self, name: &'static str, action: Action) -> Result<Value, Refusal> {
+        let gateway = self.gateway();
+        let target = Target::of(&action);
+        let terms = Terms::of(&gateway.live.current().config);
+        let done = action.perform(&gateway.auth, &gateway.bans, terms, Moment::of(&gateway.clock)).await;
+        self.audit(name, target.about(gateway));
+        done
+    }
+
     /// What is to be written to the log of an action at a place.
-    pub(super) fn audited(&self, place: Place) -> (&'static str, Option<String>) {
+    pub(super) fn audited(&self, place: Place) -> (&'static str, Option<About>) {
         let (action, about) = self.audited.take();
         (action.unwrap_or(place.action()), about)
     }
@@ -114,7 +131,10 @@ impl<'a> Visit<'a> {
         match self.signed_in.as_ref().map(|signed_in| &signed_in.who) {
             None => String::new(),
             Some(Who::Token(_)) => "token".to_owned(),
-            Some(Who::Account { user, .. }) => self.gateway().pseudonyms.user(&user.text()).to_string(),
+            Some(Who::Account { user, .. }) => {
+                let account = self.gateway().auth.accounts.get(*user);
+                account.map(|account| account.person.pseudonym().to_string()).unwrap_or_default()
+            }
         }
     }
 }

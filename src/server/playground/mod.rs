@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::aside::{Aside, AsideError};
 use super::explain::{Play, Policy, Told, play_here};
-use super::policy_files::PolicyFiles;
+use super::policy_source::PolicySource;
 use crate::base::location::Location;
 use crate::base::problems::{Problem, Problems};
 use crate::geo::Geo;
@@ -64,13 +64,13 @@ pub enum PlaygroundError {
 /// Where questions are answered, one at a time.
 #[derive(Clone)]
 pub struct Playground {
-    files: PolicyFiles,
+    files: PolicySource,
     aside: Aside,
 }
 
 impl Playground {
     /// A playground on these files.
-    pub fn new(files: PolicyFiles) -> Self {
+    pub fn new(files: PolicySource) -> Self {
         Self { files, aside: Aside::new("playground") }
     }
 
@@ -91,7 +91,7 @@ impl Playground {
     }
 }
 
-fn judge(files: &PolicyFiles, gateway: &Gateway, question: Question) -> Result<Judged, PlaygroundError> {
+fn judge(files: &PolicySource, gateway: &Gateway, question: Question) -> Result<Judged, PlaygroundError> {
     let Question { request, client, assumed, country, upstream, edit } = question;
     let inputs = files.gather().map_err(|problem| PlaygroundError::Unread(Box::new(problem)))?;
     let current = gateway.live.current();
