@@ -15,8 +15,6 @@ use aws_lc_rs::digest;
 const PARENT_BYTES: usize = 55;
 /// The flag of a trace that somebody may have recorded.
 const SAMPLED: u8 = 1;
-/// Bits of a trace id that decide whether it is sampled: the last ones, which are random in a UUIDv7 too.
-const SAMPLE_BITS: u32 = 53;
 
 /// A trace, for all spans of it: 16 bytes, not all zero.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -92,12 +90,10 @@ impl TraceId {
 
     /// Whether the id is among that share of all ids; the same everywhere, whoever asks.
     fn is_within(self, share: f64) -> bool {
-        let mut low = [0; 8];
-        low.copy_from_slice(&self.0[8..]);
-        let drawn = u64::from_be_bytes(low) & ((1 << SAMPLE_BITS) - 1);
-        #[expect(clippy::cast_precision_loss, reason = "53 bits are what a double holds exactly")]
-        let drawn = drawn as f64 / (1_u64 << SAMPLE_BITS) as f64;
-        drawn < share
+        // The last bits: those before count up in the UUIDs of one millisecond.
+        let mut last = [0; 4];
+        last.copy_from_slice(&self.0[12..]);
+        f64::from(u32::from_be_bytes(last)) < share * (f64::from(u32::MAX) + 1.0)
     }
 
     /// The bytes.

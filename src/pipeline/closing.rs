@@ -10,7 +10,9 @@ use super::decided;
 use super::gateway::Gateway;
 use super::stage::Stage;
 use super::trail::Trail;
-use super::{recording, sampling};
+use super::{recording, sampling, spans};
+use crate::alert::Refused;
+use crate::base::address::{Pseudonym, bucket_network};
 use crate::base::refusal::Refusal;
 use crate::config::Mode;
 use crate::live::snapshot::Snapshot;
@@ -144,12 +146,16 @@ impl Closing {
             let mode = if note.mode == Mode::Shadow { "shadow" } else { "enforce" };
             // The code, not the line: lines move with every edit, and each would leave a series behind.
             metrics.plugin_decision(&note.plugin, &note.code, note.outcome.word(), mode);
+            if let Outcome::Fault(_) = note.outcome {
+                self.gateway.alerts.plugin_failed(&note.plugin);
+            }
         }
     }
 
     fn write_down(&mut self, now_ms: i64, duration: Duration) {
         let client = self.trail.client_pseudonym(&self.gateway.pseudonyms);
         let user = self.trail.user_hash;
+        self.alert_if_refused(user);
         let decider = self.decider();
         self.gateway.logs.access(&AccessLine {
             unix_ms: now_ms,
@@ -202,6 +208,13 @@ impl Closing {
         }
     }
 
+    /// Counts it against the alerts, where it was answered with 401, 403 or 429.
+    fn alert_if_refused(&self, user: Option<Pseudonym>) {
+        let Some(status) = self.status.map(|status| status.as_u16()) else { return };
+        let network = || Some(self.gateway.pseudonyms.address(bucket_network(self.trail.client?)));
+        self.gateway.alerts.refused(Refused { status, route: &self.trail.route, user }, network);
+    }
+
     /// The rule that refused the request, if one did.
     fn decider(&self) -> Option<&Note> {
         let refused = self.refused_at?;
@@ -214,6 +227,23 @@ impl Closing {
             n.mode == Mode::Enforce && asked_in_time && stops
         };
         self.trail.ledger.notes().iter().rev().find(decides).filter(|_| rule_stage)
+    }
+
+    /// Keeps the spans of a sampled request, where somebody collects them.
+    fn tell_trace(&self, duration: Duration) {
+        let tracing = &self.snapshot.config.tracing;
+        if tracing.otlp.is_none() || !self.trail.trace.is_sampled() || self.trail.rehearsal.is_some() {
+            return;
+        }
+        let span = spans::of(
+            &self.trail,
+            self.snapshot.generation,
+            duration,
+            self.status,
+            self.code.clone(),
+            self.refused_at,
+        );
+        self.gateway.spans.push(span, tracing.queue_max);
     }
 
     fn ask_on_log(&mut self, duration: Duration) {
@@ -246,12 +276,15 @@ impl Drop for Closing {
         self.ask_on_log(duration);
         let now_ms = self.gateway.clock.unix_ms();
         self.count_metrics(now_ms, duration);
+        // The answer has gone out: nobody waits for the disk.
+        drop(self.gateway.keep_out(self.trail.ledger.take_bans()));
         let effects = self.trail.ledger.take_effects();
         self.gateway.deliver(effects);
         let status = self.status.map_or(0, |s| s.as_u16());
         let answering = self.opened.map_or(duration, |at| at.saturating_duration_since(self.trail.started));
         self.gateway.timeline.count(now_ms, status, answering);
         self.write_down(now_ms, duration);
+        self.tell_trace(duration);
         self.gateway.metrics.in_flight.dec();
         if let Some(rehearsal) = self.trail.rehearsal.take() {
             rehearsal.end(&self.trail, self.status, self.code.clone(), self.refused_at);

@@ -115,11 +115,11 @@ async fn upstream(
     let sent = proxy::send(&worker.pool, &service, outgoing, limits).await;
     let took = gateway.clock.now().saturating_duration_since(began);
     gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
+    let status = sent.as_ref().ok().map(|answer| answer.status().as_u16());
+    trail.call = Some(Call { span, began, took, status });
     if sent.is_ok() {
         trail.upstream_ms = u32::try_from(took.as_millis()).ok();
     }
-    let status = sent.as_ref().ok().map(|answer| answer.status().as_u16());
-    trail.call = Some(Call { span, service: trail.service.clone().unwrap_or_default(), began, took, status });
     trail.unread |= watch.fault().is_some();
     let (mut parts, body) = sent.map_err(|e| refusal(&e, &watch))?.into_parts();
     if let Some(plan) = plan.filter(|_| parts.status == StatusCode::SWITCHING_PROTOCOLS) {

@@ -41,6 +41,7 @@ pub mod renewal;
 pub mod request_body;
 pub mod respond;
 pub mod route;
+pub mod rule_bans;
 pub mod rules;
 pub mod sampling;
 pub mod spans;
@@ -127,6 +128,10 @@ pub fn handle(
                 .await
                 .unwrap_or_else(|| Err(Refusal::Internal.into())),
         };
+        for written in std::mem::take(&mut closing.trail().bans) {
+            // Where the disk does not take it, the store says so, and the ban is in force without it.
+            let _ = written.await;
+        }
         finish::finish(outcome, closing, &worker.gateway, &snapshot)
     }
 }

@@ -50,6 +50,12 @@ impl Times {
         }
     }
 
+    /// How long after the start it came to the stage of that place; none where it did not.
+    pub fn entered(&self, place: u8) -> Option<Duration> {
+        let mut entered = self.entered[..self.count].iter();
+        entered.find(|(at, _)| *at == place).map(|(_, us)| Duration::from_micros(u64::from(*us)))
+    }
+
     /// How long it was in each stage, where all was over at `end` after the start.
     fn spent(&self, end: Duration) -> ([(u8, u32); STAGES.len()], usize) {
         let mut spent = self.entered;

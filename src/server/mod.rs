@@ -2,6 +2,8 @@
 
 pub mod activation;
 pub mod admin;
+pub mod alert_test;
+pub mod alerting;
 pub mod aside;
 pub mod configured_series;
 pub mod connection;
@@ -25,7 +27,7 @@ pub mod memory;
 pub mod notify;
 pub mod phase;
 pub mod playground;
-pub mod policy_files;
+pub mod policy_source;
 mod preface;
 pub mod promotion;
 pub mod proxy_protocol;
@@ -40,6 +42,7 @@ pub mod signals;
 pub mod stall;
 pub mod start;
 pub mod tls;
+pub mod trace_export;
 pub mod upstream_numbers;
 pub mod wire;
 pub mod workers;

@@ -1,22 +1,17 @@
-//! Another mode for a plugin while the gateway runs: what it would have done, the edit of config.toml, the reload.
+//! Another mode for a plugin while the gateway runs: the edit of config.toml, and the reload.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Serialize;
 
 use super::aside::{Aside, AsideError};
-use super::policy_files::PolicyFiles;
+use super::policy_source::PolicySource;
 use super::reload::Report;
 use crate::base::problems::{Problem, Problems};
-use crate::config::{Mode, SwitchError};
+use crate::config::Mode;
 use crate::live::promotion::{Promotion, PromotionError};
 use crate::live::reloader::Reloader;
 use crate::pipeline::gateway::Gateway;
-use crate::store::{Impact, OpenError, Reader};
-
-/// How far back a plugin's impact is shown.
-pub const IMPACT_SINCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a switch came to.
 #[derive(Clone, Debug, Serialize)]
@@ -64,15 +59,14 @@ pub enum PromoteError {
 /// Where modes are switched, one at a time.
 #[derive(Clone)]
 pub struct Promoter {
-    files: PolicyFiles,
+    files: PolicySource,
     aside: Aside,
-    reads: Aside,
 }
 
 impl Promoter {
     /// One for these files.
-    pub fn new(files: PolicyFiles) -> Self {
-        Self { files, aside: Aside::new("promote"), reads: Aside::new("impact") }
+    pub fn new(files: PolicySource) -> Self {
+        Self { files, aside: Aside::new("promote") }
     }
 
     /// Switches a plugin's mode in config.toml and has it taken over.
@@ -120,37 +114,11 @@ impl Promoter {
         }
         Ok(promoted)
     }
-
-    /// What a plugin would have refused in the last [`IMPACT_SINCE`]; absent where that cannot be read.
-    pub async fn impact(&self, gateway: &Gateway, plugin: &str) -> Option<Impact> {
-        let back = i64::try_from(IMPACT_SINCE.as_millis()).unwrap_or(i64::MAX);
-        let since_ms = gateway.clock.unix_ms().saturating_sub(back);
-        let (path, name) = (gateway.live.current().config.storage.path.clone(), plugin.to_owned());
-        let read = self.reads.run(move || match Reader::open(&path) {
-            Ok(reader) => reader.impact(&name, since_ms),
-            Err(OpenError::Absent { .. }) => Ok(Impact::default()),
-            Err(error) => Err(error),
-        });
-        match read.await {
-            Ok(Ok(impact)) => Some(impact),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "the impact of a plugin could not be read");
-                None
-            }
-            Err(_) => None,
-        }
-    }
 }
 
 impl PromoteError {
     /// Whether it is about the plugin's name.
     pub fn is_no_plugin(&self) -> bool {
         matches!(self, Self::Promotion(PromotionError::NoPlugin { .. }))
-    }
-
-    /// Whether trying again may help.
-    pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Aside(_) | Self::NotReloaded)
-            || matches!(self, Self::Promotion(PromotionError::Switch(SwitchError::Changed { .. })))
     }
 }

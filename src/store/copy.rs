@@ -9,7 +9,7 @@ use super::error::{OpenError, reason};
 use super::open;
 
 /// What is copied, so that nothing stands before what it refers to. Rows of requests and of reloads stay behind.
-const TABLES: [&str; 6] = ["meta", "users", "sessions", "api_keys", "identities", "kv"];
+const TABLES: [&str; 8] = ["meta", "users", "sessions", "api_keys", "identities", "kv", "bans", "lockdown"];
 
 /// Makes the database `to` of what stands in the database `from`, which is only read, also while a gateway has it open.
 ///

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use super::alerts::AlertRow;
 use super::bans::{BanRow, LockdownRow};
 use super::decisions::DecisionRow;
 use super::error::{CloseError, WriteError};
@@ -49,6 +50,8 @@ pub(super) enum Op {
     SaveIdentity(IdentityRow),
     AddReload(ReloadRow),
     SaveKv(Vec<KvRow>),
+    AddAlert(AlertRow),
+    AlertBecame { event_id: String, delivered: &'static str },
     SaveBan(BanRow),
     RemoveBans(Vec<(&'static str, String)>),
     SetLockdown(Option<LockdownRow>),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::alerts::{self, AlertRow};
 use super::bans::{self, BanRow, LockdownRow};
 use super::decisions::{self, Impact};
 use super::error::{OpenError, reason};
@@ -15,7 +16,7 @@ use super::sessions::{self, SessionRow};
 use super::trace::Trace;
 use super::usage::{self, UsageFilter, UsageListed};
 use super::users::{self, UserRow};
-use super::{error, open, search};
+use super::{error, open, search, values};
 use crate::base::secret::Secret;
 
 /// A read-only connection.
@@ -107,6 +108,14 @@ impl Reader {
         self.explain(decisions::impact(&self.connection, plugin, since_ms))
     }
 
+    /// The newest messages of alerts not before a time in milliseconds since 1970-01-01 UTC, newest first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn alerts(&self, since_ms: i64, most: usize) -> Result<Vec<AlertRow>, OpenError> {
+        self.explain(alerts::newest(&self.connection, since_ms, most))
+    }
+
     /// The newest reloads, newest first.
     ///
     /// # Errors
@@ -137,6 +146,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn lockdown(&self) -> Result<Option<LockdownRow>, OpenError> {
         self.explain(bans::lockdown(&self.connection))
+    }
+
+    /// Hands over every text and blob of every table, with the names of its table and column.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn each_value(&self, value: impl FnMut(&str, &str, &[u8])) -> Result<(), OpenError> {
+        self.explain(values::each(&self.connection, value))
     }
 
     fn explain<T>(&self, read: rusqlite::Result<T>) -> Result<T, OpenError> {

@@ -16,7 +16,7 @@ pub struct Sweep {
     pub now_ms: i64,
     /// Sessions that were last seen before this go: now less the idle time.
     pub sessions_seen_before_ms: i64,
-    /// Usage rows and decisions from before this go: now less the retention.
+    /// Usage rows, decisions and alerts from before this go: now less the retention.
     pub usage_before_ms: i64,
     /// Most usage rows that stay, the newest; 0 sets no bound.
     pub usage_rows_max: usize,
@@ -49,12 +49,14 @@ pub(super) fn slice(connection: &mut Connection, progress: &mut Progress) -> rus
     let surplus = surplus(&transaction, sweep.usage_rows_max)?;
     let usage = oldest(&transaction, "query_logs", sweep.usage_before_ms, future_ms, surplus)?;
     let decisions = oldest(&transaction, "decisions", sweep.usage_before_ms, future_ms, 0)?;
+    let alerts = oldest(&transaction, "alerts", sweep.usage_before_ms, future_ms, 0)?;
     let block = blocks::sweep(&transaction)?;
     let kv = kv::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
     let bans = bans::sweep(&transaction, sweep.now_ms, SLICE_ROWS)?;
     transaction.commit()?;
     progress.after = after.map(Vec::from);
-    Ok(progress.after.is_some() || usage > 0 || decisions > 0 || block || kv > 0 || bans > 0)
+    let gone = usage + decisions + alerts;
+    Ok(progress.after.is_some() || gone > 0 || block || kv > 0 || bans > 0)
 }
 
 /// The number of the last usage row that is one too many; 0 where none is.

@@ -13,7 +13,9 @@ use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::sweep::{Progress, Sweep};
-use super::{Shared, bans, blocks, decisions, identities, keys, kv, reloads, sessions, sweep, usage, users};
+use super::{
+    Shared, alerts, bans, blocks, decisions, identities, keys, kv, reloads, sessions, sweep, usage, users,
+};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
@@ -285,6 +287,8 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
         Op::SaveIdentity(row) => identities::save(connection, row),
         Op::AddReload(row) => reloads::insert(connection, row),
         Op::SaveKv(rows) => kv::save(connection, rows),
+        Op::AddAlert(row) => alerts::insert(connection, row),
+        Op::AlertBecame { event_id, delivered } => alerts::became(connection, event_id, delivered),
         Op::SaveBan(row) => bans::save(connection, row),
         Op::RemoveBans(targets) => bans::remove(connection, targets),
         Op::SetLockdown(row) => bans::set_lockdown(connection, row.as_ref()),

@@ -73,6 +73,8 @@ list! {
     STATE_BYTES = Gauge "state_bytes" ["plugin"] "Bytes that a plugin remembers, roughly.";
     STATE_EVICTED = Counter "state_evicted_total" ["plugin"] "Entries that gave way to others, because a quota was reached.";
     ALERTS = Counter "alerts_total" ["plugin", "severity"] "Alerts that rules raised, told or not.";
+    ALERT_DELIVERIES = Counter "alert_deliveries_total" ["outcome"] "Messages of alerts to webhooks: delivered, retried (a try that gets another one), failed.";
+    ALERTS_DROPPED = Counter "alerts_dropped_total" [] "Messages of alerts that fell off a queue; their line of the log was written.";
     STATE_LOST = Counter "state_changes_lost_total" ["plugin"] "Changes that could not be kept until the database took them.";
     SESSIONS_ACTIVE = Gauge "sessions_active" [] "Sessions that have not ended.";
     BANS_ACTIVE = Gauge "bans_active" ["kind"] "Bans that hold, of `network` and `user`.";
@@ -90,6 +92,8 @@ list! {
     UPSTREAM_ERRORS = Counter "upstream_errors_total" ["service", "kind"] "Tries that gave no answer: refused, connect_timeout, name, certificate, handshake, reset, unreadable, timeout, status, slow, busy.";
     UPSTREAM_RETRIES = Counter "upstream_retries_total" ["service", "outcome"] "Requests that were sent again (answered, failed) or were not (over_budget).";
     USAGE_DROPPED = Counter "usage_rows_dropped_total" [] "Usage rows that fell off the queue.";
+    TRACES_EXPORTED = Counter "traces_exported_total" [] "Requests whose spans a collector took.";
+    TRACES_DROPPED = Counter "traces_dropped_total" [] "Requests whose spans fell off the queue, or that no collector took.";
     BUILD_INFO = Gauge "build_info" ["version"] "Always 1; the label is the version.";
     LOG_DROPPED = Counter "log_lines_dropped_total" [] "Log lines that fell off the queue or could not be written.";
     PANICS = Counter "panics_total" [] "Panics caught. Each is a defect.";
@@ -140,6 +144,8 @@ mod tests {
         pluginmind_state_bytes{plugin}
         pluginmind_state_evicted_total{plugin}
         pluginmind_alerts_total{plugin,severity}
+        pluginmind_alert_deliveries_total{outcome}
+        pluginmind_alerts_dropped_total{}
         pluginmind_state_changes_lost_total{plugin}
         pluginmind_sessions_active{}
         pluginmind_bans_active{kind}
@@ -157,6 +163,8 @@ mod tests {
         pluginmind_upstream_errors_total{service,kind}
         pluginmind_upstream_retries_total{service,outcome}
         pluginmind_usage_rows_dropped_total{}
+        pluginmind_traces_exported_total{}
+        pluginmind_traces_dropped_total{}
         pluginmind_build_info{version}
         pluginmind_log_lines_dropped_total{}
         pluginmind_panics_total{}

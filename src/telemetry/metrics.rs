@@ -43,6 +43,9 @@ pub enum ReloadOutcome {
 /// Something that brings numbers up to date just before they are read.
 type Refresh = Box<dyn Fn(&Metrics) + Send + Sync>;
 
+/// What becomes of a message of an alert.
+const DELIVERED: [&str; 3] = ["delivered", "retried", "failed"];
+
 /// Why connections are closed at once.
 const REFUSED: [&str; 5] = ["too_many", "address", "busy", "memory", "proxy_header"];
 
@@ -58,6 +61,9 @@ pub struct Metrics {
     plugin_state: IntGaugeVec,
     plugin_seconds: HistogramVec,
     alerts: IntCounterVec,
+    alert_deliveries: IntCounterVec,
+    /// Messages of alerts that fell off a queue.
+    pub alerts_dropped: IntCounter,
     state_keys: IntGaugeVec,
     state_bytes: IntGaugeVec,
     state_evicted: IntCounterVec,
@@ -65,6 +71,8 @@ pub struct Metrics {
     reloads: [IntCounter; 3],
     upstream_seconds: HistogramVec,
     usage_dropped: IntCounter,
+    traces_exported: IntCounter,
+    traces_dropped: IntCounter,
     log_dropped: IntCounter,
     /// Requests that are being answered.
     pub in_flight: IntGauge,
@@ -106,11 +114,17 @@ impl Metrics {
         for reason in REFUSED {
             connections_refused.with_label_values(&[reason]);
         }
+        let alert_deliveries = counters(r, list::ALERT_DELIVERIES);
+        for outcome in DELIVERED {
+            alert_deliveries.with_label_values(&[outcome]);
+        }
         gauges(r, list::BUILD_INFO).with_label_values(&[version]).set(1);
         Self {
             refresh: Mutex::default(),
             rules: super::rule_metrics::RuleMetrics::default(),
             alerts: counters(r, list::ALERTS),
+            alert_deliveries,
+            alerts_dropped: counter(r, list::ALERTS_DROPPED),
             requests: counters(r, list::HTTP_REQUESTS),
             request_times: RequestTimes::new(
                 histograms(r, list::HTTP_DURATION),
@@ -138,6 +152,8 @@ impl Metrics {
             },
             upstream_seconds: histograms(r, list::UPSTREAM_DURATION),
             usage_dropped: counter(r, list::USAGE_DROPPED),
+            traces_exported: counter(r, list::TRACES_EXPORTED),
+            traces_dropped: counter(r, list::TRACES_DROPPED),
             log_dropped: counter(r, list::LOG_DROPPED),
             in_flight: gauge(r, list::HTTP_IN_FLIGHT),
             bans: gauges(r, list::BANS_ACTIVE),
@@ -203,6 +219,11 @@ impl Metrics {
         self.alerts.with_label_values(&[plugin, severity]).inc();
     }
 
+    /// Counts what became of a message of an alert: `delivered`, `retried` or `failed`.
+    pub fn alert_delivery(&self, outcome: &'static str) {
+        self.alert_deliveries.with_label_values(&[outcome]).inc();
+    }
+
     /// The histogram of one plugin, to be kept: `observe` takes seconds.
     pub fn plugin_seconds(&self, plugin: &str) -> Histogram {
         self.plugin_seconds.with_label_values(&[plugin])
@@ -261,6 +282,12 @@ impl Metrics {
     /// Brings `usage_rows_dropped_total` up to a total that is counted elsewhere.
     pub fn usage_rows_dropped(&self, total: u64) {
         raise(&self.usage_dropped, total);
+    }
+
+    /// Brings `traces_exported_total` and `traces_dropped_total` up to totals that are counted elsewhere.
+    pub fn traces(&self, exported: u64, dropped: u64) {
+        raise(&self.traces_exported, exported);
+        raise(&self.traces_dropped, dropped);
     }
 
     /// Brings `log_lines_dropped_total` up to a total that is counted elsewhere.
@@ -419,6 +446,7 @@ mod tests {
         m.plugin_state("p", 2);
         m.state("p", 1, 2, 0, 0);
         m.alert("p", "high");
+        m.bans(1, 0, true);
         m.tls.failed("timeout");
         m.tls.expiries([("app.example".to_owned(), 1)]);
         m.request_took(&Arc::from("r"), took(0.0));

@@ -71,6 +71,8 @@ fn every_metric_of_the_contract_is_there_with_its_labels() {
         ("plugin_decisions_total", "counter", "plugin rule decision mode"),
         ("plugin_duration_seconds", "histogram", "plugin le"),
         ("sessions_active", "gauge", ""),
+        ("bans_active", "gauge", "kind"),
+        ("lockdown_active", "gauge", ""),
         ("config_reloads_total", "counter", "outcome"),
         ("config_generation", "gauge", ""),
         ("config_last_reload_success_timestamp_seconds", "gauge", ""),

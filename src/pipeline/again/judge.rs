@@ -93,6 +93,7 @@ struct Hearing<'a> {
 
 impl Hearing<'_> {
     fn hear(&mut self) -> Result<(), End> {
+        self.address()?;
         self.slashes()?;
         self.ask(Hook::Request, Stage::OnRequest)?;
         self.goes_somewhere()?;
@@ -104,6 +105,30 @@ impl Hearing<'_> {
         self.thresholds()?;
         if matches!(&self.way, Way::Route(route) if matches!(route.route.to, Destination::Service(_))) {
             self.ask(Hook::Upstream, Stage::OnUpstream)?;
+        }
+        Ok(())
+    }
+
+    /// Who is kept out now; that is no part of the policy, and decides all the same.
+    fn address(&self) -> Result<(), End> {
+        let banned = self.gateway.bans.is_address_banned(self.was.client_ip, self.gateway.clock.unix_ms());
+        let is_probe = matches!(self.way, Way::Own(own) if own.is_probe());
+        if banned && !is_probe { Err(refused(&Refusal::Banned, Stage::Bans)) } else { Ok(()) }
+    }
+
+    fn account(&self, who: &Who) -> Result<(), End> {
+        let (bans, now_ms) = (&self.gateway.bans, self.gateway.clock.unix_ms());
+        let account = match (&who.facts.user, &who.facts.api_key) {
+            (Some(user), _) => user.id.as_str(),
+            (None, Some(key)) => key.owner.as_str(),
+            (None, None) => "",
+        };
+        if !account.is_empty() && bans.is_user_banned(account, now_ms) {
+            return Err(refused(&Refusal::Banned, Stage::Authorise));
+        }
+        let answers = matches!(self.way, Way::Own(own) if own.answers_in_lockdown());
+        if bans.lockdown.is_on(now_ms) && !answers {
+            return Err(End::Unknown("the gateway is in lockdown"));
         }
         Ok(())
     }
@@ -204,6 +229,7 @@ impl Hearing<'_> {
     }
 
     fn authorise(&mut self, who: &Who) -> Result<(), End> {
+        self.account(who)?;
         if let Way::Route(route) = &self.way {
             let needed = &route.route.roles;
             if !needed.is_empty() && !who.is_known {

@@ -4,7 +4,8 @@ use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
 
 /// Whom an action was about, as a pseudonym.
-pub(super) enum About {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::server) enum About {
     /// An account.
     User(String),
     /// An address.
@@ -22,11 +23,7 @@ pub(super) fn line(
         Ok(()) => "ok",
         Err(refusal) => refusal.code(),
     };
-    let (user, client) = match about {
-        None => (String::new(), None),
-        Some(About::User(user)) => (user, None),
-        Some(About::Client(client)) => (String::new(), Some(client)),
-    };
+    let (user, client) = split(about);
     tracing::info!(action, outcome, user.hash = user, client.hash = client, correlation.id = %id, "admin action");
 }
 
@@ -34,7 +31,7 @@ pub(super) fn line(
 pub(in crate::server) fn by(
     action: &'static str,
     outcome: Result<(), &Refusal>,
-    user: Option<String>,
+    about: Option<About>,
     by: String,
     id: &CorrelationId,
 ) {
@@ -42,5 +39,14 @@ pub(in crate::server) fn by(
         Ok(()) => "ok",
         Err(refusal) => refusal.code(),
     };
-    tracing::info!(action, outcome, by, user.hash = user.unwrap_or_default(), correlation.id = %id, "admin action");
+    let (user, client) = split(about);
+    tracing::info!(action, outcome, by, user.hash = user, client.hash = client, correlation.id = %id, "admin action");
+}
+
+fn split(about: Option<About>) -> (String, Option<String>) {
+    match about {
+        None => (String::new(), None),
+        Some(About::User(user)) => (user, None),
+        Some(About::Client(client)) => (String::new(), Some(client)),
+    }
 }

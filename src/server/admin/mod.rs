@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod address;
+mod alerts;
 mod answer;
 pub(in crate::server) mod audit;
 pub mod bans;
@@ -26,7 +27,7 @@ pub mod token;
 pub mod users;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::server) mod tests;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -224,9 +225,6 @@ where
     if endpoint.is_api() && !admin.open {
         guard::token(head, admin)?;
     }
-    if endpoint == Endpoint::Impact {
-        return policy::impact(admin, head.parts().uri.query().unwrap_or_default()).await;
-    }
     read(admin, endpoint, head).await
 }
 
@@ -245,12 +243,14 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
             answer::json(&sessions::list(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
         Endpoint::Requests => answer::json(&requests::list(admin, query).await?),
+        Endpoint::Impact => answer::json(&policy::impact(admin, query).await?),
         Endpoint::Explain => answer::json(&requests::explained(admin, query).await?),
         Endpoint::Reloads => answer::json(&requests::reloads(admin, query).await?),
         Endpoint::Users => answer::json(&users::list(&gateway.auth)),
         Endpoint::ServiceDetails => answer::json(&service_detail::with_addresses(gateway)),
         Endpoint::Plugins => answer::json(&plugins::plugins(gateway)),
         Endpoint::Keys => answer::json(&keys::list(&gateway.auth, gateway.clock.unix_ms())),
+        Endpoint::Alerts => alerts::list(gateway, query)?,
         Endpoint::Timeline => {
             answer::json(&timeline::timeline(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
@@ -259,7 +259,7 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
             let state = gateway.bans.lockdown.state(gateway.clock.unix_ms());
             answer::json(&lockdown::LockdownView::of(state.as_ref()))
         }
-        // What writes, or waits for the disk, was handled before.
+        // What writes was handled before.
         Endpoint::Status
         | Endpoint::Reload
         | Endpoint::AddUser
@@ -268,12 +268,12 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
         | Endpoint::CreateKey
         | Endpoint::RevokeKey
         | Endpoint::ForgetUser
+        | Endpoint::SwitchMode
+        | Endpoint::Playground
+        | Endpoint::TestAlerts
         | Endpoint::AddBan
         | Endpoint::RevokeBans
         | Endpoint::SetLockdown
-        | Endpoint::SwitchMode
-        | Endpoint::Impact
-        | Endpoint::Playground
         | Endpoint::RevokeSessions => answer::json(&status::status(gateway, uptime)),
     })
 }
@@ -300,6 +300,10 @@ where
     match endpoint {
         Endpoint::SwitchMode => return nobody(policy::switch_mode(admin, &bytes).await),
         Endpoint::Playground => return nobody(policy::play(admin, &bytes).await),
+        Endpoint::TestAlerts => {
+            let tested = alerts::try_out(&admin.gateway, &bytes).await.map_err(|why| (None, why))?;
+            return Ok((None, answer::json(&tested)));
+        }
         _ => {}
     }
     let mut action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
@@ -307,18 +311,15 @@ where
         wanted.asked_from = Some(head.peer().ip());
     }
     let gateway = &*admin.gateway;
-    let target = action.target().map(str::to_owned);
+    let target = Target::of(&action);
     // Looked up afterwards: an account that was added is there by then, and none goes.
-    let address = action.address().and_then(|text| crate::bans::parse_network(text).ok());
-    let who = || match address {
-        Some(net) => Some(About::Client(client(gateway, net))),
-        None => target.as_deref().and_then(|user| pseudonym(gateway, user)).map(About::User),
-    };
+    let who = || target.about(gateway);
     let terms = Terms::of(&gateway.live.current().config);
     match action.perform(&gateway.auth, &gateway.bans, terms, Moment::of(&gateway.clock)).await {
         Ok(done) => {
             if endpoint == Endpoint::ForgetUser {
                 gateway.federated.forget_those_without(&gateway.auth.accounts);
+                gateway.recall.forget_facts();
             }
             Ok((who(), answer::json(&done)))
         }
@@ -329,6 +330,29 @@ where
 /// What came of an action that is about nobody.
 fn nobody<T>(outcome: Result<T, Refusal>) -> Written<T> {
     outcome.map(|done| (None, done)).map_err(|why| (None, why))
+}
+
+/// Whom an action is about, as it was written.
+pub(in crate::server) struct Target {
+    user: Option<String>,
+    network: Option<ipnet::IpNet>,
+}
+
+impl Target {
+    pub(in crate::server) fn of(action: &Action) -> Self {
+        Self {
+            user: action.target().map(str::to_owned),
+            network: action.address().and_then(|text| crate::bans::parse_network(text).ok()),
+        }
+    }
+
+    /// The same as a pseudonym, where it is known.
+    pub(in crate::server) fn about(&self, gateway: &Gateway) -> Option<About> {
+        match self.network {
+            Some(net) => Some(About::Client(client(gateway, net))),
+            None => self.user.as_deref().and_then(|user| pseudonym(gateway, user)).map(About::User),
+        }
+    }
 }
 
 fn pseudonym(gateway: &Gateway, user: &str) -> Option<String> {

@@ -1,5 +1,7 @@
 //! What an operator does with the policy over the API: another mode for a plugin, and a question to the playground.
 
+use std::time::Duration;
+
 use http::Response;
 use serde_json::Value;
 
@@ -11,8 +13,9 @@ use crate::config::Mode;
 use crate::live::promotion::PromotionError;
 use crate::pipeline::answer::Body;
 use crate::server::playground::{BadQuestion, Playground, PlaygroundError, RequestFields};
-use crate::server::policy_files::PolicyFiles;
+use crate::server::policy_source::PolicySource;
 use crate::server::promotion::{PromoteError, Promoter};
+use crate::store::Impact;
 
 /// What an operator does with the files of the policy while the gateway runs.
 #[derive(Clone)]
@@ -23,13 +26,16 @@ pub struct Tools {
 
 impl Tools {
     /// Tools for these files.
-    pub fn new(files: &PolicyFiles) -> Self {
+    pub fn new(files: &PolicySource) -> Self {
         Self { promoter: Promoter::new(files.clone()), playground: Playground::new(files.clone()) }
     }
 }
 
 /// Longest body of a question to the playground, in bytes: a request and a script, each character of which may be escaped.
 pub(in crate::server) const QUESTION_BYTES_MAX: usize = 512 << 10;
+
+/// How far back a plugin's impact is shown.
+const IMPACT_SINCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 const UNAVAILABLE: Refusal = Refusal::Unavailable { retry_after: None };
 
@@ -51,17 +57,20 @@ pub(super) async fn switch_mode(admin: &Admin, body: &[u8]) -> Result<Response<B
 }
 
 /// `GET /admin/api/plugins/impact?name=…`: what a plugin would have refused in the last 24 hours.
-pub(super) async fn impact(admin: &Admin, query: &str) -> Result<Response<Body>, Refusal> {
+pub(super) async fn impact(admin: &Admin, query: &str) -> Result<Impact, Refusal> {
     let plugin = match query_pairs(query).collect::<Vec<_>>().as_slice() {
         [(key, name)] if key == "name" => name.clone(),
         _ => return Err(Refusal::BadRequest("The query is `name=`, with the name of a plugin.")),
     };
     let is_known = admin.gateway.live.current().rules.plugins().iter().any(|known| *known.name == *plugin);
-    if !is_known {
-        return Err(Refusal::NotFound);
-    }
-    let promoter = &admin.tools.as_ref().ok_or(UNAVAILABLE)?.promoter;
-    promoter.impact(&admin.gateway, &plugin).await.map(|impact| answer::json(&impact)).ok_or(UNAVAILABLE)
+    if is_known { impact_of(admin, plugin).await } else { Err(Refusal::NotFound) }
+}
+
+/// What a plugin would have refused in the last [`IMPACT_SINCE`].
+pub(in crate::server) async fn impact_of(admin: &Admin, plugin: String) -> Result<Impact, Refusal> {
+    let back = i64::try_from(IMPACT_SINCE.as_millis()).unwrap_or(i64::MAX);
+    let since_ms = admin.gateway.clock.unix_ms().saturating_sub(back);
+    admin.readings.read(&admin.gateway, move |reader| reader.impact(&plugin, since_ms)).await
 }
 
 /// The refusal that says why a mode was not switched.

@@ -19,7 +19,7 @@ use crate::base::refusal::Refusal;
 use crate::base::target::percent_encode;
 use crate::config::Mode;
 use crate::script::{LastFault, PluginInfo};
-use crate::server::admin::policy::refusal_of_switch;
+use crate::server::admin::policy::{impact_of, refusal_of_switch};
 use crate::server::promotion::{PromoteError, Promoted};
 use crate::store::Impact;
 
@@ -51,8 +51,11 @@ pub(super) async fn act(visit: &Visit<'_>, form: &Form) -> Result<Done, Refusal>
         }
         Ok(promoted) => Ok(Done::went(Place::Plugins.path(), told(&promoted))),
         Err(error) => {
+            let refusal = refusal_of_switch(&error);
             let page = confirm(visit, &plugin, mode, Some(wrong(&error))).await;
-            Ok(Done::Shown(page.status(refusal_of_switch(&error).status())))
+            let page = page.status(refusal.status());
+            visit.refuse(refusal);
+            Ok(Done::Shown(page))
         }
     }
 }
@@ -219,10 +222,7 @@ fn verb(to: Mode) -> &'static str {
 }
 
 async fn confirm(visit: &Visit<'_>, plugin: &PluginInfo, to: Mode, wrong: Option<Markup>) -> Page {
-    let impact = match &visit.admin.tools {
-        Some(tools) => tools.promoter.impact(visit.gateway(), &plugin.name).await,
-        None => None,
-    };
+    let impact = impact_of(visit.admin, plugin.name.to_string()).await.ok();
     let content = html! {
         @if let Some(wrong) = wrong { (wrong) }
         p { "It is " (mode(plugin.mode)) " now. Its mode in " code { "config.toml" } " becomes " (mode(to.word()))

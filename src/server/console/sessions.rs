@@ -12,10 +12,10 @@ use super::shown::{ago, nothing, sign_in_to_act, time};
 use super::visit::Visit;
 use super::{Done, Page};
 use crate::auth::durable::SessionRow;
-use crate::auth::{Account, Lifetimes, Moment, UserId};
+use crate::auth::{Account, Lifetimes, UserId};
 use crate::base::refusal::Refusal;
 use crate::base::target::percent_encode;
-use crate::server::admin::action::{Action, Terms, Which};
+use crate::server::admin::action::{Action, Which};
 use crate::server::admin::sessions::is_current;
 use crate::server::admin::users;
 
@@ -35,24 +35,12 @@ pub(super) async fn act(visit: &Visit<'_>, form: &Form) -> Result<Done, Refusal>
     let (user, id) = (form.text("user").to_owned(), form.text("id").to_owned());
     let which = match form.text("do") {
         "end" => Which::Id(id),
-        "end-user" => {
-            let account = users::find(&visit.gateway().auth, &user);
-            let about = account.map(|account| account.person.pseudonym().to_string());
-            visit.audit("sessions.revoke", about);
-            Which::User(user.clone())
-        }
+        "end-user" => Which::User(user.clone()),
         "end-all" => Which::All,
         _ => return Err(Refusal::BadRequest("The form does not say what is to be done.")),
     };
-    let gateway = visit.gateway();
-    let terms = Terms::of(&gateway.live.current().config);
-    let done = Action::RevokeSessions(which.clone()).perform(
-        &gateway.auth,
-        &gateway.bans,
-        terms,
-        Moment::of(&gateway.clock),
-    );
-    match (done.await, which) {
+    let done = visit.perform("sessions.revoke", Action::RevokeSessions(which.clone())).await;
+    match (done, which) {
         (Ok(done), which) => {
             let count = done.get("revoked").and_then(serde_json::Value::as_u64).unwrap_or_default();
             Ok(Done::went(Place::Sessions.path(), told(count, &which)))

@@ -6,6 +6,7 @@ use super::layout::sign_in_path;
 use super::place::Place;
 use super::visit::Visit;
 use crate::base::problems::Problem;
+use crate::base::refusal::Refusal;
 use crate::base::target::percent_encode;
 use crate::base::text::hex;
 use crate::server::admin::status::rfc3339;
@@ -68,6 +69,24 @@ pub(super) fn explain_link(id: &str) -> Markup {
 /// What was found in a file, with the line and the caret.
 pub(super) fn problem(problem: &Problem) -> Markup {
     html! { pre.finding { (problem.render()) } }
+}
+
+/// Why nothing was done, beside what was typed.
+pub(super) fn refused(refusal: &Refusal) -> Markup {
+    let sentence = match refusal {
+        Refusal::NotFound => "There is none of this name.".into(),
+        // The details say it.
+        Refusal::InvalidInput(_) => "Nothing was changed.".into(),
+        other => other.message(),
+    };
+    html! {
+        div.problem role="alert" {
+            p { (sentence) }
+            @if !refusal.details().is_empty() {
+                ul { @for detail in refusal.details() { li { code { (detail.path.trim_start_matches('/')) } " " (detail.message) } } }
+            }
+        }
+    }
 }
 
 /// A word that says how something stands: `good`, `bad`, `warn` or `plain`, which shows as a sign too, not as a colour alone.

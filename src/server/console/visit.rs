@@ -3,19 +3,26 @@
 use std::cell::RefCell;
 
 use maud::{Markup, html};
+use serde_json::Value;
 
 use super::form::Form;
 use super::place::Place;
 use super::session::{COOKIE, SignedIn, Who};
+use crate::auth::Moment;
 use crate::auth::cookie::{self, CookieFound};
 use crate::base::refusal::Refusal;
 use crate::base::target::query_value;
 use crate::pipeline::arrival::Arrival;
 use crate::pipeline::gateway::Gateway;
-use crate::server::admin::Admin;
+use crate::server::admin::action::{Action, Terms};
+use crate::server::admin::audit::About;
+use crate::server::admin::{Admin, Target};
 
 /// Longest value of a query parameter that a page looks at, in bytes.
 const VALUE_BYTES_MAX: usize = 512;
+
+/// What a proxy says of whom it asks for. To this listener the proxy is on loopback; whom it asks for is not.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
 
 /// One visit.
 pub(in crate::server) struct Visit<'a> {
@@ -23,7 +30,9 @@ pub(in crate::server) struct Visit<'a> {
     pub(super) head: &'a Arrival,
     signed_in: Option<SignedIn>,
     /// What an action calls itself in the log, and the pseudonym of whom it is about.
-    audited: RefCell<(Option<&'static str>, Option<String>)>,
+    audited: RefCell<(Option<&'static str>, Option<About>)>,
+    /// Why an action changed nothing, where a page of its own says so.
+    refused: RefCell<Option<Refusal>>,
 }
 
 impl<'a> Visit<'a> {
@@ -32,7 +41,7 @@ impl<'a> Visit<'a> {
             CookieFound::One(cookie) => admin.console.sessions.find(cookie, &admin.gateway, &admin.token),
             _ => None,
         };
-        Self { admin, head, signed_in, audited: RefCell::default() }
+        Self { admin, head, signed_in, audited: RefCell::default(), refused: RefCell::default() }
     }
 
     /// The gateway that the page is about.
@@ -53,9 +62,10 @@ impl<'a> Visit<'a> {
         value.trim().to_owned()
     }
 
-    /// Whether pages may be shown: on a listener that only this machine reaches, to everybody.
+    /// Whether pages may be shown: to everybody on this machine, where the listener is on loopback and no proxy is between.
     pub(super) fn may_read(&self) -> bool {
-        self.admin.open || self.is_signed_in()
+        let is_local = self.admin.open && !FORWARDED.iter().any(|name| self.head.headers().contains_key(*name));
+        is_local || self.is_signed_in()
     }
 
     /// Whether there may be buttons: what a form does needs the sign-in.
@@ -99,12 +109,38 @@ impl<'a> Visit<'a> {
     }
 
     /// Says what an action is called in the log, such as `bans.add`, and about whom it is, as a pseudonym.
-    pub(super) fn audit(&self, action: &'static str, about: Option<String>) {
+    pub(super) fn audit(&self, action: &'static str, about: Option<About>) {
         *self.audited.borrow_mut() = (Some(action), about);
     }
 
+    /// Does what the API does too, and has the log say so under a name.
+    ///
+    /// # Errors
+    /// See [`Action::perform`].
+    pub(super) async fn perform(&self, name: &'static str, action: Action) -> Result<Value, Refusal> {
+        let gateway = self.gateway();
+        let target = Target::of(&action);
+        let terms = Terms::of(&gateway.live.current().config);
+        let done = action.perform(&gateway.auth, &gateway.bans, terms, Moment::of(&gateway.clock)).await;
+        self.audit(name, target.about(gateway));
+        if let Err(refusal) = &done {
+            self.refuse(refusal.clone());
+        }
+        done
+    }
+
+    /// Has the log say that an action changed nothing, where a page shows why.
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        *self.refused.borrow_mut() = Some(refusal);
+    }
+
+    /// Why it changed nothing.
+    pub(super) fn refused(&self) -> Option<Refusal> {
+        self.refused.take()
+    }
+
     /// What is to be written to the log of an action at a place.
-    pub(super) fn audited(&self, place: Place) -> (&'static str, Option<String>) {
+    pub(super) fn audited(&self, place: Place) -> (&'static str, Option<About>) {
         let (action, about) = self.audited.take();
         (action.unwrap_or(place.action()), about)
     }
@@ -114,7 +150,10 @@ impl<'a> Visit<'a> {
         match self.signed_in.as_ref().map(|signed_in| &signed_in.who) {
             None => String::new(),
             Some(Who::Token(_)) => "token".to_owned(),
-            Some(Who::Account { user, .. }) => self.gateway().pseudonyms.user(&user.text()).to_string(),
+            Some(Who::Account { user, .. }) => {
+                let account = self.gateway().auth.accounts.get(*user);
+                account.map(|account| account.person.pseudonym().to_string()).unwrap_or_default()
+            }
         }
     }
 }

@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::aside::{Aside, AsideError};
 use super::explain::{Play, Policy, Told, play_here};
-use super::policy_files::PolicyFiles;
+use super::policy_source::PolicySource;
 use crate::base::location::Location;
-use crate::base::problems::{Problem, Problems};
+use crate::base::problems::{Problem, Problems, Severity};
 use crate::geo::Geo;
 use crate::live::snapshot::{self, Built};
 use crate::pipeline::gateway::Gateway;
@@ -64,13 +64,13 @@ pub enum PlaygroundError {
 /// Where questions are answered, one at a time.
 #[derive(Clone)]
 pub struct Playground {
-    files: PolicyFiles,
+    files: PolicySource,
     aside: Aside,
 }
 
 impl Playground {
     /// A playground on these files.
-    pub fn new(files: PolicyFiles) -> Self {
+    pub fn new(files: PolicySource) -> Self {
         Self { files, aside: Aside::new("playground") }
     }
 
@@ -91,7 +91,7 @@ impl Playground {
     }
 }
 
-fn judge(files: &PolicyFiles, gateway: &Gateway, question: Question) -> Result<Judged, PlaygroundError> {
+fn judge(files: &PolicySource, gateway: &Gateway, question: Question) -> Result<Judged, PlaygroundError> {
     let Question { request, client, assumed, country, upstream, edit } = question;
     let inputs = files.gather().map_err(|problem| PlaygroundError::Unread(Box::new(problem)))?;
     let current = gateway.live.current();
@@ -122,8 +122,9 @@ fn judge(files: &PolicyFiles, gateway: &Gateway, question: Question) -> Result<J
 }
 
 fn found(problems: &Problems, take: impl Fn(&Problem) -> bool) -> Vec<Found> {
-    let found = problems.iter().filter(|problem| take(problem));
-    found.map(|problem| Found { problem: problem.clone(), text: problem.render() }).collect()
+    let mut found: Vec<_> = problems.iter().filter(|problem| take(problem)).collect();
+    found.sort_by_key(|problem| problem.severity != Severity::Error);
+    found.into_iter().map(|problem| Found { problem: problem.clone(), text: problem.render() }).collect()
 }
 
 /// Whether a problem stands in the folder of a plugin.

@@ -2,6 +2,7 @@
 
 pub mod bystander;
 pub mod client;
+pub mod console;
 pub mod gateway;
 pub mod http2;
 pub mod http2_upstream;
@@ -12,11 +13,13 @@ pub mod strict;
 pub mod tls;
 pub mod token;
 pub mod upstream;
+pub mod webhook;
 pub mod websocket;
 pub mod witness;
 
 pub use bystander::Bystander;
 pub use client::{Answer, Connection, request};
+pub use console::Console;
 pub use gateway::{Gateway, Setup, free_port};
 pub use http2_upstream::Http2Upstream;
 pub use provider::Provider;

@@ -8,12 +8,12 @@ use crate::config::Inputs;
 
 /// The config file and the environment, read anew each time. Cloned freely.
 #[derive(Clone)]
-pub struct PolicyFiles {
+pub struct PolicySource {
     gather: Arc<dyn Fn() -> Result<Inputs, Problem> + Send + Sync>,
     config_file: Option<PathBuf>,
 }
 
-impl PolicyFiles {
+impl PolicySource {
     /// What reads them, and where config.toml is; nowhere, where the one in the binary is in use.
     pub fn new(
         gather: impl Fn() -> Result<Inputs, Problem> + Send + Sync + 'static,
