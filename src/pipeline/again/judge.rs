@@ -19,7 +19,7 @@ use crate::pipeline::gateway::Gateway;
 use crate::pipeline::identity::opens_page;
 use crate::pipeline::origin::Sender;
 use crate::pipeline::stage::Stage;
-use crate::script::{BodyFacts, Decision as Verdict, GeoFacts, Hook, Ledger, RequestFacts, RouteFacts};
+use crate::script::{BodyFacts, Decision as Verdict, GeoFacts, Hook, Ledger, RequestFacts};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
