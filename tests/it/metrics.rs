@@ -375,10 +375,10 @@ fn lg_05_a_hundred_scrapers_during_reloads_each_get_a_whole_page() {
     let config = gateway.config();
     std::thread::scope(|scope| {
         for n in 0..100 {
-            let gateway = &gateway;
+            let admin = gateway.admin;
             scope.spawn(move || {
                 let headers: &[(&str, &str)] = if n % 2 == 0 { &[OPEN] } else { &[] };
-                let answer = gateway.ask_admin("GET /metrics", headers, b"");
+                let answer = crate::harness::request(admin, "GET /metrics", headers, b"");
                 assert_eq!(answer.status, 200);
                 let text = answer.text();
                 assert!(misshapen(&text).is_empty(), "{:?}", misshapen(&text));
