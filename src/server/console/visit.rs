@@ -31,6 +31,8 @@ pub(in crate::server) struct Visit<'a> {
     signed_in: Option<SignedIn>,
     /// What an action calls itself in the log, and the pseudonym of whom it is about.
     audited: RefCell<(Option<&'static str>, Option<About>)>,
+    /// Why an action changed nothing, where a page of its own says so.
+    refused: RefCell<Option<Refusal>>,
 }
 
 impl<'a> Visit<'a> {
@@ -39,7 +41,7 @@ impl<'a> Visit<'a> {
             CookieFound::One(cookie) => admin.console.sessions.find(cookie, &admin.gateway, &admin.token),
             _ => None,
         };
-        Self { admin, head, signed_in, audited: RefCell::default() }
+        Self { admin, head, signed_in, audited: RefCell::default(), refused: RefCell::default() }
     }
 
     /// The gateway that the page is about.
@@ -62,7 +64,8 @@ impl<'a> Visit<'a> {
 
     /// Whether pages may be shown: to everybody on this machine, where the listener is on loopback and no proxy is between.
     pub(super) fn may_read(&self) -> bool {
-        let is_local = self.admin.open && !FORWARDED.iter().any(|name| self.head.headers().contains_key(*name));
+        let is_local =
+            self.admin.open && !FORWARDED.iter().any(|name| self.head.headers().contains_key(*name));
         is_local || self.is_signed_in()
     }
 
@@ -121,7 +124,20 @@ impl<'a> Visit<'a> {
         let terms = Terms::of(&gateway.live.current().config);
         let done = action.perform(&gateway.auth, &gateway.bans, terms, Moment::of(&gateway.clock)).await;
         self.audit(name, target.about(gateway));
+        if let Err(refusal) = &done {
+            self.refuse(refusal.clone());
+        }
         done
+    }
+
+    /// Has the log say that an action changed nothing, where a page shows why.
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        *self.refused.borrow_mut() = Some(refusal);
+    }
+
+    /// Why it changed nothing.
+    pub(super) fn refused(&self) -> Option<Refusal> {
+        self.refused.take()
     }
 
     /// What is to be written to the log of an action at a place.
