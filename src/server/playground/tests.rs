@@ -8,7 +8,7 @@ use crate::geo::Geo;
 use crate::live::snapshot::Before;
 use crate::script::Edit;
 
-const MANIFEST: &str = "name = \"guard\"\nversion = \"1.0.0\"\ndescription = \"d\"\nmode = \"enforce\"\n";
+const MANIFEST: &str = "name = \"guard\"\nversion = \"1.0.0\"\napi = 1\ndescription = \"A test.\"\nmode = \"shadow\"\non_error = \"deny\"\n";
 const MAIN: &str = "fn on_request(req) { deny(403, \"guard.old\", \"Old.\"); }";
 
 fn inputs(folder: &Path) -> Inputs {
