@@ -18,7 +18,11 @@ impl FakeLog {
     fn write(&self, call: String) -> Written {
         let broken = self.broken.load(Ordering::Relaxed);
         self.calls.lock().push(call);
-        Box::pin(async move { if broken { Err(Unavailable) } else { Ok(()) } })
+        Box::pin(async move {
+            // As a disk: the answer never comes at once.
+            tokio::task::yield_now().await;
+            if broken { Err(Unavailable) } else { Ok(()) }
+        })
     }
 }
 

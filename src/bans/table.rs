@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use ipnet::IpNet;
 use parking_lot::RwLock;
@@ -18,6 +18,9 @@ use crate::config;
 /// Of every ten places one is kept for the operator: rules that are made to ban cannot fill them all.
 const RULES_TENTHS: usize = 9;
 
+/// How often it is told that there is no room, in milliseconds.
+const TELL_EVERY_MS: i64 = 60_000;
+
 /// Who is kept out. One for the whole process.
 pub struct Bans {
     /// Incident mode.
@@ -28,6 +31,7 @@ pub struct Bans {
     table: RwLock<Table>,
     terms: RwLock<Terms>,
     log: Arc<dyn BanLog>,
+    told_full_ms: AtomicI64,
 }
 
 #[derive(Default)]
@@ -52,6 +56,7 @@ impl Bans {
             table: RwLock::default(),
             terms: RwLock::new(Terms { never: config.never.clone(), max: config.max }),
             log,
+            told_full_ms: AtomicI64::new(0),
         }
     }
 
@@ -118,16 +123,25 @@ impl Bans {
         (table.networks.values().filter(holds).count(), table.users.values().filter(holds).count())
     }
 
+    /// Whether somebody may be banned at all.
+    ///
+    /// # Errors
+    /// The operator said that these can never be.
+    pub fn allows(&self, target: &Target) -> Result<(), BanError> {
+        match target {
+            Target::Network(net) if self.terms.read().never.iter().any(|never| never.contains(net)) => {
+                Err(BanError::Never)
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Keeps somebody out, from now on; the write is under way. A ban of the same target gives way.
     ///
     /// # Errors
     /// The operator said that these can never be banned, or there is no room.
     pub fn add(&self, ban: Ban, now_ms: i64) -> Result<Written, BanError> {
-        if let Target::Network(net) = &ban.target
-            && self.terms.read().never.iter().any(|never| never.contains(net))
-        {
-            return Err(BanError::Never);
-        }
+        self.allows(&ban.target)?;
         let mut table = self.table.write();
         let max = self.room(&ban);
         if table.get(&ban.target).is_none() && table.len() >= max {
@@ -142,6 +156,26 @@ impl Bans {
         table.insert(ban);
         self.count(&table);
         Ok(written)
+    }
+
+    /// Keeps somebody out for a rule: a ban that stands and holds as long is left as it is. The write is under way, if there
+    /// is one.
+    ///
+    /// # Errors
+    /// As [`Bans::add`].
+    pub fn lengthen(&self, ban: Ban, now_ms: i64) -> Result<Option<Written>, BanError> {
+        let end = |ban: &Ban| ban.expires_ms.unwrap_or(i64::MAX);
+        if self.get(&ban.target, now_ms).is_some_and(|standing| end(&standing) >= end(&ban)) {
+            return Ok(None);
+        }
+        self.add(ban, now_ms).map(Some)
+    }
+
+    /// Whether it is time again to tell that there is no room: a flood of bans is no flood of lines.
+    pub fn tells_that_it_is_full(&self, now_ms: i64) -> bool {
+        let last = self.told_full_ms.load(Ordering::Relaxed);
+        let due = now_ms.saturating_sub(last) >= TELL_EVERY_MS;
+        due && self.told_full_ms.compare_exchange(last, now_ms, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// Lets somebody in again; whether the ban was there. It ends when the disk has taken that.

@@ -16,7 +16,11 @@ use crate::config::{self, Config, FileError, Inputs};
 pub fn gather(options: &Options) -> Result<Inputs, Problem> {
     let environment = environment();
     let Some(file) = options.config_file() else { return Ok(Inputs::embedded(Path::new("."), environment)) };
-    Inputs::from_file(&file, environment).map_err(|error| {
+    let inputs = Inputs::from_file(&file, environment).map(|inputs| match &options.relative_to {
+        Some(folder) => Inputs { folder: folder.clone(), ..inputs },
+        None => inputs,
+    });
+    inputs.map_err(|error| {
         let name = file.display().to_string();
         match error {
             FileError::NotUtf8 { line } => {

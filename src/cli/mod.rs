@@ -6,6 +6,7 @@ pub mod inputs;
 pub mod render;
 pub mod serve;
 
+mod alerts;
 mod bans;
 mod cases;
 mod check;
@@ -29,6 +30,7 @@ mod offline;
 mod options;
 mod password;
 mod plugins;
+pub mod privacy_check;
 mod promote;
 mod reload;
 mod running;
@@ -84,11 +86,13 @@ fn perform(options: &Options, verb: Verb) -> Result<Exit, Failure> {
         Verb::Bans { what } => bans::run(options, what),
         Verb::Lockdown { what } => lockdown::run(options, what),
         Verb::Secret { what } => secret::run(options, what),
+        Verb::Alerts { what } => alerts::run(options, what),
         Verb::Status => status::run(options),
         Verb::Reload => reload::run(options),
         Verb::Plugins => plugins::run(options),
         Verb::Promote { asked } => promote::run(options, &asked),
         Verb::Config { what } => config_show::run(options, &what),
+        Verb::PrivacyCheck => privacy_check::run(options),
         Verb::Healthcheck => Ok(healthcheck::run(options)),
         Verb::Docs { what } => Ok(docs::run(options, what)),
         Verb::Definitions { folder } => definitions::run(options, &folder),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::running::words;
+use crate::alert::Sent;
 use crate::auth::{Auth, Moment, UserId};
 use crate::bans::Bans;
 use crate::base::clock::Clock;
@@ -20,6 +21,7 @@ use crate::server::admin::keys::KeyView;
 use crate::server::admin::lockdown::LockdownView;
 use crate::server::admin::sessions::{SessionView, is_current};
 use crate::server::admin::users::{self, UserView};
+use crate::server::alerting::sent_of;
 use crate::store::{OpenError, Options, Reader, Store};
 
 /// Longest wait for the database to be closed.
@@ -114,6 +116,13 @@ pub(super) fn lockdown(config: &Config) -> Result<LockdownView, Failure> {
     let now_ms = Clock::System.unix_ms();
     let state = row.map(lockdown_of).filter(|state| state.expires_ms.is_none_or(|end| now_ms < end));
     Ok(LockdownView::of(state.as_ref()))
+}
+
+/// Messages of alerts not before a time in milliseconds since 1970-01-01 UTC, the newest first.
+pub(super) fn alerts(config: &Config, since_ms: i64, most: usize) -> Result<Vec<Sent>, Failure> {
+    let Some(reader) = reader(config)? else { return Ok(Vec::new()) };
+    let rows = reader.alerts(since_ms, most).map_err(|error| unreadable(&error))?;
+    Ok(rows.into_iter().map(sent_of).collect())
 }
 
 fn account(names: &HashMap<UserId, String>, text: &str) -> Option<UserId> {

@@ -26,6 +26,9 @@ pub struct Options {
     /// The config file.
     #[arg(short, long, global = true, value_name = "FILE", help = CONFIG)]
     pub config: Option<PathBuf>,
+    /// The folder that relative paths of the config file are relative to, where it is not the file's own.
+    #[arg(long, global = true, value_name = "DIR", hide = true)]
+    pub relative_to: Option<PathBuf>,
     /// How results are printed.
     #[arg(
         long,
@@ -111,6 +114,11 @@ pub(super) enum Verb {
         #[command(subcommand)]
         what: Secret,
     },
+    /// What alerts told, and whether their receivers can be reached
+    Alerts {
+        #[command(subcommand)]
+        what: AlertsVerb,
+    },
     /// Ask the running gateway how it is: policy, plugins, services
     Status,
     /// Have the running gateway take over the files as they are now
@@ -127,6 +135,8 @@ pub(super) enum Verb {
         #[command(subcommand)]
         what: Config,
     },
+    /// Send canaries through a private gateway with your configuration, and look for them in all that it writes
+    PrivacyCheck,
     /// Ask the running gateway whether it is ready; ends 0 or 1
     Healthcheck,
     /// Reference pages, made from the code
@@ -240,6 +250,24 @@ pub(super) enum Keys {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub(super) enum AlertsVerb {
+    /// What was told, the newest first
+    List {
+        /// Only of this time, as `24h`
+        #[arg(long, value_name = "DURATION")]
+        since: Option<String>,
+        /// At most so many
+        #[arg(long, value_name = "N", default_value_t = 100)]
+        limit: usize,
+    },
+    /// Send a message to every receiver, or to that of one alert; ends 1 where one fails
+    Test {
+        /// The alert's name
+        name: Option<String>,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub(super) enum Sessions {
     /// List the living sessions, newest first
     List {
@@ -335,6 +363,10 @@ pub(super) enum Docs {
     Api,
     /// Every key of config.toml
     Config,
+    /// Every metric: kind, labels, meaning
+    Metrics,
+    /// Every code of a refusal or an end
+    Codes,
 }
 
 /// Reads a command line; the first argument is the program's name.

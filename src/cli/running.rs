@@ -83,6 +83,16 @@ fn knock(gateway: &Whereabouts) -> Result<(), NoAnswer> {
     client::ask(gateway.admin, question).map(drop)
 }
 
+/// Posts a document that is no change of an account or a key, and gives what is answered.
+pub(super) fn post_document(gateway: &Whereabouts, path: &str, body: &Value) -> Result<Value, Failure> {
+    let token = token(gateway)?;
+    let body = Some(Secret::new(body.to_string()));
+    let question = Question { method: Method::POST, path, token: Some(&token), body, wait: CHANGE_MAX };
+    let answer =
+        client::ask(gateway.admin, question).map_err(|error| Failure::cannot_run(error.to_string()))?;
+    document(gateway, &answer)
+}
+
 fn post(gateway: &Whereabouts, path: &str, action: Option<&Action>) -> Result<Answer, Failure> {
     let refused = |error: NoAnswer| Failure::cannot_run(error.to_string());
     if action.is_none() {

@@ -34,7 +34,7 @@ use crate::server::start::{self, StartError, data_folder};
 use crate::server::tls::expiry;
 use crate::server::trace_export;
 use crate::server::workers::Workers;
-use crate::server::{activation, descriptors, memory, notify, remember};
+use crate::server::{activation, alerting, descriptors, memory, notify, remember};
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::panics;
@@ -114,6 +114,7 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     // Before anybody can know that the gateway runs: a SIGHUP that comes early must not end it.
     let mut signals = runtime.block_on(async { Signals::install() })?;
     let gateway = start::gateway(snapshot, problems, logs.clone(), &metrics, clock)?;
+    alerting::begin(&gateway, &data_folder(&gateway.live.current().config.storage.path))?;
     descriptors::raise(&gateway.live.current().config.server);
     let given = activation::sockets()?;
     let limits = Limits::of(&gateway.live.current().config.server);
@@ -136,12 +137,15 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
     let result = local.block_on(&runtime, async {
         tokio::task::spawn_local(proxy::watch(Arc::clone(&gateway.upstreams)));
         tokio::task::spawn_local(start::sweep_for_ever(Arc::clone(&gateway)));
+        tokio::task::spawn_local(alerting::watch_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(remember::save_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(expiry::warn_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(trace_export::export_for_ever(Arc::clone(&gateway)));
         tokio::task::spawn_local(memory::watch_for_ever(Arc::clone(&gateway), limits));
         // One each: a word that comes before it is waited for is kept, but for one alone.
-        let [stop, redirect_stop, admin_stop] = std::array::from_fn(|_| Rc::new(Notify::new()));
+        let [stop, redirect_stop, admin_stop, alerts_stop] = std::array::from_fn(|_| Rc::new(Notify::new()));
+        let carrying =
+            tokio::task::spawn_local(alerting::carry_until(Arc::clone(&gateway), Rc::clone(&alerts_stop)));
         let serving = accept(listening, &stop);
         let redirecting = tokio::task::spawn_local(redirecting.run(stopped(&redirect_stop)));
         let admin_serving = accept(admin_listening, &admin_stop);
@@ -164,6 +168,9 @@ fn start(options: &Options, first: First) -> Result<(), anyhow::Error> {
         admin_stop.notify_one();
         let workers = admin_serving.await.unwrap_or_default();
         drain(workers, Duration::from_millis(200), std::future::pending()).await;
+        alerts_stop.notify_one();
+        // An error says that it panicked, and that was told.
+        carrying.await.ok();
         Ok::<(), anyhow::Error>(())
     });
     drop(schedules);

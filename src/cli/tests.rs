@@ -126,6 +126,8 @@ fn each_ending_has_its_own_exit_code() {
         ("", "secret generate", Exit::Fine),
         ("", "docs config", Exit::Fine),
         ("", "docs api", Exit::Fine),
+        ("", "docs metrics", Exit::Fine),
+        ("", "docs codes", Exit::Fine),
         ("", "definitions /dev/null/x", Exit::CannotRun),
     ] {
         assert_eq!(in_folder(config, line), exit, "{line} on `{config}`");
@@ -179,11 +181,15 @@ fn the_help_shows_every_verb() {
       check        Check everything that `serve` and a reload check, without serving
       test         Run the plugins' own cases (`--format junit` too)
       new          Write a new plugin with its cases
-      explain      What every stage and every rule would decide about a request, without a side effect
+      explain      What every stage and every rule decided about a past request, or would decide about one, without a side effect
+      logs         Search the usage log, and follow it
       users        Local accounts
       keys         API keys for machines
       sessions     Who is signed in
+      bans         Who is kept out
+      lockdown     Incident mode: only what the configuration lists passes
       secret       The session secret
+      alerts       What alerts told, and whether their receivers can be reached
       status       Ask the running gateway how it is: policy, plugins, services
       reload       Have the running gateway take over the files as they are now
       plugins      How each plugin stands: mode, files, calls, verdicts, faults, times

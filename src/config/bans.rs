@@ -22,7 +22,7 @@ impl Bans {
         let never = table.list(
             "never",
             "list of networks",
-            &["127.0.0.0/8", "::1/128"],
+            &["127.0.0.0/8", "::1"],
             "Networks that can never be banned, and that pass although a wider network is.",
             parse_network,
         );

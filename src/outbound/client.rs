@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT,
 };
-use http::{HeaderMap, Method, Request, StatusCode};
+use http::{HeaderMap, HeaderName, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Body as _, Incoming};
 use hyper::client::conn::http1;
@@ -142,6 +142,23 @@ impl Client {
             credentials.set_sensitive(true);
             headers.insert(AUTHORIZATION, credentials);
         }
+        self.exchange(url, request).await
+    }
+
+    /// Sends content of any type, with further headers.
+    ///
+    /// # Errors
+    /// [`Failure`] when there is no whole answer in time; a status is no failure.
+    pub async fn post(
+        &self,
+        url: &Url,
+        content_type: HeaderValue,
+        headers: Vec<(HeaderName, HeaderValue)>,
+        body: Bytes,
+    ) -> Result<Answer, Failure> {
+        let mut request = request(Method::POST, url, body)?;
+        request.headers_mut().insert(CONTENT_TYPE, content_type);
+        request.headers_mut().extend(headers.into_iter().map(|(name, value)| (Some(name), value)));
         self.exchange(url, request).await
     }
 

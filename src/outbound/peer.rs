@@ -28,7 +28,7 @@ pub fn is_forbidden(address: IpAddr) -> bool {
 pub(super) async fn connect(url: &Url) -> Result<TcpStream, Failure> {
     let mut refused = false;
     for address in addresses(url).await? {
-        if is_forbidden(address.ip()) || (!url.is_secure() && !canonical(address.ip()).is_loopback()) {
+        if is_forbidden(address.ip()) || !url.permits(address.ip()) {
             refused = true;
             continue;
         }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::IpAddr;
 
 use super::peer;
-use crate::base::address::canonical;
+use crate::base::address::{canonical, is_private};
 use crate::base::target::Host;
 
 /// Longest address, in bytes.
@@ -17,6 +17,8 @@ pub enum PlainHttp {
     Never,
     /// Also http, to `localhost` and to loopback addresses: nothing crosses a wire.
     Loopback,
+    /// Also http, to addresses of the own network, and to names: what they lead to is judged when it is connected to.
+    Private,
     /// Also http, to wherever the operator says: what is sent there is no secret.
     Anywhere,
 }
@@ -28,7 +30,7 @@ pub enum BadUrl {
     #[error("not an https address")]
     Form,
     /// `http` where it is not allowed.
-    #[error("http is allowed on loopback addresses only")]
+    #[error("http is not allowed to that address")]
     Plain,
     /// A link-local, metadata or unspecified address.
     #[error("an address that is never asked")]
@@ -39,6 +41,7 @@ pub enum BadUrl {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Url {
     secure: bool,
+    plain: PlainHttp,
     host: Host,
     target: String,
 }
@@ -60,11 +63,12 @@ impl Url {
         };
         let (authority, target) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let host = Host::parse(authority).map_err(|_| BadUrl::Form)?;
-        let url = Self { secure, host, target: rooted(target) };
+        let url = Self { secure, plain, host, target: rooted(target) };
         url.check_host()?;
         let may_be_plain = match plain {
             PlainHttp::Never => false,
             PlainHttp::Loopback => url.is_loopback(),
+            PlainHttp::Private => url.address().is_none_or(is_private),
             PlainHttp::Anywhere => true,
         };
         if secure || may_be_plain { Ok(url) } else { Err(BadUrl::Plain) }
@@ -78,6 +82,18 @@ impl Url {
     /// Whether the host is this machine, by its literal name or address.
     pub fn is_loopback(&self) -> bool {
         self.address().map_or(self.host.name() == "localhost", |a| a.is_loopback())
+    }
+
+    /// Whether an address that the host's name leads to may be spoken to, as far as it is about encryption.
+    pub(super) fn permits(&self, address: IpAddr) -> bool {
+        let address = canonical(address);
+        match self.plain {
+            _ if self.secure => true,
+            PlainHttp::Never => false,
+            PlainHttp::Loopback => address.is_loopback(),
+            PlainHttp::Private => is_private(address),
+            PlainHttp::Anywhere => true,
+        }
     }
 
     /// The address, where the host is one.

@@ -8,10 +8,11 @@ use http::StatusCode;
 
 use super::decided;
 use super::gateway::Gateway;
-use super::recording;
-use super::spans;
 use super::stage::Stage;
 use super::trail::Trail;
+use super::{recording, sampling, spans};
+use crate::alert::Refused;
+use crate::base::address::{Pseudonym, bucket_network};
 use crate::base::refusal::Refusal;
 use crate::config::Mode;
 use crate::live::snapshot::Snapshot;
@@ -24,6 +25,9 @@ use crate::telemetry::exemplars::Exemplar;
 const CLIENT_CLOSED: &str = "CLIENT_CLOSED_REQUEST";
 /// The code of an answer that broke off after its head had gone out.
 const RESPONSE_CUT: &str = "RESPONSE_CUT";
+
+/// The first status that says no; what is refused is never left out of the usage log.
+const REFUSED_FROM: u16 = 400;
 
 /// Holds a request until its end.
 pub struct Closing {
@@ -142,12 +146,16 @@ impl Closing {
             let mode = if note.mode == Mode::Shadow { "shadow" } else { "enforce" };
             // The code, not the line: lines move with every edit, and each would leave a series behind.
             metrics.plugin_decision(&note.plugin, &note.code, note.outcome.word(), mode);
+            if let Outcome::Fault(_) = note.outcome {
+                self.gateway.alerts.plugin_failed(&note.plugin);
+            }
         }
     }
 
     fn write_down(&mut self, now_ms: i64, duration: Duration) {
         let client = self.trail.client_pseudonym(&self.gateway.pseudonyms);
         let user = self.trail.user_hash;
+        self.alert_if_refused(user);
         let decider = self.decider();
         self.gateway.logs.access(&AccessLine {
             unix_ms: now_ms,
@@ -165,7 +173,7 @@ impl Closing {
             rule: decider.map(|n| n.rule.as_str()),
             generation: self.snapshot.generation,
         });
-        let row = UsageRow {
+        let mut row = UsageRow {
             time_ms: self.trail.unix_ms,
             correlation_id: self.trail.id.clone(),
             method: Label::from(self.trail.method),
@@ -183,17 +191,28 @@ impl Closing {
             generation: self.snapshot.generation,
             service: self.trail.service.clone().map(Label::from),
             policy: self.snapshot.policy,
-            trace: Some(recording::written(&self.trail, duration)),
+            trace: None,
         };
         if self.trail.rehearsal.is_none() {
             // What a proxy asks about is another request than its own, and so is judged by other rules.
             let facts = self.trail.facts.as_ref().filter(|_| self.trail.asked.is_none());
             self.gateway.recall.push(&row, facts);
         }
-        self.gateway.store.add_usage(row);
+        let refused = row.code.is_some() || row.status >= REFUSED_FROM;
+        if refused || sampling::keeps(self.snapshot.config.storage.usage_sample) {
+            row.trace = Some(recording::written(&self.trail, duration));
+            self.gateway.store.add_usage(row);
+        }
         for row in decided::rows(&self.trail, client, user) {
             self.gateway.store.add_decision(row);
         }
+    }
+
+    /// Counts it against the alerts, where it was answered with 401, 403 or 429.
+    fn alert_if_refused(&self, user: Option<Pseudonym>) {
+        let Some(status) = self.status.map(|status| status.as_u16()) else { return };
+        let network = || Some(self.gateway.pseudonyms.address(bucket_network(self.trail.client?)));
+        self.gateway.alerts.refused(Refused { status, route: &self.trail.route, user }, network);
     }
 
     /// The rule that refused the request, if one did.
@@ -257,6 +276,8 @@ impl Drop for Closing {
         self.ask_on_log(duration);
         let now_ms = self.gateway.clock.unix_ms();
         self.count_metrics(now_ms, duration);
+        // The answer has gone out: nobody waits for the disk.
+        drop(self.gateway.keep_out(self.trail.ledger.take_bans()));
         let effects = self.trail.ledger.take_effects();
         self.gateway.deliver(effects);
         let status = self.status.map_or(0, |s| s.as_u16());

@@ -1,6 +1,7 @@
 //! What rules ask for beyond the request at hand: their numbers, and alerts.
 
 use super::gateway::Gateway;
+use crate::alert::Raised;
 use crate::script::{Change, Effect};
 use crate::telemetry::rule_metrics::RuleChange;
 
@@ -19,7 +20,12 @@ impl Gateway {
                 }
                 Effect::Alert(a) => {
                     self.metrics.alert(&a.plugin, a.severity.word());
-                    self.alerts.send(self.clock.now(), &a.plugin, a.severity.word(), &a.title, &a.fields);
+                    self.alerts.raise(Raised {
+                        plugin: &a.plugin,
+                        severity: a.severity.word(),
+                        title: &a.title,
+                        fields: &a.fields,
+                    });
                 }
             }
         }

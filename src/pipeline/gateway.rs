@@ -9,6 +9,7 @@ use super::recall::Recall;
 use super::rehearsal::Rehearsal;
 use super::websocket::Seats;
 use crate::alert::Alerts;
+use crate::alert::deliver::Courier;
 use crate::auth::assertion::Assertions;
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
@@ -24,7 +25,7 @@ use crate::live::policies::Policies;
 use crate::live::policy::PolicyBoard;
 use crate::live::snapshot::Snapshot;
 use crate::proxy::{Pool, Upstreams};
-use crate::script::{Board, Occasions, State};
+use crate::script::{Board, Occasions, Outcome, State};
 use crate::store::Store;
 use crate::telemetry::logs::Logs;
 use crate::telemetry::metrics::Metrics;
@@ -60,7 +61,9 @@ pub struct Gateway {
     /// How rules stand: what they did, and whether they tripped.
     pub standing: Board,
     /// Tells somebody.
-    pub alerts: Alerts,
+    pub alerts: Arc<Alerts>,
+    /// Carries out what it tells.
+    pub courier: Arc<Courier>,
     /// The services' health.
     pub upstreams: Arc<Upstreams>,
     /// Who has how many WebSockets open.
@@ -100,7 +103,12 @@ impl Gateway {
         for note in &account.notes {
             let mode = if note.mode == Mode::Shadow { "shadow" } else { "enforce" };
             self.metrics.plugin_decision(&note.plugin, &note.code, note.outcome.word(), mode);
+            if let Outcome::Fault(_) = note.outcome {
+                self.alerts.plugin_failed(&note.plugin);
+            }
         }
+        // Nobody waits for an answer here.
+        drop(self.keep_out(account.bans));
         self.deliver(account.effects);
     }
 

@@ -11,6 +11,7 @@ pub mod authorise;
 pub mod body;
 pub mod client;
 pub mod closing;
+pub mod codes;
 pub mod cors;
 pub mod decided;
 pub mod durable;
@@ -41,7 +42,9 @@ pub mod renewal;
 pub mod request_body;
 pub mod respond;
 pub mod route;
+pub mod rule_bans;
 pub mod rules;
+pub mod sampling;
 pub mod spans;
 pub mod stage;
 pub mod standing;
@@ -126,6 +129,10 @@ pub fn handle(
                 .await
                 .unwrap_or_else(|| Err(Refusal::Internal.into())),
         };
+        for written in std::mem::take(&mut closing.trail().bans) {
+            // Where the disk does not take it, the store says so, and the ban is in force without it.
+            let _ = written.await;
+        }
         finish::finish(outcome, closing, &worker.gateway, &snapshot)
     }
 }

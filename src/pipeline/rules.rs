@@ -54,7 +54,9 @@ pub fn ask(
         return Ok(());
     }
     let Some(facts) = trail.facts.clone() else { return Ok(()) };
-    match snapshot.rules.run(hook, &facts, response, &mut trail.ledger, &gateway.clock) {
+    let decision = snapshot.rules.run(hook, &facts, response, &mut trail.ledger, &gateway.clock);
+    trail.bans.extend(gateway.keep_out(trail.ledger.take_bans()));
+    match decision {
         Decision::Pass => Ok(()),
         Decision::Refuse { refusal, .. } => Err(Refusal::Rule(refusal)),
         Decision::Fault { .. } => Err(Refusal::PluginFault),

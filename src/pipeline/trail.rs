@@ -15,6 +15,7 @@ use super::request_body::Watch;
 use super::spans::Call;
 use super::stage::Stage;
 use super::websocket::Switch;
+use crate::bans::Written;
 use crate::base::address::{Pseudonym, Pseudonymiser};
 use crate::base::clock::Clock;
 use crate::base::ids::CorrelationId;
@@ -69,6 +70,8 @@ pub struct Trail {
     pub facts: Option<Arc<RequestFacts>>,
     /// What rules decided.
     pub ledger: Ledger,
+    /// Bans that rules asked for and that are on their way to disk.
+    pub bans: Vec<Written>,
     /// Whether a request body was announced that nobody has taken yet.
     pub unread: bool,
     /// What is known of the body, once somebody took it.
@@ -118,6 +121,7 @@ impl Trail {
             renewed: None,
             facts: None,
             ledger: Ledger::default(),
+            bans: Vec::new(),
             unread: false,
             body: None,
             service: None,

@@ -179,6 +179,9 @@ pub(super) fn enter(
     if enforces {
         ledger.facts.extend(said.facts);
     }
+    if enforces {
+        ledger.add_bans(said.bans);
+    }
     for effect in said.effects {
         ledger.add_effect(effect, enforces);
     }

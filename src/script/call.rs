@@ -11,6 +11,7 @@ use super::budget;
 use super::denial::{DenialFacts, DenialWords};
 use super::effect::Effect;
 use super::facts::RequestFacts;
+use super::gateway_list::RuleBan;
 use super::hook::Hook;
 use super::ledger::TAGS_MAX;
 use super::outgoing::Outgoing;
@@ -65,6 +66,8 @@ pub(super) struct Said {
     /// What the plugin tells others about this request.
     pub facts: rhai::Map,
     pub effects: Vec<Effect>,
+    /// Who is to be kept out, and who no longer.
+    pub bans: Vec<RuleBan>,
     /// The changed head, once the script has changed something.
     pub draft: Option<Draft>,
     /// The changed body of the answer, once the script has changed it.

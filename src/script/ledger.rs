@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::denial::{DenialFacts, DenialWords};
 use super::effect::{EFFECTS_MAX, Effect};
+use super::gateway_list::RuleBan;
 use super::hook::Hook;
 use super::outgoing::Outgoing;
 use super::state::Area;
@@ -30,6 +31,7 @@ pub struct Ledger {
     /// What enforcing plugins told others.
     pub(super) facts: rhai::Map,
     effects: Vec<Effect>,
+    bans: Vec<RuleBan>,
     /// What enforcing plugins change of the request that goes upstream.
     pub(super) outgoing: Outgoing,
     /// The refusal that `on_deny` is asked about.
@@ -50,6 +52,8 @@ pub struct Occasions {
     pub notes: Vec<Note>,
     /// What they asked for.
     pub effects: Vec<Effect>,
+    /// Whom they want kept out, and whom no longer.
+    pub bans: Vec<RuleBan>,
 }
 
 impl Occasions {
@@ -57,6 +61,7 @@ impl Occasions {
     pub(super) fn add(&mut self, ledger: Ledger) {
         self.notes.extend(ledger.notes);
         self.effects.extend(ledger.effects);
+        self.bans.extend(ledger.bans);
     }
 }
 
@@ -189,6 +194,7 @@ impl Default for Ledger {
             notes_dropped: 0,
             facts: rhai::Map::new(),
             effects: Vec::new(),
+            bans: Vec::new(),
             outgoing: Outgoing::default(),
             denial: None,
             words: None,
@@ -224,6 +230,17 @@ impl Ledger {
     /// What rules asked for beyond this request.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.effects)
+    }
+
+    /// Whom rules want kept out, and whom no longer.
+    pub fn take_bans(&mut self) -> Vec<RuleBan> {
+        std::mem::take(&mut self.bans)
+    }
+
+    /// Keeps what an enforcing plugin asks for.
+    pub(super) fn add_bans(&mut self, bans: Vec<RuleBan>) {
+        let room = EFFECTS_MAX.saturating_sub(self.bans.len());
+        self.bans.extend(bans.into_iter().take(room));
     }
 
     /// Keeps an effect. A plugin whose word does not count tells nobody; its numbers are its own affair.

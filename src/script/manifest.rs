@@ -7,6 +7,7 @@ use super::budget::{CALL_MEMORY_MAX, CALL_OPS_DEFAULT, CALL_OPS_MAX, Limits, REQ
 use super::buffering::{self, Buffering};
 use super::declared::{Setting, read_settings};
 use super::filter::{Filter, RoutePattern};
+use super::gateway_list::BANS;
 use super::permissions::{self, Permissions};
 use super::schedule::{self, Schedule};
 use super::standing::{ErrorBudget, read_budget};
@@ -77,7 +78,10 @@ pub(super) fn read(folder: &str, source: &Source) -> (Option<Manifest>, Problems
     let body = buffering::read(&mut root);
     let permissions = permissions::read(&mut root);
     let settings = read_settings(&mut root);
-    let lists = read_lists(&mut root);
+    let mut lists = read_lists(&mut root);
+    if permissions.bans {
+        lists.insert(BANS.to_owned(), ListSpec::of_gateway());
+    }
     let quota = read_quota(&mut root);
     let schedules = schedule::read(&mut root);
     let enforce_share = root.fraction(

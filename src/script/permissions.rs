@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use globset::GlobMatcher;
 
+use super::gateway_list::BANS;
 use crate::base::document::Table;
 
 /// What a plugin may do beyond its own affairs.
@@ -11,10 +12,12 @@ use crate::base::document::Table;
 pub(super) struct Permissions {
     /// Keys of `req.facts` that it may write.
     facts: Vec<Arc<GlobMatcher>>,
+    /// Whether it may write the gateway's list of banned addresses.
+    pub bans: bool,
 }
 
 /// Permissions of later versions.
-const LATER: [&str; 4] = ["http", "bypass", "lists_write", "override_deny"];
+const LATER: [&str; 3] = ["http", "bypass", "override_deny"];
 
 /// Reads `[permissions]`.
 pub(super) fn read(root: &mut Table<'_>) -> Permissions {
@@ -26,6 +29,19 @@ pub(super) fn read(root: &mut Table<'_>) -> Permissions {
         "Keys of `req.facts` that the plugin may write.",
         super::api::glob,
     );
+    let lists = table.list(
+        "lists_write",
+        "list of names",
+        &[],
+        "Lists of the gateway that the plugin may write: `gateway/ban`.",
+        |name| {
+            if name == BANS {
+                Ok(())
+            } else {
+                Err(format!("there is no list `{name}` of the gateway: `{BANS}` is one"))
+            }
+        },
+    );
     for key in LATER {
         if table.value(key, "", "Not in this version.").is_some() {
             let message = format!("`permissions.{key}` is not supported by this version");
@@ -33,7 +49,7 @@ pub(super) fn read(root: &mut Table<'_>) -> Permissions {
         }
     }
     table.finish();
-    Permissions { facts }
+    Permissions { facts, bans: !lists.is_empty() }
 }
 
 impl Permissions {

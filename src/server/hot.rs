@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::admin::{self, Token, address};
+use super::alerting;
 use super::limits::Limits;
 use super::listener::{Change, Listener, Wish};
 use super::redirect::{self, Redirect};
@@ -41,6 +42,7 @@ pub struct Prepared {
     admin: Option<Change>,
     token: Option<Secret<String>>,
     trust: Option<Trust>,
+    alert_secret: Option<Secret<Vec<u8>>>,
 }
 
 impl Prepared {
@@ -85,12 +87,14 @@ impl Hot {
         let current = self.gateway.live.current();
         let is_same = next.auth.provider_ca == current.config.auth.provider_ca;
         let trust = if is_same { None } else { noted(problems, "auth.provider_ca", trust(next)) };
-        (problems.len() == before).then_some(Prepared { public, redirect, admin, token, trust })
+        let alert_secret = noted(problems, "alerts", alerting::own_secret(next, &self.data_folder)).flatten();
+        let prepared = Prepared { public, redirect, admin, token, trust, alert_secret };
+        (problems.len() == before).then_some(prepared)
     }
 
     /// Puts into force what was made ready, and limits that only need to be told.
     pub fn apply(&mut self, prepared: Prepared, config: &Config) {
-        let Prepared { public, redirect, admin, token, trust } = prepared;
+        let Prepared { public, redirect, admin, token, trust, alert_secret } = prepared;
         let gateway = &self.gateway;
         self.limits.apply(&config.server);
         gateway.store.set_usage_queue_max(config.storage.usage_queue_max);
@@ -98,7 +102,11 @@ impl Hot {
         gateway.bans.configure(&config.bans);
         gateway.auth.checks.set_max(config.auth.password_checks_max);
         if let Some(trust) = trust {
+            gateway.courier.believe(trust.clone());
             gateway.providers.believe(trust);
+        }
+        if let Some(secret) = alert_secret {
+            gateway.courier.sign_with(secret);
         }
         if let Some(token) = token {
             self.token.renew(token);

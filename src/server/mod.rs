@@ -2,6 +2,8 @@
 
 pub mod activation;
 pub mod admin;
+pub mod alert_test;
+pub mod alerting;
 pub mod aside;
 pub mod configured_series;
 pub mod connection;

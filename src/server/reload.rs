@@ -133,6 +133,7 @@ impl Attempts {
             && schemas(next) == schemas(current)
             // With what the files of authorities hold.
             && next.config.services == current.config.services
+            && next.config.alerts == current.config.alerts
             && next.geo.is_same(&current.geo)
             && is_same_tls(next.tls.as_deref(), current.tls.as_deref())
             && !self.gateway.policy.read().is_stale()
@@ -169,6 +170,8 @@ impl Attempts {
         gateway.live.swap(Arc::clone(&next));
         configured_series::keep(&gateway.metrics, &next);
         self.hot.apply(prepared, &next.config);
+        gateway.alerts.apply(&next.config.alerts, generation);
+        gateway.alerts.reload_failed(false);
         let now = gateway.clock.unix_ms();
         gateway.metrics.reload(ReloadOutcome::Applied);
         gateway.metrics.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
@@ -198,6 +201,7 @@ impl Attempts {
     ) {
         let gateway = &self.gateway;
         gateway.metrics.reload(ReloadOutcome::Rejected);
+        gateway.alerts.reload_failed(true);
         let before = gateway.policy.read();
         gateway.policy.write(Policy {
             tried_ms: gateway.clock.unix_ms(),

@@ -1,5 +1,7 @@
 //! The history of edits: what each changed, what became of it, and why.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::admin::status::rfc3339;
@@ -39,7 +41,8 @@ fn read(before: &Texts, inputs: &Inputs, config: &Config) -> Texts {
         folders: [&config.plugins.path, &config.plugins.scripts],
         files: schemas.collect(),
     };
-    before.read((&inputs.source.name, &inputs.source.text), &places)
+    let name = Path::new(&*inputs.source.name).file_name().and_then(|name| name.to_str());
+    before.read((name.unwrap_or("config.toml"), &inputs.source.text), &places)
 }
 
 /// The changes as a row keeps them.

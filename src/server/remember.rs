@@ -3,8 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::bans::Bans;
 use crate::pipeline::durable::{kv_row, state_row};
 use crate::pipeline::gateway::Gateway;
+use crate::pipeline::rule_bans::Seen;
 use crate::script::{RuleBook, State, StateRow};
 use crate::store::{KvRow, OpenError, Store};
 
@@ -17,8 +19,8 @@ const COMMITS_MAX: usize = 256;
 ///
 /// # Errors
 /// The database cannot be read.
-pub fn load(store: &Store, rules: &mut RuleBook, now_ms: i64) -> Result<State, OpenError> {
-    let state = State::new(store.pseudonym_key().expose());
+pub fn load(store: &Store, rules: &mut RuleBook, bans: &Arc<Bans>, now_ms: i64) -> Result<State, OpenError> {
+    let state = State::new(store.pseudonym_key().expose()).with_bans(Arc::new(Seen(Arc::clone(bans))));
     rules.remember_in(&state);
     state.load(store.reader()?.kv(now_ms)?.into_iter().map(state_row));
     Ok(state)

@@ -19,6 +19,8 @@ use super::serve::{self, serve};
 use super::tls::expiry;
 use super::upstream_numbers;
 use super::workers::Workers;
+use crate::alert::Alerts;
+use crate::alert::deliver::Courier;
 use crate::auth::assertion::{Assertions, KeyError};
 use crate::auth::federated::Federated;
 use crate::auth::oidc::Providers;
@@ -94,14 +96,16 @@ pub fn gateway(
     if wants_assertions(config) {
         assertions.prepare()?;
     }
-    let state = remember::load(&store, &mut snapshot.rules, clock.unix_ms())?;
+    let bans = load_bans(&snapshot.config, &store, &clock)?;
+    let state = remember::load(&store, &mut snapshot.rules, &bans, clock.unix_ms())?;
     let standing = Board::new(store.pseudonym_key().expose());
     snapshot.rules.stand_on(&standing, clock.unix_ms());
     let auth = load_auth(&snapshot, &store, &clock)?;
-    let bans = load_bans(&snapshot.config, &store, &clock)?;
     let federated = Federated::new(Arc::new(Durable(store.clone())));
     federated.load(store.reader()?.identities()?.into_iter().map(link_of).collect());
-    let providers = Providers::new(Client::new(trust(config)?, outbound::Limits::default()));
+    let trust = trust(config)?;
+    let courier = Arc::new(Courier::new(trust.clone()));
+    let providers = Providers::new(Client::new(trust, outbound::Limits::default()));
     providers.apply(&providers_of(config));
     let upstreams = Arc::new(Upstreams::new(clock.clone()));
     upstreams.apply(&config.services);
@@ -134,7 +138,8 @@ pub fn gateway(
         standing,
         upstreams,
         seats: Arc::default(),
-        alerts: crate::alert::Alerts::default(),
+        courier,
+        alerts: Arc::new(Alerts::new(clock.clone(), Arc::clone(metrics))),
         clock,
         metrics: Arc::clone(metrics),
         timeline: Timeline::default(),
@@ -156,7 +161,7 @@ pub fn gateway(
 ///
 /// # Errors
 /// The operator's file holds none.
-pub(super) fn trust(config: &Config) -> Result<Trust, StartError> {
+pub fn trust(config: &Config) -> Result<Trust, StartError> {
     match &config.auth.provider_ca {
         None => Ok(Trust::built_in()),
         Some(pem) => Trust::with_own(pem.as_bytes()).map_err(StartError::Trust),
@@ -188,9 +193,8 @@ fn alert_of_trips(gateway: &Arc<Gateway>) {
     let told = Arc::downgrade(gateway);
     gateway.standing.on_trip(Box::new(move |trip| {
         let Some(gateway) = told.upgrade() else { return };
-        let severity = if trip.change == "back" { "info" } else { "high" };
-        let title = format!("plugin {}", trip.change);
-        gateway.alerts.send(gateway.clock.now(), &trip.plugin, severity, &title, trip.action);
+        tracing::warn!(plugin = &*trip.plugin, action = trip.action, "plugin {}", trip.change);
+        gateway.alerts.plugin_tripped(&trip.plugin, trip.change != "back");
     }));
 }
 
@@ -205,6 +209,7 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         metrics.bans(networks, users, gateway.bans.lockdown.is_on(now_ms));
         metrics.usage_rows_dropped(gateway.store.usage_rows_dropped());
         metrics.log_lines_dropped(gateway.logs.sink().dropped());
+        metrics.config_stale.set(i64::from(gateway.policy.read().is_stale()));
         let (sent, dropped) = gateway.spans.totals();
         metrics.traces(sent, dropped);
         let snapshot = gateway.live.current();
@@ -303,6 +308,7 @@ pub async fn sweep_for_ever(gateway: Arc<Gateway>) {
             now_ms: now.unix_ms,
             sessions_seen_before_ms: before(config.config.session.idle),
             usage_before_ms: before(config.config.storage.retention),
+            usage_rows_max: config.config.storage.usage_rows_max,
         };
         if let Err(error) = gateway.store.sweep(sweep).await {
             tracing::warn!(%error, "usage rows past their time could not be removed");

@@ -3,6 +3,7 @@
 use rusqlite::{Connection, params};
 
 use super::label::Label;
+use super::search;
 use crate::base::ids::CorrelationId;
 
 /// Most samples of an [`Impact`].
@@ -106,7 +107,8 @@ pub(super) fn impact(connection: &Connection, plugin: &str, since_ms: i64) -> ru
     );
     let mut latest = connection.prepare(&latest)?;
     let samples = latest.query_map(params![plugin, since_ms], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let all = "SELECT count(*) FROM query_logs WHERE time_ms >= ?1";
+    let all = "SELECT count(*) FROM query_logs WHERE time_ms >= ?1 AND id >= ?2";
+    let from = search::first_row_since(connection, since_ms)?;
     Ok(Impact {
         requests: one("correlation_id")?,
         by_code: grouped("code", WOULD)?,
@@ -115,6 +117,6 @@ pub(super) fn impact(connection: &Connection, plugin: &str, since_ms: i64) -> ru
         people: one("user_hash")?,
         addresses: one("client_hash")?,
         samples,
-        all_requests: connection.query_row(all, [since_ms], |row| row.get::<_, i64>(0))?.unsigned_abs(),
+        all_requests: connection.query_row(all, [since_ms, from], |row| row.get::<_, i64>(0))?.unsigned_abs(),
     })
 }

@@ -3,7 +3,9 @@
 //! Sessions and users are on disk before their write is answered. Usage rows wait in a bounded queue; what does not fit
 //! is dropped and counted. A worker never waits for the disk: it hands a write over and awaits a [`Pending`], or not.
 
+mod alerts;
 mod bans;
+mod blocks;
 mod copy;
 mod decisions;
 mod error;
@@ -18,11 +20,13 @@ mod open;
 mod queue;
 mod reader;
 mod reloads;
+mod search;
 mod sessions;
 mod sweep;
 mod trace;
 mod usage;
 mod users;
+mod values;
 mod writer;
 
 #[cfg(test)]
@@ -33,6 +37,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+pub use self::alerts::AlertRow;
 pub use self::bans::{BanRow, LockdownRow};
 pub use self::copy::copy;
 pub use self::decisions::{DecisionRow, Impact};
@@ -171,6 +176,16 @@ impl Store {
     /// Notes the outcome of a reload.
     pub fn add_reload(&self, row: ReloadRow) -> Pending {
         self.urgent(Op::AddReload(row))
+    }
+
+    /// Writes down a message of an alert.
+    pub fn add_alert(&self, row: AlertRow) -> Pending {
+        self.urgent(Op::AddAlert(row))
+    }
+
+    /// Notes what became of a message of an alert; one that is not there is no error.
+    pub fn alert_became(&self, event_id: String, delivered: &'static str) -> Pending {
+        self.urgent(Op::AlertBecame { event_id, delivered })
     }
 
     /// Saves what rules remember, all of it or nothing; a row without a value is deleted.

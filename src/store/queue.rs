@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
+use super::alerts::AlertRow;
 use super::bans::{BanRow, LockdownRow};
 use super::decisions::DecisionRow;
 use super::error::{CloseError, WriteError};
@@ -33,6 +34,8 @@ pub(super) const BATCH: usize = 128;
 const LINGER: Duration = Duration::from_millis(50);
 /// How long batched writes wait after the database refused some.
 const RETRY: Duration = Duration::from_millis(500);
+/// How often the writer looks for rows that can be indexed.
+const INDEX_EVERY: Duration = Duration::from_secs(10);
 
 /// A write whose caller waits for the commit.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub(super) enum Op {
     SaveIdentity(IdentityRow),
     AddReload(ReloadRow),
     SaveKv(Vec<KvRow>),
+    AddAlert(AlertRow),
+    AlertBecame { event_id: String, delivered: &'static str },
     SaveBan(BanRow),
     RemoveBans(Vec<(&'static str, String)>),
     SetLockdown(Option<LockdownRow>),
@@ -110,6 +115,7 @@ pub(super) enum Work {
     Batch(Vec<Batched>),
     Flushed(Vec<Reply>),
     Slice(Sweep),
+    Index,
     Close,
 }
 
@@ -132,6 +138,21 @@ struct State {
     paused: bool,
     closing: bool,
     closed: bool,
+    /// Since when the first batched write waits, or the pause after a refusal goes on.
+    waiting_since: Option<Instant>,
+    /// When the writer looks whether there is something to index.
+    index_at: Option<Instant>,
+}
+
+impl State {
+    /// When a batch is due; `None` where none waits. What is past is due now.
+    fn batch_at(&self) -> Option<Instant> {
+        let since = self.waiting_since.filter(|_| !self.batched.is_empty())?;
+        let hurry = self.closing || !self.flushes.is_empty() || self.batched.len() >= BATCH;
+        let patience = if self.paused { RETRY } else { LINGER };
+        let at_once = if self.paused { self.closing } else { hurry };
+        Some(if at_once { since } else { since + patience })
+    }
 }
 
 impl Queues {
@@ -194,10 +215,13 @@ impl Queues {
         if state.closing || state.batched.len() >= self.batched_max.load(Ordering::Relaxed) {
             return false;
         }
+        if state.batched.is_empty() {
+            state.waiting_since = Some(Clock::System.now());
+        }
         state.batched.push_back(write);
         let waiting = state.batched.len();
         drop(state);
-        // The writer sleeps without a limit only while there is nothing; in between it needs no waking, only a full batch.
+        // The writer sleeps long only while there is nothing; in between it needs no waking, only a full batch.
         if waiting == 1 || waiting == BATCH {
             self.wake.notify_one();
         }
@@ -217,19 +241,20 @@ impl Queues {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    /// What to do next; waits until there is something. Urgent writes go first, then batches, then a slice of a sweep.
+    /// What to do next; waits until there is something. Urgent writes go first, then batches, then a slice of a sweep, and
+    /// the side index when there is nothing else.
     pub(super) fn next(&self) -> Work {
         let mut state = self.state.lock();
-        let mut lingered = false;
         loop {
             if !state.urgent.is_empty() {
                 let group = state.urgent.len().min(URGENT_GROUP);
                 return Work::Urgent(state.urgent.drain(..group).collect());
             }
-            let hurry = state.closing || !state.flushes.is_empty();
-            let due = !state.paused && (hurry || lingered || state.batched.len() >= BATCH);
-            if !state.batched.is_empty() && (due || (state.paused && (lingered || state.closing))) {
+            let now = Clock::System.now();
+            let batch_at = state.batch_at();
+            if batch_at.is_some_and(|at| at <= now) {
                 state.paused = false;
+                state.waiting_since = Some(now);
                 let batch = state.batched.len().min(BATCH);
                 return Work::Batch(state.batched.drain(..batch).collect());
             }
@@ -244,13 +269,19 @@ impl Queues {
             if state.closing {
                 return Work::Close;
             }
-            if state.batched.is_empty() {
-                self.wake.wait(&mut state);
-            } else {
-                let patience = if state.paused { RETRY } else { LINGER };
-                lingered = self.wake.wait_for(&mut state, patience).timed_out();
+            let index_at = *state.index_at.get_or_insert(now + INDEX_EVERY);
+            if index_at <= now {
+                state.index_at = Some(now + INDEX_EVERY);
+                return Work::Index;
             }
+            let until = batch_at.map_or(index_at, |at| at.min(index_at));
+            self.wake.wait_until(&mut state, until);
         }
+    }
+
+    /// There is more to index: the writer goes on with it as soon as nothing else waits.
+    pub(super) fn go_on_indexing(&self) {
+        self.state.lock().index_at = Some(Clock::System.now());
     }
 
     /// Puts a refused batch back at the head, to be tried again after a pause.
@@ -260,6 +291,7 @@ impl Queues {
             state.batched.push_front(write);
         }
         state.paused = true;
+        state.waiting_since = Some(Clock::System.now());
     }
 
     pub(super) fn is_closing(&self) -> bool {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use super::alerts::{self, AlertRow};
 use super::bans::{self, BanRow, LockdownRow};
 use super::decisions::{self, Impact};
 use super::error::{OpenError, reason};
@@ -15,7 +16,7 @@ use super::sessions::{self, SessionRow};
 use super::trace::Trace;
 use super::usage::{self, UsageFilter, UsageListed};
 use super::users::{self, UserRow};
-use super::{error, open};
+use super::{error, open, search, values};
 use crate::base::secret::Secret;
 
 /// A read-only connection.
@@ -87,7 +88,7 @@ impl Reader {
     /// # Errors
     /// The database cannot be read.
     pub fn requests(&self, filter: &UsageFilter, most: usize) -> Result<Vec<UsageListed>, OpenError> {
-        self.explain(usage::find(&self.connection, filter, most))
+        self.explain(search::find(&self.connection, filter, most))
     }
 
     /// Every request of a correlation id, the newest first, with its trace: clients choose their ids, and may choose one
@@ -105,6 +106,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn impact(&self, plugin: &str, since_ms: i64) -> Result<Impact, OpenError> {
         self.explain(decisions::impact(&self.connection, plugin, since_ms))
+    }
+
+    /// The newest messages of alerts not before a time in milliseconds since 1970-01-01 UTC, newest first.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn alerts(&self, since_ms: i64, most: usize) -> Result<Vec<AlertRow>, OpenError> {
+        self.explain(alerts::newest(&self.connection, since_ms, most))
     }
 
     /// The newest reloads, newest first.
@@ -137,6 +146,14 @@ impl Reader {
     /// The database cannot be read.
     pub fn lockdown(&self) -> Result<Option<LockdownRow>, OpenError> {
         self.explain(bans::lockdown(&self.connection))
+    }
+
+    /// Hands over every text and blob of every table, with the names of its table and column.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn each_value(&self, value: impl FnMut(&str, &str, &[u8])) -> Result<(), OpenError> {
+        self.explain(values::each(&self.connection, value))
     }
 
     fn explain<T>(&self, read: rusqlite::Result<T>) -> Result<T, OpenError> {

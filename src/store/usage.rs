@@ -1,6 +1,6 @@
 //! The rows of `query_logs`: one a request, without a person in it.
 
-use rusqlite::{Connection, ToSql, params};
+use rusqlite::{Connection, params};
 
 use super::label::Label;
 use super::trace::Trace;
@@ -112,18 +112,20 @@ pub struct UsageListed {
 }
 
 /// What a row is read from, in the order of [`listed`].
-const COLUMNS: &str = "id, time_ms, correlation_id, method, route, status, code, stage, duration_us, plugin, rule_line, \
+pub(super) const COLUMNS: &str = "id, time_ms, correlation_id, method, route, status, code, stage, duration_us, plugin, rule_line, \
                        generation, bytes_in, bytes_out, client_hash, user_hash, service, policy";
 /// Most requests of one correlation id that are read: clients choose their ids, and may choose one twice.
 const SAME_ID_MAX: i64 = 20;
 
-pub(super) fn insert(connection: &Connection, row: &UsageRow) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO query_logs (time_ms, correlation_id, method, route, status, code, stage, duration_us, \
+/// Adds a row under a number that is higher than every one before it.
+pub(super) fn insert(connection: &Connection, id: i64, row: &UsageRow) -> rusqlite::Result<()> {
+    let sql = "INSERT INTO query_logs (id, time_ms, correlation_id, method, route, status, code, stage, duration_us, \
                bytes_in, bytes_out, client_hash, user_hash, plugin, rule_line, generation, service, policy, trace) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
     connection
         .prepare_cached(sql)?
         .execute(params![
+            id,
             row.time_ms,
             row.correlation_id.as_str(),
             row.method,
@@ -146,54 +148,6 @@ pub(super) fn insert(connection: &Connection, row: &UsageRow) -> rusqlite::Resul
         .map(drop)
 }
 
-/// Requests that a filter lets through: the newest first, or, after a row, the oldest first.
-pub(super) fn find(
-    connection: &Connection,
-    filter: &UsageFilter,
-    most: usize,
-) -> rusqlite::Result<Vec<UsageListed>> {
-    let mut conditions = vec!["1"];
-    let mut values: Vec<Box<dyn ToSql>> = Vec::new();
-    let mut and = |condition, value: Box<dyn ToSql>| {
-        conditions.push(condition);
-        values.push(value);
-    };
-    if let Some(user) = filter.user {
-        and("user_hash = ?", Box::new(user));
-    }
-    if let Some(client) = filter.client {
-        and("client_hash = ?", Box::new(client));
-    }
-    if let Some((first, last)) = filter.status {
-        and("status >= ?", Box::new(first));
-        and("status <= ?", Box::new(last));
-    }
-    for (condition, value) in [
-        ("correlation_id = ?", &filter.correlation_id),
-        ("code = ?", &filter.code),
-        ("route = ?", &filter.route),
-        ("plugin = ?", &filter.plugin),
-    ] {
-        if let Some(value) = value {
-            and(condition, Box::new(value.clone()));
-        }
-    }
-    if let Some(since) = filter.since_ms {
-        and("time_ms >= ?", Box::new(since));
-    }
-    if let Some(after) = filter.after {
-        and("id > ?", Box::new(after));
-    }
-    let order = if filter.after.is_some() { "ASC" } else { "DESC" };
-    let sql = format!(
-        "SELECT {COLUMNS} FROM query_logs WHERE {} ORDER BY id {order} LIMIT {most}",
-        conditions.join(" AND ")
-    );
-    let mut statement = connection.prepare(&sql)?;
-    let rows = statement.query_map(rusqlite::params_from_iter(values), listed)?;
-    rows.collect()
-}
-
 /// Every request of a correlation id, the newest first, with its trace.
 pub(super) fn of_id(
     connection: &Connection,
@@ -210,7 +164,7 @@ pub(super) fn of_id(
     rows.collect()
 }
 
-fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<UsageListed> {
+pub(super) fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<UsageListed> {
     Ok(UsageListed {
         row: row.get(0)?,
         time_ms: row.get(1)?,

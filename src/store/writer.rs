@@ -13,7 +13,9 @@ use super::identity::Identity;
 use super::open::Opened;
 use super::queue::{Batched, Job, Op, Work};
 use super::sweep::{Progress, Sweep};
-use super::{Shared, bans, decisions, identities, keys, kv, reloads, sessions, sweep, usage, users};
+use super::{
+    Shared, alerts, bans, blocks, decisions, identities, keys, kv, reloads, sessions, sweep, usage, users,
+};
 use crate::base::clock::Clock;
 
 /// How long batched writes wait for another process: not long, for urgent ones may come.
@@ -28,7 +30,8 @@ pub(super) fn start(opened: Opened, busy: Duration, shared: Arc<Shared>) -> io::
         let Opened { connection, lock, identity, .. } = opened;
         // Runs last, also if the thread panics: nobody waits for a writer that is gone.
         let gone = Gone(Arc::clone(&shared));
-        let mut writer = Writer { connection, identity, busy, shared, full_sync: true, sweeping: None };
+        let mut writer =
+            Writer { connection, identity, busy, shared, full_sync: true, sweeping: None, next_row: None };
         while writer.step() {}
         writer.finish();
         drop(lock);
@@ -55,6 +58,8 @@ struct Writer {
     full_sync: bool,
     /// The sweep that goes on between other writes.
     sweeping: Option<Progress>,
+    /// The number of the next usage row; `None` where the database has to be asked.
+    next_row: Option<i64>,
 }
 
 impl Writer {
@@ -78,6 +83,7 @@ impl Writer {
                 }
             }
             Work::Slice(sweep) => self.slice(sweep),
+            Work::Index => self.index(),
             Work::Close => return false,
         }
         true
@@ -162,16 +168,45 @@ impl Writer {
 
     fn write_batch(&mut self, batch: &[Batched]) -> rusqlite::Result<()> {
         self.prepare(BATCH_BUSY, false)?;
+        // Asked for again, should this one fail.
+        let known = self.next_row.take();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut next_row = match known {
+            Some(next) => next,
+            None => blocks::next_row(&transaction)?,
+        };
         for write in batch {
             match write {
-                Batched::Usage(row) => usage::insert(&transaction, row)?,
+                Batched::Usage(row) => {
+                    usage::insert(&transaction, next_row, row)?;
+                    next_row += 1;
+                }
                 Batched::Decision(row) => decisions::insert(&transaction, row)?,
                 Batched::Touch { id, last_seen_ms } => sessions::touch(&transaction, id, *last_seen_ms)?,
                 Batched::TouchKey { id, last_used_ms } => keys::touch(&transaction, *id, *last_used_ms)?,
             }
         }
-        transaction.commit()
+        transaction.commit()?;
+        self.next_row = Some(next_row);
+        Ok(())
+    }
+
+    /// Makes one block of usage rows searchable, if one is due.
+    fn index(&mut self) {
+        if !self.identity.still_stands() {
+            return;
+        }
+        let now_ms = Clock::System.unix_ms();
+        let built =
+            self.prepare(BATCH_BUSY, false).and_then(|()| blocks::build(&mut self.connection, now_ms));
+        match built {
+            Ok(true) => {
+                self.worked();
+                self.shared.queues.go_on_indexing();
+            }
+            Ok(false) => {}
+            Err(error) => drop(self.refused(&error)),
+        }
     }
 
     fn slice(&mut self, sweep: Sweep) {
@@ -252,6 +287,8 @@ fn apply(connection: &Connection, op: &Op) -> rusqlite::Result<()> {
         Op::SaveIdentity(row) => identities::save(connection, row),
         Op::AddReload(row) => reloads::insert(connection, row),
         Op::SaveKv(rows) => kv::save(connection, rows),
+        Op::AddAlert(row) => alerts::insert(connection, row),
+        Op::AlertBecame { event_id, delivered } => alerts::became(connection, event_id, delivered),
         Op::SaveBan(row) => bans::save(connection, row),
         Op::RemoveBans(targets) => bans::remove(connection, targets),
         Op::SetLockdown(row) => bans::set_lockdown(connection, row.as_ref()),

@@ -73,12 +73,15 @@ list! {
     STATE_BYTES = Gauge "state_bytes" ["plugin"] "Bytes that a plugin remembers, roughly.";
     STATE_EVICTED = Counter "state_evicted_total" ["plugin"] "Entries that gave way to others, because a quota was reached.";
     ALERTS = Counter "alerts_total" ["plugin", "severity"] "Alerts that rules raised, told or not.";
+    ALERT_DELIVERIES = Counter "alert_deliveries_total" ["outcome"] "Messages of alerts to webhooks: delivered, retried (a try that gets another one), failed.";
+    ALERTS_DROPPED = Counter "alerts_dropped_total" [] "Messages of alerts that fell off a queue; their line of the log was written.";
     STATE_LOST = Counter "state_changes_lost_total" ["plugin"] "Changes that could not be kept until the database took them.";
     SESSIONS_ACTIVE = Gauge "sessions_active" [] "Sessions that have not ended.";
     BANS_ACTIVE = Gauge "bans_active" ["kind"] "Bans that hold, of `network` and `user`.";
     LOCKDOWN_ACTIVE = Gauge "lockdown_active" [] "1 in lockdown, else 0.";
     RELOADS = Counter "config_reloads_total" ["outcome"] "Edits seen: applied, rejected (the last good policy stays) or unchanged.";
     GENERATION = Gauge "config_generation" [] "Generation of the policy in force.";
+    CONFIG_STALE = Gauge "config_stale" [] "1 while an edit is refused and the last good policy stays in force, else 0.";
     RELOAD_SUCCESS = Gauge "config_last_reload_success_timestamp_seconds" [] "When the policy in force was loaded, in seconds since 1970.";
     UPSTREAM_UP = Gauge "upstream_up" ["service"] "1 when the service answers, 0 when it does not; absent while nobody has asked.";
     UPSTREAM_DURATION = RequestSeconds "upstream_duration_seconds" ["service"] "From sending the request's head to the upstream's response head.";
@@ -142,12 +145,15 @@ mod tests {
         pluginmind_state_bytes{plugin}
         pluginmind_state_evicted_total{plugin}
         pluginmind_alerts_total{plugin,severity}
+        pluginmind_alert_deliveries_total{outcome}
+        pluginmind_alerts_dropped_total{}
         pluginmind_state_changes_lost_total{plugin}
         pluginmind_sessions_active{}
         pluginmind_bans_active{kind}
         pluginmind_lockdown_active{}
         pluginmind_config_reloads_total{outcome}
         pluginmind_config_generation{}
+        pluginmind_config_stale{}
         pluginmind_config_last_reload_success_timestamp_seconds{}
         pluginmind_upstream_up{service}
         pluginmind_upstream_duration_seconds{service}

@@ -43,6 +43,9 @@ pub enum ReloadOutcome {
 /// Something that brings numbers up to date just before they are read.
 type Refresh = Box<dyn Fn(&Metrics) + Send + Sync>;
 
+/// What becomes of a message of an alert.
+const DELIVERED: [&str; 3] = ["delivered", "retried", "failed"];
+
 /// Why connections are closed at once.
 const REFUSED: [&str; 5] = ["too_many", "address", "busy", "memory", "proxy_header"];
 
@@ -58,6 +61,9 @@ pub struct Metrics {
     plugin_state: IntGaugeVec,
     plugin_seconds: HistogramVec,
     alerts: IntCounterVec,
+    alert_deliveries: IntCounterVec,
+    /// Messages of alerts that fell off a queue.
+    pub alerts_dropped: IntCounter,
     state_keys: IntGaugeVec,
     state_bytes: IntGaugeVec,
     state_evicted: IntCounterVec,
@@ -76,6 +82,8 @@ pub struct Metrics {
     pub sessions_active: IntGauge,
     /// Generation of the policy in force.
     pub generation: IntGauge,
+    /// Whether what is on the disk is not what is in force: 0 or 1.
+    pub config_stale: IntGauge,
     /// When the policy in force was loaded, in seconds since 1970-01-01 UTC.
     pub reload_success: IntGauge,
     /// Panics caught.
@@ -108,11 +116,17 @@ impl Metrics {
         for reason in REFUSED {
             connections_refused.with_label_values(&[reason]);
         }
+        let alert_deliveries = counters(r, list::ALERT_DELIVERIES);
+        for outcome in DELIVERED {
+            alert_deliveries.with_label_values(&[outcome]);
+        }
         gauges(r, list::BUILD_INFO).with_label_values(&[version]).set(1);
         Self {
             refresh: Mutex::default(),
             rules: super::rule_metrics::RuleMetrics::default(),
             alerts: counters(r, list::ALERTS),
+            alert_deliveries,
+            alerts_dropped: counter(r, list::ALERTS_DROPPED),
             requests: counters(r, list::HTTP_REQUESTS),
             request_times: RequestTimes::new(
                 histograms(r, list::HTTP_DURATION),
@@ -148,6 +162,7 @@ impl Metrics {
             lockdown: gauge(r, list::LOCKDOWN_ACTIVE),
             sessions_active: gauge(r, list::SESSIONS_ACTIVE),
             generation: gauge(r, list::GENERATION),
+            config_stale: gauge(r, list::CONFIG_STALE),
             reload_success: gauge(r, list::RELOAD_SUCCESS),
             panics: counter(r, list::PANICS),
             connections: gauge(r, list::CONNECTIONS),
@@ -205,6 +220,11 @@ impl Metrics {
     /// Counts an alert that a rule raised, told or not.
     pub fn alert(&self, plugin: &str, severity: &'static str) {
         self.alerts.with_label_values(&[plugin, severity]).inc();
+    }
+
+    /// Counts what became of a message of an alert: `delivered`, `retried` or `failed`.
+    pub fn alert_delivery(&self, outcome: &'static str) {
+        self.alert_deliveries.with_label_values(&[outcome]).inc();
     }
 
     /// The histogram of one plugin, to be kept: `observe` takes seconds.
@@ -429,6 +449,7 @@ mod tests {
         m.plugin_state("p", 2);
         m.state("p", 1, 2, 0, 0);
         m.alert("p", "high");
+        m.bans(1, 0, true);
         m.tls.failed("timeout");
         m.tls.expiries([("app.example".to_owned(), 1)]);
         m.request_took(&Arc::from("r"), took(0.0));

@@ -13,15 +13,24 @@ path = "/private"
 respond = { status = 200, text = "ok" }
 "#;
 
-const WRITES: [&str; 5] = [
+const WRITES: [&str; 8] = [
     "/admin/api/reload",
     "/admin/api/sessions/revoke",
     "/admin/api/users",
     "/admin/api/users/passwd",
     "/admin/api/users/disable",
+    "/admin/api/bans",
+    "/admin/api/bans/revoke",
+    "/admin/api/lockdown",
 ];
 
-const READS: [&str; 3] = ["/admin/api/status", "/admin/api/sessions", "/admin/api/users"];
+const READS: [&str; 5] = [
+    "/admin/api/status",
+    "/admin/api/sessions",
+    "/admin/api/users",
+    "/admin/api/bans",
+    "/admin/api/lockdown",
+];
 
 const PROBES: [&str; 7] =
     ["/live", "/ready", "/health", "/version", "/services", "/services/health", "/metrics"];

@@ -7,20 +7,19 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 
 use super::Decision;
+use super::way::Way;
 use super::who::Who;
 use crate::base::media_type::{essence, fits};
 use crate::base::refusal::Refusal;
 use crate::base::target::{EncodedSlashes, Host};
 use crate::config::{AuthNeed, Credential, Destination};
-use crate::live::routes::{CompiledRoute, Found};
 use crate::live::snapshot::Snapshot;
 use crate::pipeline::client::origin_of;
-use crate::pipeline::endpoints::Own;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::identity::opens_page;
 use crate::pipeline::origin::Sender;
 use crate::pipeline::stage::Stage;
-use crate::script::{BodyFacts, Decision as Verdict, GeoFacts, Hook, Ledger, RequestFacts, RouteFacts};
+use crate::script::{BodyFacts, Decision as Verdict, GeoFacts, Hook, Ledger, RequestFacts};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +33,6 @@ pub(super) enum Judged {
 enum End {
     Refused(Decision),
     Unknown(&'static str),
-}
-
-/// Where the request goes now.
-enum Way {
-    Own(Own),
-    Route(Arc<CompiledRoute>),
-    OtherMethods(Option<Arc<CompiledRoute>>),
-    Nothing,
 }
 
 /// Asks the stages and the rules of the policy in force. `bytes_in` is what came of the body, `stage` where the request was
@@ -93,6 +84,7 @@ struct Hearing<'a> {
 
 impl Hearing<'_> {
     fn hear(&mut self) -> Result<(), End> {
+        self.address()?;
         self.slashes()?;
         self.ask(Hook::Request, Stage::OnRequest)?;
         self.goes_somewhere()?;
@@ -104,6 +96,30 @@ impl Hearing<'_> {
         self.thresholds()?;
         if matches!(&self.way, Way::Route(route) if matches!(route.route.to, Destination::Service(_))) {
             self.ask(Hook::Upstream, Stage::OnUpstream)?;
+        }
+        Ok(())
+    }
+
+    /// Who is kept out now; that is no part of the policy, and decides all the same.
+    fn address(&self) -> Result<(), End> {
+        let banned = self.gateway.bans.is_address_banned(self.was.client_ip, self.gateway.clock.unix_ms());
+        let is_probe = matches!(self.way, Way::Own(own) if own.is_probe());
+        if banned && !is_probe { Err(refused(&Refusal::Banned, Stage::Bans)) } else { Ok(()) }
+    }
+
+    fn account(&self, who: &Who) -> Result<(), End> {
+        let (bans, now_ms) = (&self.gateway.bans, self.gateway.clock.unix_ms());
+        let account = match (&who.facts.user, &who.facts.api_key) {
+            (Some(user), _) => user.id.as_str(),
+            (None, Some(key)) => key.owner.as_str(),
+            (None, None) => "",
+        };
+        if !account.is_empty() && bans.is_user_banned(account, now_ms) {
+            return Err(refused(&Refusal::Banned, Stage::Authorise));
+        }
+        let answers = matches!(self.way, Way::Own(own) if own.answers_in_lockdown());
+        if bans.lockdown.is_on(now_ms) && !answers {
+            return Err(End::Unknown("the gateway is in lockdown"));
         }
         Ok(())
     }
@@ -204,6 +220,7 @@ impl Hearing<'_> {
     }
 
     fn authorise(&mut self, who: &Who) -> Result<(), End> {
+        self.account(who)?;
         if let Way::Route(route) = &self.way {
             let needed = &route.route.roles;
             if !needed.is_empty() && !who.is_known {
@@ -263,43 +280,6 @@ impl Hearing<'_> {
     /// What decided then and is not part of the policy cannot be asked again.
     fn was_refused_at(&self, stage: Stage, why: &'static str) -> Result<(), End> {
         if self.refused_then == Some(stage.label()) { Err(End::Unknown(why)) } else { Ok(()) }
-    }
-}
-
-impl Way {
-    fn find(was: &RequestFacts, snapshot: &Snapshot) -> Self {
-        let (gateway, auth) = (&snapshot.config.gateway, &snapshot.config.auth);
-        let method = was.method.as_str();
-        match Own::find(&was.path, &gateway.prefix, &auth.providers) {
-            Some(own) if own.takes(method) => Self::Own(own),
-            Some(_) => Self::OtherMethods(None),
-            None => match snapshot.routes.find(&was.host, &was.path, method) {
-                Found::Route(route) => Self::Route(route),
-                Found::OtherMethods(route, _) => Self::OtherMethods(Some(route)),
-                Found::Nothing => Self::Nothing,
-            },
-        }
-    }
-
-    /// What rules know of the route.
-    fn facts(&self) -> RouteFacts {
-        match self {
-            Self::Own(own) => {
-                RouteFacts { name: own.path().into(), service: "".into(), tags: own.tags().into() }
-            }
-            Self::Route(route) | Self::OtherMethods(Some(route)) => {
-                let service = match &route.route.to {
-                    Destination::Service(name) if matches!(self, Self::Route(_)) => name.as_str(),
-                    _ => "",
-                };
-                RouteFacts {
-                    name: Arc::clone(&route.name),
-                    service: service.into(),
-                    tags: route.route.tags.clone().into(),
-                }
-            }
-            Self::OtherMethods(None) | Self::Nothing => RouteFacts::default(),
-        }
     }
 }
 

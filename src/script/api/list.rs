@@ -1,5 +1,6 @@
 //! `list::`: the lists that a plugin declares in `plugin.toml`.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use rhai::{Dynamic, ImmutableString, Module, NativeCallContext, export_module, exported_module};
@@ -9,6 +10,7 @@ use super::kv::{duration, look, write};
 use super::log::redact;
 use crate::script::budget;
 use crate::script::call::{Call, Raised, error};
+use crate::script::gateway_list::{self, BANS, BanChange};
 use crate::script::state::ListValue;
 
 /// The longest note of an entry, in characters.
@@ -44,7 +46,50 @@ fn put(
 ) -> Raised<()> {
     let call = write(ctx)?;
     let note: String = redact(note, &call).chars().take(NOTE_CHARS_MAX).collect();
+    if name == BANS {
+        return with(value, |value| ban(&call, value, ttl, &note));
+    }
     with(value, |value| call.state.add(name, value, ttl, &note, call.clock.unix_ms()))
+}
+
+/// Has somebody kept out: the gateway sees to it when the hook has ended. A plugin in shadow writes to its copy.
+fn ban(call: &Call, value: &ListValue<'_>, ttl: Option<Duration>, note: &str) -> Result<(), String> {
+    let network = gateway_list::network(value)?;
+    if call.state.shadow || call.gateway_bans(BANS).is_none() {
+        let text = network.to_string();
+        return call.state.add(BANS, &ListValue::Text(&text), ttl, note, call.clock.unix_ms());
+    }
+    call.ask_ban(network, BanChange::Begin { expires_ms: call.end_of(ttl), reason: note.into() });
+    Ok(())
+}
+
+/// Lets somebody in again whom this plugin had kept out; whether it had.
+fn free(call: &Call, value: &ListValue<'_>) -> Result<bool, String> {
+    let (network, now_ms) = (gateway_list::network(value)?, call.clock.unix_ms());
+    match call.gateway_bans(BANS).filter(|_| !call.state.shadow) {
+        None => call.state.remove(BANS, &ListValue::Text(&network.to_string()), now_ms),
+        Some(bans) => {
+            let own = call.asked_ban(network);
+            let is_own = bans.banned_by(network, now_ms).is_some_and(|by| by == call.plugin);
+            if own == Some(false) || (own.is_none() && !is_own) {
+                return Ok(false);
+            }
+            call.ask_ban(network, BanChange::End);
+            Ok(true)
+        }
+    }
+}
+
+/// The note of the entry that a value matches.
+fn listed(call: &Call, name: &str, value: &ListValue<'_>) -> Result<Option<Arc<str>>, String> {
+    let now_ms = call.clock.unix_ms();
+    let Some(bans) = call.gateway_bans(name) else { return call.state.listed(name, value, now_ms) };
+    if call.state.shadow
+        && let Some(note) = call.state.listed(name, value, now_ms)?
+    {
+        return Ok(Some(note));
+    }
+    call.ban_reason(&**bans, value)
 }
 
 #[export_module]
@@ -55,7 +100,7 @@ mod list {
     pub fn has(ctx: NativeCallContext<'_>, name: &str, value: Dynamic) -> Raised<bool> {
         let call = look(&ctx)?;
         pay(&call, name)?;
-        with(&value, |value| call.state.listed(name, value, call.clock.unix_ms())).map(|note| note.is_some())
+        with(&value, |value| listed(&call, name, value)).map(|note| note.is_some())
     }
 
     /// The note of the entry that a value matches; `""` where it matches none.
@@ -63,11 +108,12 @@ mod list {
     pub fn note(ctx: NativeCallContext<'_>, name: &str, value: Dynamic) -> Raised<ImmutableString> {
         let call = look(&ctx)?;
         pay(&call, name)?;
-        let note = with(&value, |value| call.state.listed(name, value, call.clock.unix_ms()))?;
+        let note = with(&value, |value| listed(&call, name, value))?;
         Ok(note.as_deref().unwrap_or_default().into())
     }
 
-    /// Adds an entry that stays until it is removed, or gives way to others when the list is full.
+    /// Adds an entry that stays until it is removed, or gives way to others when the list is full. In `gateway/ban`, with
+    /// `[permissions] lists_write`, it keeps an address or network out of the whole gateway, an IPv6 address with its /64.
     #[rhai_fn(return_raw, volatile)]
     pub fn add(ctx: NativeCallContext<'_>, name: &str, value: Dynamic) -> Raised<()> {
         put(&ctx, name, &value, None, "")
@@ -95,6 +141,9 @@ mod list {
     #[rhai_fn(return_raw, volatile)]
     pub fn remove(ctx: NativeCallContext<'_>, name: &str, value: Dynamic) -> Raised<bool> {
         let call = write(&ctx)?;
+        if name == BANS {
+            return with(&value, |value| free(&call, value));
+        }
         with(&value, |value| call.state.remove(name, value, call.clock.unix_ms()))
     }
 
@@ -102,7 +151,11 @@ mod list {
     #[rhai_fn(return_raw, volatile)]
     pub fn size(ctx: NativeCallContext<'_>, name: &str) -> Raised<i64> {
         let call = look(&ctx)?;
-        let entries = call.state.size(name, call.clock.unix_ms()).map_err(error)?;
+        let now_ms = call.clock.unix_ms();
+        let entries = match call.gateway_bans(name) {
+            Some(bans) => i64::try_from(bans.size(now_ms)).unwrap_or(i64::MAX),
+            None => call.state.size(name, now_ms).map_err(error)?,
+        };
         let cost = u64::try_from(entries).unwrap_or(u64::MAX) / 64;
         if budget::charge(cost) { Err(error("the budget is spent")) } else { Ok(entries) }
     }

@@ -10,6 +10,7 @@ use super::did_you_mean;
 use super::types::{Known, type_of};
 use crate::base::units::parse_duration;
 use crate::script::api::{self, HeaderChange, check_header_name, check_header_value};
+use crate::script::gateway_list::{BANS, NEEDS_PERMISSION};
 use crate::script::verdict::is_same_site;
 
 /// Judges the literals of one call.
@@ -120,7 +121,13 @@ fn address(text: &str) -> Result<(), String> {
 /// A list that the manifest does not declare.
 fn declared(call: &FnCallExpr, lists: &BTreeSet<String>, findings: &mut Vec<Finding>) {
     let Some(Expr::StringConstant(name, at)) = call.args.first() else { return };
-    if name.starts_with("gateway/") || lists.contains(name.as_str()) {
+    if lists.contains(name.as_str()) {
+        return;
+    }
+    if name.as_str() == BANS {
+        let finding =
+            Finding::new(*at, "PM044", format!("the plugin may not use the gateway's list `{BANS}`"));
+        findings.push(finding.hint(NEEDS_PERMISSION.to_owned()));
         return;
     }
     let hint = did_you_mean(name, lists.iter().map(String::as_str))

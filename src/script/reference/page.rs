@@ -31,7 +31,10 @@ const SERVICES: [(&str, &str); 13] = [
     ("kv", "What the plugin remembers under keys of its own."),
     ("counter", "How often something happened lately."),
     ("limit", "Limits of the plugin's own."),
-    ("list", "The lists of `[lists]` in the configuration."),
+    (
+        "list",
+        "The lists of `[lists]` in the manifest, and with `[permissions] lists_write` the gateway's `gateway/ban`.",
+    ),
 ];
 
 const INTRODUCTION: &str = "\

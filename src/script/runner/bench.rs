@@ -245,6 +245,14 @@ mod api {
         state.add(name, &ListValue::Text(value), None, "", now_ms).map_err(error)
     }
 
+    /// Whether an address, a text or a host name is in a list of the plugin, or in `gateway/ban`.
+    #[rhai_fn(return_raw, volatile)]
+    pub fn list_has(ctx: NativeCallContext<'_>, name: &str, value: &str) -> Raised<bool> {
+        let bench = bench(&ctx)?;
+        let (state, now_ms) = bench.state();
+        state.listed(name, &ListValue::Text(value), now_ms).map(|note| note.is_some()).map_err(error)
+    }
+
     /// Keeps a value under a key of the plugin.
     #[rhai_fn(return_raw, volatile)]
     pub fn kv_set(ctx: NativeCallContext<'_>, key: &str, value: Dynamic) -> Raised<()> {

@@ -32,6 +32,18 @@ pub(in crate::script) struct ListSpec {
     pub persist: bool,
 }
 
+impl ListSpec {
+    /// A list that is the gateway's, as the plugin's own copy of it is kept in shadow and in tests.
+    pub fn of_gateway() -> Self {
+        Self {
+            kind: ListKind::Ip,
+            file: None,
+            max: usize::try_from(ENTRIES_DEFAULT).unwrap_or(1),
+            persist: false,
+        }
+    }
+}
+
 /// Reads `[lists]`.
 pub(in crate::script) fn read_lists(root: &mut Table<'_>) -> BTreeMap<String, ListSpec> {
     let mut table = root.table("lists");

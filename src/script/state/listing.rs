@@ -10,6 +10,7 @@ use super::list::{Item, Lengths, ListKind};
 use super::view::{List, View};
 use crate::base::nearest::nearest;
 use crate::script::api;
+use crate::script::gateway_list::{BANS, NEEDS_PERMISSION};
 use crate::script::personal::of_address;
 
 /// What a script looks up or adds.
@@ -130,7 +131,11 @@ impl View {
     fn declared(&self, name: &str) -> Result<&List, String> {
         self.lists.get(name).ok_or_else(|| {
             let near = nearest(name, self.lists.keys().map(String::as_str));
-            let hint = near.map_or_else(String::new, |near| format!(" (did you mean `{near}`?)"));
+            let hint = match near {
+                _ if name == BANS => format!(": {NEEDS_PERMISSION}"),
+                Some(near) => format!(" (did you mean `{near}`?)"),
+                None => String::new(),
+            };
             format!("there is no list `{name}` in plugin.toml{hint}")
         })
     }

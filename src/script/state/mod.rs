@@ -33,6 +33,7 @@ pub(super) use space::{Area, Space};
 pub(super) use table::Quota;
 pub(super) use view::{List, View};
 
+use super::gateway_list::GatewayBans;
 use crate::base::address::Pseudonymiser;
 
 /// Plugins whose state is kept in memory, those that are no more included.
@@ -44,6 +45,7 @@ pub const CHANGES_MAX: usize = 500;
 pub struct State {
     spaces: RwLock<BTreeMap<Arc<str>, Arc<Space>>>,
     people: Arc<Pseudonymiser>,
+    bans: Option<Arc<dyn GatewayBans>>,
     /// Which plugin's changes come next.
     turn: AtomicUsize,
 }
@@ -69,8 +71,15 @@ impl State {
         Self {
             spaces: RwLock::default(),
             people: Arc::new(Pseudonymiser::new(key)),
+            bans: None,
             turn: AtomicUsize::new(0),
         }
+    }
+
+    /// Lets rules look into the gateway's bans.
+    #[must_use]
+    pub fn with_bans(self, bans: Arc<dyn GatewayBans>) -> Self {
+        Self { bans: Some(bans), ..self }
     }
 
     /// Puts back what was saved, before anything goes live.
@@ -134,7 +143,7 @@ impl State {
         }
         spaces
             .entry(plugin.into())
-            .or_insert_with(|| Arc::new(Space::new(plugin, self.people.clone())))
+            .or_insert_with(|| Arc::new(Space::new(plugin, self.people.clone(), self.bans.clone())))
             .clone()
     }
 }

@@ -10,6 +10,7 @@ use super::list::Lengths;
 use super::saved::{self, StateRow};
 use super::table::{Quota, Table};
 use crate::base::address::Pseudonymiser;
+use crate::script::gateway_list::GatewayBans;
 
 /// The name under which the version that ran last is saved: no list may have it.
 const SEEN_LIST: &str = "*";
@@ -20,6 +21,8 @@ pub(in crate::script) const QUOTA_DEFAULT: Quota = Quota { keys: 100_000, bytes:
 pub(in crate::script) struct Space {
     pub name: Arc<str>,
     pub people: Arc<Pseudonymiser>,
+    /// The gateway's bans; absent where no gateway runs.
+    pub bans: Option<Arc<dyn GatewayBans>>,
     pub real: Area,
     pub shadow: Area,
     config: Mutex<Config>,
@@ -81,10 +84,11 @@ impl Area {
 }
 
 impl Space {
-    pub fn new(name: &str, people: Arc<Pseudonymiser>) -> Self {
+    pub fn new(name: &str, people: Arc<Pseudonymiser>, bans: Option<Arc<dyn GatewayBans>>) -> Self {
         Self {
             name: name.into(),
             people,
+            bans,
             real: Area::default(),
             shadow: Area::default(),
             config: Mutex::new(Config { quota: QUOTA_DEFAULT, lists: BTreeMap::new() }),

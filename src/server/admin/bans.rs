@@ -192,6 +192,8 @@ pub fn list(bans: &Bans, auth: &Auth, now_ms: i64) -> Vec<BanView> {
 pub(super) async fn add(bans: &Bans, auth: &Auth, wanted: BanWanted, now_ms: i64) -> Result<Value, Refusal> {
     let target = wanted.whom.target(auth)?;
     let ttl_ms = wanted.ttl.as_deref().map(ttl_ms).transpose()?;
+    // Before the other doubts: no force helps against this one.
+    bans.allows(&target).map_err(|why| wrong("address", &why.to_string()))?;
     if let (Target::Network(net), false) = (&target, wanted.force) {
         beware(*net, wanted.asked_from)?;
     }

@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod address;
+mod alerts;
 mod answer;
 pub(in crate::server) mod audit;
 pub mod bans;
@@ -26,7 +27,7 @@ pub mod token;
 pub mod users;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::server) mod tests;
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -249,6 +250,7 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
         Endpoint::ServiceDetails => answer::json(&service_detail::with_addresses(gateway)),
         Endpoint::Plugins => answer::json(&plugins::plugins(gateway)),
         Endpoint::Keys => answer::json(&keys::list(&gateway.auth, gateway.clock.unix_ms())),
+        Endpoint::Alerts => alerts::list(gateway, query)?,
         Endpoint::Timeline => {
             answer::json(&timeline::timeline(gateway, head.parts().uri.query().unwrap_or_default())?)
         }
@@ -268,6 +270,7 @@ async fn read(admin: &Admin, endpoint: Endpoint, head: &Arrival) -> Result<Respo
         | Endpoint::ForgetUser
         | Endpoint::SwitchMode
         | Endpoint::Playground
+        | Endpoint::TestAlerts
         | Endpoint::AddBan
         | Endpoint::RevokeBans
         | Endpoint::SetLockdown
@@ -297,6 +300,10 @@ where
     match endpoint {
         Endpoint::SwitchMode => return nobody(policy::switch_mode(admin, &bytes).await),
         Endpoint::Playground => return nobody(policy::play(admin, &bytes).await),
+        Endpoint::TestAlerts => {
+            let tested = alerts::try_out(&admin.gateway, &bytes).await.map_err(|why| (None, why))?;
+            return Ok((None, answer::json(&tested)));
+        }
         _ => {}
     }
     let mut action = Action::read(endpoint, &bytes).map_err(|why| (None, why))?;
@@ -312,6 +319,7 @@ where
         Ok(done) => {
             if endpoint == Endpoint::ForgetUser {
                 gateway.federated.forget_those_without(&gateway.auth.accounts);
+                gateway.recall.forget_facts();
             }
             Ok((who(), answer::json(&done)))
         }

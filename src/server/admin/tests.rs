@@ -20,11 +20,11 @@ use crate::telemetry::logs::{Form, Logs};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::sink::{Memory, Sink};
 
-const TOKEN: &str = "the-right-token-of-this-test";
+pub(in crate::server) const TOKEN: &str = "the-right-token-of-this-test";
 
 /// An admin side over a gateway in a folder of its own.
-struct House {
-    admin: Admin,
+pub(in crate::server) struct House {
+    pub(in crate::server) admin: Admin,
     logs: Logs,
     memory: Memory,
     _guard: tracing::subscriber::DefaultGuard,
@@ -33,10 +33,10 @@ struct House {
 }
 
 /// What an answer was.
-struct Seen {
-    status: u16,
-    headers: HeaderMap,
-    text: String,
+pub(in crate::server) struct Seen {
+    pub(in crate::server) status: u16,
+    pub(in crate::server) headers: HeaderMap,
+    pub(in crate::server) text: String,
 }
 
 impl Seen {
@@ -49,7 +49,7 @@ impl Seen {
     }
 }
 
-fn house(config: &str) -> House {
+pub(in crate::server) fn house(config: &str) -> House {
     let folder = tempfile::tempdir().unwrap();
     let inputs = Inputs {
         source: Source::new("config.toml", config),
@@ -86,7 +86,26 @@ fn house(config: &str) -> House {
 
 impl House {
     /// One request; a Host is added where none is given.
-    async fn ask(&self, method: Method, path: &str, headers: &[(&str, &str)], body: &str) -> Seen {
+    pub(in crate::server) async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Seen {
+        let (parts, body) = self.answer(method, path, headers, body).await.into_parts();
+        let text = String::from_utf8(body.whole().to_vec()).unwrap();
+        Seen { status: parts.status.as_u16(), headers: parts.headers, text }
+    }
+
+    /// The same, as the answer is before it is read.
+    pub(in crate::server) async fn answer(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Response<Body> {
         let mut request = Request::builder().method(method).uri(path);
         if !headers.iter().any(|(name, _)| *name == "host") {
             request = request.header("host", "127.0.0.1:8081");
@@ -95,18 +114,14 @@ impl House {
             request = request.header(*name, *value);
         }
         let request = request.body(Full::new(Bytes::from(body.to_owned()))).unwrap();
-        let answer =
-            handle(&self.admin, request, "127.0.0.1:50000".parse().unwrap(), &Shutdown::default()).await;
-        let (parts, body) = answer.into_parts();
-        let text = String::from_utf8(body.whole().to_vec()).unwrap();
-        Seen { status: parts.status.as_u16(), headers: parts.headers, text }
+        handle(&self.admin, request, "127.0.0.1:50000".parse().unwrap(), &Shutdown::default()).await
     }
 
     async fn get(&self, path: &str) -> Seen {
         self.ask(Method::GET, path, &[], "").await
     }
 
-    async fn post(&self, path: &str, body: &Value) -> Seen {
+    pub(in crate::server) async fn post(&self, path: &str, body: &Value) -> Seen {
         let token = format!("Bearer {TOKEN}");
         let headers = [("authorization", token.as_str()), ("content-type", "application/json")];
         self.ask(Method::POST, path, &headers, &body.to_string()).await
@@ -120,7 +135,7 @@ impl House {
         .await
     }
 
-    fn log(&self) -> String {
+    pub(in crate::server) fn log(&self) -> String {
         self.logs.close(std::time::Duration::from_secs(10));
         self.memory.text()
     }

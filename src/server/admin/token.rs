@@ -69,9 +69,18 @@ pub fn admin_token(config: &Config, data_folder: &Path) -> io::Result<Secret<Str
 
 fn token_in(token_file: Option<&Path>, data_folder: &Path) -> io::Result<Secret<String>> {
     if token_file.is_none() {
-        make(data_folder)?;
+        make(data_folder, TOKEN_FILE)?;
     }
     read_token(&token_path(token_file, data_folder))
+}
+
+/// A secret of that name in the data folder, which is made (0600) where it is absent.
+///
+/// # Errors
+/// As [`read_token`].
+pub fn kept_secret(data_folder: &Path, name: &str) -> io::Result<Secret<String>> {
+    make(data_folder, name)?;
+    read_token(&data_folder.join(name))
 }
 
 /// Reads a token file: one line, without the blanks around it.
@@ -99,12 +108,12 @@ pub fn read_token(path: &Path) -> io::Result<Secret<String>> {
 
 /// Makes the token file where there is none. Written under another name and renamed, so that nobody reads half a token;
 /// whoever holds the database's lock is alone here.
-fn make(folder: &Path) -> io::Result<()> {
-    let path = folder.join(TOKEN_FILE);
+fn make(folder: &Path, name: &str) -> io::Result<()> {
+    let path = folder.join(name);
     if path.symlink_metadata().is_ok() {
         return Ok(());
     }
-    let draft = folder.join(format!(".{TOKEN_FILE}.draft"));
+    let draft = folder.join(format!(".{name}.draft"));
     let write = || {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         // One that a killed start left.

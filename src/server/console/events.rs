@@ -142,3 +142,28 @@ impl HttpBody for Events {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::admin::tests::house;
+
+    #[tokio::test]
+    async fn where_nothing_happens_there_is_a_sign_of_life_every_fifteen_seconds() {
+        let house = house("");
+        let mut events = Events {
+            gateway: Arc::clone(&house.admin.gateway),
+            shutdown: Shutdown::default(),
+            ticks: interval(TICK),
+            seq: 0,
+            silent: 0,
+            left: TICKS_MAX,
+            _seat: Seat::take(&Rc::default()).ok().unwrap(),
+        };
+        let signs: Vec<_> = (0..61).filter(|_| events.news().is_some()).collect();
+        assert_eq!(signs, [0, 30, 60], "in half seconds");
+        assert!(!events.is_over());
+        events.shutdown.retire();
+        assert!(events.is_over(), "others have taken over");
+    }
+}

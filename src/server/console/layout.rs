@@ -91,8 +91,14 @@ fn policy(visit: &Visit<'_>) -> Markup {
 fn banners(visit: &Visit<'_>) -> Markup {
     let policy = visit.gateway().policy.read();
     let reasons = readiness(visit.gateway()).reasons;
+    let lockdown = &visit.gateway().bans.lockdown;
     html! {
         div #banners {
+            @if lockdown.is_on(visit.now_ms()) {
+                p.banner.warn #lockdown-banner { strong { "Lockdown: only what is listed passes. " }
+                    @if let Some(left) = lockdown.left(visit.now_ms()) { "It ends by itself in " (left.as_secs().div_ceil(60)) " min. " }
+                    a href=(Place::Lockdown.path()) { "See lockdown" } }
+            }
             @if policy.is_stale() {
                 p.banner.bad { strong { "The last edit was refused. " }
                     "Generation " (policy.generation) " stays in force. "

@@ -8,10 +8,11 @@
 //! # Stable names, for tests in a browser
 //! Every page: `body[data-page]` is its path; `nav#nav a[href]`; `#flash` what an action came to; `#banners .banner`;
 //! `form#sign-out`. Sign-in: `form#sign-in-token` (`token`), `form#sign-in-account` (`username`, `password`). Overview:
-//! `#rate`, `#latency`, `#refusals` (plots), `table#services`, `table#facts`, `table#latest-alerts`. Live requests:
+//! `#rate`, `#latency`, `#refusals` (plots), `table#services`, `table#facts`, `table#alerts`. Live requests:
 //! `table#live tbody tr[data-seq]`, `button#pause`. Search: `form#search` (`user`, `ip`, `status`, `code`, `route`, `plugin`,
 //! `since`), `table#requests`. Explain: `form#explain` (`id`), `#stages`, `table#rules`, `table#buckets`, `#verdict`.
-//! Reloads: `table#reloads`, `#problems`, `pre.diff`. Alerts: `table#alerts`, `form#send-test`.
+//! Reloads: `table#reloads`, `#problems`, `pre.diff`. Alerts: `table#alerts`, `table#active-alerts`,
+//! `table#configured-alerts`, `form#send-test` (`name`).
 
 mod alerts;
 mod assets;

@@ -3,6 +3,8 @@
 use maud::{Markup, html};
 
 use super::Page;
+use super::alerts::messages;
+use super::place::Place;
 use super::plot::{Plot, Series};
 use super::shown::{ago, badge, nothing, time};
 use super::visit::Visit;
@@ -14,7 +16,12 @@ use crate::telemetry::timeline::Point;
 const SECONDS: usize = 600;
 const STEP: usize = 5;
 
+/// Alerts that are shown.
+const ALERTS: usize = 5;
+
 pub(super) async fn page(visit: &Visit<'_>) -> Page {
+    // A database that cannot be read is told of below; the rest is worth seeing then.
+    let last = visit.admin.readings.read(visit.gateway(), |reader| reader.alerts(0, ALERTS)).await;
     let points = visit.gateway().timeline.seconds(visit.now_ms(), SECONDS);
     let content = html! {
         div data-fresh="5" id="overview" {
@@ -24,6 +31,12 @@ pub(super) async fn page(visit: &Visit<'_>) -> Page {
             }
             h2 { "Upstreams" }
             (upstreams(visit))
+            h2 { "The last alerts" }
+            @match &last {
+                Ok(rows) if rows.is_empty() => (nothing("Nothing was told yet.")),
+                Ok(rows) => { (messages(rows)) p { a href=(Place::Alerts.path()) { "All alerts" } } },
+                Err(_) => p.problem { "The alerts cannot be read from the database now." },
+            }
             h2 { "The gateway" }
             (facts(visit))
         }
@@ -127,6 +140,7 @@ fn service(visit: &Visit<'_>, report: &Report) -> Markup {
 fn facts(visit: &Visit<'_>) -> Markup {
     let gateway = visit.gateway();
     let policy = gateway.policy.read();
+    let (addresses, users) = gateway.bans.counts(visit.now_ms());
     let dropped = gateway.store.usage_rows_dropped();
     let row = |name: &str, value: Markup| html! { tr { th scope="row" { (name) } td { (value) } } };
     html! {
@@ -139,6 +153,7 @@ fn facts(visit: &Visit<'_>) -> Markup {
                     (row("Files last looked at", time(policy.tried_ms)))
                     (row("Storage", if gateway.store.is_healthy() { badge("good", "healthy") } else { badge("bad", "unhealthy") }))
                     (row("Usage rows dropped", if dropped == 0 { html! { "0" } } else { badge("warn", &dropped.to_string()) }))
+                    (row("Bans", html! { (addresses) " of addresses, " (users) " of users" }))
                     (row("Open connections", html! { (gateway.metrics.connections.get()) }))
                     (row("Sessions", html! { (gateway.auth.sessions.count()) }))
                 }

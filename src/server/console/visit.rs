@@ -21,6 +21,9 @@ use crate::server::admin::{Admin, Target};
 /// Longest value of a query parameter that a page looks at, in bytes.
 const VALUE_BYTES_MAX: usize = 512;
 
+/// What a proxy says of whom it asks for. To this listener the proxy is on loopback; whom it asks for is not.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
 /// One visit.
 pub(in crate::server) struct Visit<'a> {
     pub(super) admin: &'a Admin,
@@ -59,9 +62,11 @@ impl<'a> Visit<'a> {
         value.trim().to_owned()
     }
 
-    /// Whether pages may be shown: on a listener that only this machine reaches, to everybody.
+    /// Whether pages may be shown: to everybody on this machine, where the listener is on loopback and no proxy is between.
     pub(super) fn may_read(&self) -> bool {
-        self.admin.open || self.is_signed_in()
+        let is_local =
+            self.admin.open && !FORWARDED.iter().any(|name| self.head.headers().contains_key(*name));
+        is_local || self.is_signed_in()
     }
 
     /// Whether there may be buttons: what a form does needs the sign-in.
@@ -146,7 +151,10 @@ impl<'a> Visit<'a> {
         match self.signed_in.as_ref().map(|signed_in| &signed_in.who) {
             None => String::new(),
             Some(Who::Token(_)) => "token".to_owned(),
-            Some(Who::Account { user, .. }) => self.gateway().pseudonyms.user(&user.text()).to_string(),
+            Some(Who::Account { user, .. }) => {
+                let account = self.gateway().auth.accounts.get(*user);
+                account.map(|account| account.person.pseudonym().to_string()).unwrap_or_default()
+            }
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A folder for the time of one play, for nobody else to read.
+//! A folder for a while, for nobody else to read.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -8,17 +8,21 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// The folder; it goes when this is dropped.
-pub(super) struct Folder(PathBuf);
+pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes it among the system's temporary files.
-    pub(super) fn new() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("pluginmind-explain-{}", Uuid::new_v4()));
+    /// Makes it among the system's temporary files; `purpose` is a part of its name.
+    ///
+    /// # Errors
+    /// No folder can be made there.
+    pub fn new(purpose: &str) -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("pluginmind-{purpose}-{}", Uuid::new_v4()));
         DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
     }
 
-    pub(super) fn path(&self) -> &Path {
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.0
     }
 }

@@ -20,7 +20,7 @@ use http::StatusCode;
 use tokio::task::LocalSet;
 use tracing::Dispatch;
 
-use self::folder::Folder;
+pub use self::folder::Folder;
 use super::start::{self, StartError};
 use super::workers::STACK_BYTES;
 use crate::base::clock::Clock;
@@ -120,7 +120,7 @@ pub fn play_here(snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
 fn unlogged(mut snapshot: Snapshot, play: Play) -> Result<Played, PlayError> {
     let mut remarks = Vec::new();
     let clock = Clock::System;
-    let folder = Folder::new().map_err(io_error("cannot make a folder for temporary files"))?;
+    let folder = Folder::new("explain").map_err(io_error("cannot make a folder for temporary files"))?;
     let copy = folder.path().join("explain.db");
     match store::copy(&snapshot.config.storage.path, &copy) {
         Ok(()) | Err(OpenError::Absent { .. }) => {}

@@ -1,4 +1,5 @@
-//! From what an operator types to the keyed hash under which a person stands in the log.
+//! From what an operator types to the keyed hash under which a person stands in the log: a person's own key makes it, a
+//! machine's is the database's.
 
 use std::net::IpAddr;
 
@@ -6,6 +7,7 @@ use super::asked::Wrong;
 use super::search::SearchError;
 use crate::auth::UserId;
 use crate::base::address::Pseudonymiser;
+use crate::pipeline::durable::person_of;
 use crate::server::admin::users::name_of;
 use crate::store::Reader;
 
@@ -22,7 +24,7 @@ pub(super) fn user(text: &str, reader: &Reader, people: &Pseudonymiser) -> Resul
     let by_name = users.iter().find(|row| Some(&row.name) == name.as_ref());
     let found = by_name.or_else(|| users.iter().find(|row| Some(UserId::from_bytes(row.id)) == id));
     let found = found.ok_or(Wrong::NoSuchUser)?;
-    Ok(*people.user(&UserId::from_bytes(found.id).text()).bytes())
+    Ok(*person_of(found).pseudonym().bytes())
 }
 
 /// The hash of an address.

@@ -51,7 +51,10 @@ fn decisions_go_with_the_usage_rows_of_their_time() {
     store.add_decision(row(10, "old", "shadow", 1, None));
     store.add_decision(row(100, "new", "shadow", 1, None));
     store.flush().wait().unwrap();
-    store.sweep(Sweep { now_ms: 200, sessions_seen_before_ms: 0, usage_before_ms: 50 }).wait().unwrap();
+    store
+        .sweep(Sweep { now_ms: 200, sessions_seen_before_ms: 0, usage_before_ms: 50, usage_rows_max: 0 })
+        .wait()
+        .unwrap();
     let impact = store.reader().unwrap().impact("guard", 0).unwrap();
     assert_eq!(impact.by_code, [("new".to_owned(), 1)]);
 }

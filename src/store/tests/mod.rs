@@ -3,6 +3,7 @@
 mod decisions;
 mod files;
 mod rows;
+mod search;
 
 use std::path::PathBuf;
 use std::time::Duration;

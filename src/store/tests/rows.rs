@@ -359,7 +359,7 @@ fn what_rules_remember_reads_back_until_it_ends_or_is_deleted() {
     assert_eq!(store.reader().unwrap().kv(5_000).unwrap(), [later]);
     store.save_kv(vec![kv_row("a", None, None)]).wait().unwrap();
     assert_eq!(store.reader().unwrap().kv(5_000).unwrap(), []);
-    let sweep = Sweep { now_ms: 5_000, sessions_seen_before_ms: 0, usage_before_ms: 0 };
+    let sweep = Sweep { now_ms: 5_000, sessions_seen_before_ms: 0, usage_before_ms: 0, usage_rows_max: 0 };
     store.sweep(sweep).wait().unwrap();
     assert_eq!(store.reader().unwrap().kv(0).unwrap(), [], "what has ended is swept");
 }

@@ -33,7 +33,15 @@ impl Bench {
             healthy: AtomicBool::new(true),
         });
         let open::Opened { connection, identity, lock, .. } = opened;
-        let writer = Writer { connection, identity, busy: BUSY, shared, full_sync: true, sweeping: None };
+        let writer = Writer {
+            connection,
+            identity,
+            busy: BUSY,
+            shared,
+            full_sync: true,
+            sweeping: None,
+            next_row: None,
+        };
         let mut bench = Self { _folder: folder, path, writer, _lock: lock };
         bench.write(Op::SaveUser(user(1))).unwrap();
         for n in [1, 2] {
@@ -239,7 +247,8 @@ fn a_sweep_goes_in_slices_and_lets_urgent_writes_between() {
     bench.writer.step();
     flushed.wait().unwrap();
 
-    let sweep = Sweep { now_ms: 99_000, sessions_seen_before_ms: 0, usage_before_ms: 50_000 };
+    let sweep =
+        Sweep { now_ms: 99_000, sessions_seen_before_ms: 0, usage_before_ms: 50_000, usage_rows_max: 0 };
     let done = bench.queues().sweep(sweep);
     bench.writer.step();
     assert_eq!(bench.usage(), 12);
@@ -256,8 +265,12 @@ fn a_sweep_goes_in_slices_and_lets_urgent_writes_between() {
 fn a_sweep_takes_sessions_that_idled_and_leaves_the_others() {
     let mut bench = Bench::new(10);
     bench.queues().batch(Batched::Touch { id: [2; 16], last_seen_ms: 5_000 });
-    let done =
-        bench.queues().sweep(Sweep { now_ms: 8_000, sessions_seen_before_ms: 4_000, usage_before_ms: 0 });
+    let done = bench.queues().sweep(Sweep {
+        now_ms: 8_000,
+        sessions_seen_before_ms: 4_000,
+        usage_before_ms: 0,
+        usage_rows_max: 0,
+    });
     let flushed = bench.queues().flush();
     for _ in ["batch", "flush", "slice"] {
         bench.writer.step();
@@ -280,7 +293,12 @@ fn db_12_a_sweep_looks_at_no_more_sessions_at_a_time_than_a_slice_holds() {
     }
     let count = |bench: &Bench| bench.sessions().len();
     let before = count(&bench);
-    let done = bench.queues().sweep(Sweep { now_ms: 2_000, sessions_seen_before_ms: 0, usage_before_ms: 0 });
+    let done = bench.queues().sweep(Sweep {
+        now_ms: 2_000,
+        sessions_seen_before_ms: 0,
+        usage_before_ms: 0,
+        usage_rows_max: 0,
+    });
     let mut left = before;
     for _ in 0..=before / SLICE_ROWS {
         bench.writer.step();
@@ -295,7 +313,7 @@ fn db_12_a_sweep_looks_at_no_more_sessions_at_a_time_than_a_slice_holds() {
 #[test]
 fn a_newer_sweep_takes_the_place_of_one_that_waits() {
     let bench = Bench::new(10);
-    let sweep = |now_ms| Sweep { now_ms, sessions_seen_before_ms: 0, usage_before_ms: 0 };
+    let sweep = |now_ms| Sweep { now_ms, sessions_seen_before_ms: 0, usage_before_ms: 0, usage_rows_max: 0 };
     let first = bench.queues().sweep(sweep(1));
     let _second = bench.queues().sweep(sweep(2));
     assert_eq!(first.wait(), Err(WriteError::Superseded));

@@ -13,6 +13,7 @@ pub mod strict;
 pub mod tls;
 pub mod token;
 pub mod upstream;
+pub mod webhook;
 pub mod websocket;
 pub mod witness;
 
