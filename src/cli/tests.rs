@@ -189,6 +189,7 @@ fn the_help_shows_every_verb() {
       bans         Who is kept out
       lockdown     Incident mode: only what the configuration lists passes
       secret       The session secret
+      alerts       What alerts told, and whether their receivers can be reached
       status       Ask the running gateway how it is: policy, plugins, services
       reload       Have the running gateway take over the files as they are now
       plugins      How each plugin stands: mode, files, calls, verdicts, faults, times

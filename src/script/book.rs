@@ -217,6 +217,15 @@ impl RuleBook {
         on.filter(|p| super::asks_geo::asks_geo(&p.ast)).map(|p| &*p.name)
     }
 
+    /// Where a plugin's function for a hook stands, `plugin/main.rhai:LINE`; `None` for a rule of the configuration.
+    pub fn place_of(&self, plugin: &str, hook: &str) -> Option<String> {
+        let plugin = self.plugins.iter().find(|p| *p.name == *plugin)?;
+        let head = format!("fn {hook}(");
+        let line = plugin.source.text.lines().position(|line| line.contains(&head))?;
+        let is_file = plugin.source.name.ends_with("main.rhai");
+        is_file.then(|| format!("{}/main.rhai:{}", plugin.name, line + 1))
+    }
+
     /// Whether any plugin has that hook and is not off. Cheap: without interest no facts need be gathered.
     pub fn interested(&self, hook: Hook) -> bool {
         !self.by_hook[hook.index()].is_empty()

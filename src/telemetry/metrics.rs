@@ -449,6 +449,7 @@ mod tests {
         m.plugin_state("p", 2);
         m.state("p", 1, 2, 0, 0);
         m.alert("p", "high");
+        m.bans(1, 0, true);
         m.tls.failed("timeout");
         m.tls.expiries([("app.example".to_owned(), 1)]);
         m.request_took(&Arc::from("r"), took(0.0));

@@ -20,18 +20,19 @@ pub(super) struct Rendered {
 
 /// The message in the receiver's words.
 pub(super) fn render(notice: &Notice, shape: AlertShape) -> Rendered {
-    let json = |value: &serde_json::Value| Rendered {
+    let json = |body: Vec<u8>| Rendered {
         content_type: HeaderValue::from_static("application/json"),
         headers: Vec::new(),
-        body: Bytes::from(serde_json::to_vec(value).unwrap_or_default()),
+        body: Bytes::from(body),
     };
+    let words = |value: serde_json::Value| json(value.to_string().into_bytes());
     match shape {
-        AlertShape::Json => json(&serde_json::to_value(notice).unwrap_or_default()),
-        AlertShape::Slack => json(&json!({ "text": escaped(&text(notice)) })),
+        AlertShape::Json => json(serde_json::to_vec(notice).unwrap_or_default()),
+        AlertShape::Slack => words(json!({ "text": escaped(&text(notice)) })),
         AlertShape::Discord => {
             let content: String = text(notice).chars().take(DISCORD_CHARACTERS_MAX).collect();
             // What rules say must wake nobody up by naming `@everyone`.
-            json(&json!({ "content": content, "allowed_mentions": { "parse": [] } }))
+            words(json!({ "content": content, "allowed_mentions": { "parse": [] } }))
         }
         AlertShape::Ntfy => ntfy(notice),
     }

@@ -26,5 +26,4 @@ pub use provider::Provider;
 pub use recorder::Recorder;
 pub use token::Token;
 pub use upstream::Upstream;
-pub use webhook::Webhook;
 pub use witness::Witness;

@@ -45,11 +45,13 @@ impl Webhook {
         });
         let record = Arc::clone(&shared);
         let upstream = Upstream::with(move |request, stream| {
+            // Before anybody knows that it came, and says what comes next.
+            let status = record.status.load(Ordering::SeqCst);
             let (head, body) = request.split_once("\r\n\r\n").expect("a head");
             let message = Message { head: head.to_owned(), body: body.to_owned() };
             record.messages.lock().expect("no panic").push(message);
             record.came.notify_all();
-            match record.status.load(Ordering::SeqCst) {
+            match status {
                 // Until the other end gives up.
                 HANG => drop(std::io::Read::read(stream, &mut [0; 1])),
                 status => {
