@@ -94,7 +94,8 @@ fn an_operator_signs_in_looks_around_acts_and_signs_out() {
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.header("content-security-policy").unwrap().contains("script-src 'self';"), "{path}");
     }
-    let cookie = sign_in(&gateway, &format!("username=ann%40example.org&password={}", PASSWORD.replace(' ', "+")));
+    let cookie =
+        sign_in(&gateway, &format!("username=ann%40example.org&password={}", PASSWORD.replace(' ', "+")));
     let field = csrf(&gateway, &cookie);
     assert!(page(&gateway, "/alerts", &cookie).text().contains("id=\"send-test\""));
     assert_eq!(form(&gateway, "/alerts", &cookie, "name=guessing").status, 403, "without the field");
@@ -120,7 +121,8 @@ fn a_refused_request_is_found_and_explained_and_a_bad_edit_shows_its_caret() {
     for part in ["guard/main.rhai:3", "guard.shut", "on_request", "data-verdict=\"same\""] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let found = until_page_holds(&gateway, "/requests?status=4xx&code=guard.shut&ip=127.0.0.1&since=1h", "shown-1");
+    let found =
+        until_page_holds(&gateway, "/requests?status=4xx&code=guard.shut&ip=127.0.0.1&since=1h", "shown-1");
     assert!(found.contains("id=\"requests\"") && !found.contains("door"), "no query value is shown");
     assert!(!page(&gateway, "/requests?ip=127.0.0.2", "").text().contains("shown-1"), "a filter filters");
     assert!(page(&gateway, "/requests?status=many", "").text().contains("role=\"alert\""));
@@ -129,7 +131,10 @@ fn a_refused_request_is_found_and_explained_and_a_bad_edit_shows_its_caret() {
 
     gateway.save("plugins/guard/main.rhai", "fn on_request(req) { deny(403 \"x\", \"y\"); }\n");
     let stale = until_page_holds(&gateway, "/reloads", "data-policy=\"stale\"");
-    assert!(stale.contains("The last edit was refused") && stale.contains("plugins/guard/main.rhai:1:"), "{stale}");
+    assert!(
+        stale.contains("The last edit was refused") && stale.contains("plugins/guard/main.rhai:1:"),
+        "{stale}"
+    );
     assert!(stale.contains('^'), "the caret");
     let history = until_page_holds(&gateway, "/reloads", "rejected");
     assert!(history.contains("class=\"diff\"") && history.contains("class=\"added\""), "{history}");
@@ -160,7 +165,9 @@ fn the_live_page_hears_of_requests_as_they_end_and_does_not_hold_up_the_end() {
 fn ad_03_ad_04_no_trick_of_a_path_or_a_host_leads_to_the_console() {
     let gateway = start();
     let token = bare_token(&gateway);
-    for path in ["//", "/bans/", "//bans", "/%62ans", "/BANS", "/x/../bans", "/bans;x", "/./bans", "/assets/../bans"] {
+    for path in
+        ["//", "/bans/", "//bans", "/%62ans", "/BANS", "/x/../bans", "/bans;x", "/./bans", "/assets/../bans"]
+    {
         assert!(matches!(page(&gateway, path, "").status, 400 | 404), "{path}");
     }
     for path in PAGES.iter().skip(1).chain(&["/sign-in", "/assets/console.css", "/requests/events"]) {
@@ -175,9 +182,17 @@ fn ad_03_ad_04_no_trick_of_a_path_or_a_host_leads_to_the_console() {
     assert_eq!(sent.status, 404);
     assert!(sent.cookie().is_none());
     let cookie = sign_in(&gateway, &format!("token={token}"));
-    assert_eq!(gateway.send("GET /private", &[("Cookie", &cookie)], b"").status, 401, "it is no session of the site");
+    assert_eq!(
+        gateway.send("GET /private", &[("Cookie", &cookie)], b"").status,
+        401,
+        "it is no session of the site"
+    );
     let api = [("Cookie", cookie.as_str()), ("Content-Type", "application/json")];
-    assert_eq!(gateway.ask_admin("POST /admin/api/reload", &api, b"{}").status, 401, "and no token of the API");
+    assert_eq!(
+        gateway.ask_admin("POST /admin/api/reload", &api, b"{}").status,
+        401,
+        "and no token of the API"
+    );
 }
 
 #[test]

@@ -101,7 +101,9 @@ fn the_hash_of_a_forgotten_person_can_be_made_again_by_nobody_who_has_the_whole_
     assert_eq!(ask("before-1").status, 200);
     let hash = hash_in_log(&gateway, "before-1");
     let (id, key): (Vec<u8>, Vec<u8>) = database()
-        .query_row("SELECT id, pseudonym_key FROM users WHERE name = ?1", [NAME], |r| Ok((r.get(0)?, r.get(1)?)))
+        .query_row("SELECT id, pseudonym_key FROM users WHERE name = ?1", [NAME], |r| {
+            Ok((r.get(0)?, r.get(1)?))
+        })
         .unwrap();
     let meta: Vec<u8> = database()
         .query_row("SELECT value FROM meta WHERE key = 'pseudonym_key'", [], |row| row.get(0))
@@ -125,7 +127,9 @@ fn the_hash_of_a_forgotten_person_can_be_made_again_by_nobody_who_has_the_whole_
     assert!(!bytes_hold(gateway.path(), &key), "the key is overwritten, in the file and in its log");
     assert!(!bytes_hold(gateway.path(), &id));
     let rows: i64 = database()
-        .query_row("SELECT count(*) FROM query_logs WHERE lower(hex(user_hash)) = ?1", [&hash], |row| row.get(0))
+        .query_row("SELECT count(*) FROM query_logs WHERE lower(hex(user_hash)) = ?1", [&hash], |row| {
+            row.get(0)
+        })
         .unwrap();
     assert!(rows > 0, "the rows are there, and are nobody's");
     assert_ne!(by_name().status.code(), Some(0), "the name leads nowhere");

@@ -515,9 +515,8 @@ fn everywhere(gateway: &Gateway) -> (usize, Searcher) {
         host: "localhost".to_owned(),
         cookie: "pm_session".to_owned(),
     };
-    let targets = ["/open/a", "/private", "/up/a", "/gone/a", "/typed", "/rule/fault", "/nowhere"].map(|path| {
-        target(if path == "/typed" { "POST" } else { "GET" }, path)
-    });
+    let targets = ["/open/a", "/private", "/up/a", "/gone/a", "/typed", "/rule/fault", "/nowhere"]
+        .map(|path| target(if path == "/typed" { "POST" } else { "GET" }, path));
     let (places, own) = (places(), own());
     let mut sent = 0;
     let mut send = |address, bytes: &[u8]| {

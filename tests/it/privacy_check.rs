@@ -53,9 +53,20 @@ fn lg_02_nothing_of_any_place_of_a_request_is_written_and_no_app_is_asked() {
     assert!(app.seen().is_empty(), "the operator's app heard of it");
     let bytes = |name: &str| {
         let all = report["outputs"].as_array().unwrap();
-        all.iter().filter(|o| o["name"].as_str().unwrap().contains(name)).map(|o| o["bytes"].as_u64().unwrap()).sum::<u64>()
+        all.iter()
+            .filter(|o| o["name"].as_str().unwrap().contains(name))
+            .map(|o| o["bytes"].as_u64().unwrap())
+            .sum::<u64>()
     };
-    for read in ["log", "table query_logs", "table kv", "file pluginmind.db", "/metrics", "refusals", "/admin/api/users"] {
+    for read in [
+        "log",
+        "table query_logs",
+        "table kv",
+        "file pluginmind.db",
+        "/metrics",
+        "refusals",
+        "/admin/api/users",
+    ] {
         assert!(bytes(read) > 0, "{read} was not looked through");
     }
 }

@@ -149,7 +149,8 @@ impl Run<'_> {
         self.requests += 1;
         if answer.status >= 400 && answer.header(stand_in::MARK).is_none() {
             // The way back to where the client wanted to go is the client's own.
-            let lines = answer.head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("location:"));
+            let lines =
+                answer.head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("location:"));
             lines.for_each(|line| self.refusals.extend_from_slice(line.as_bytes()));
             self.refusals.extend_from_slice(&answer.body);
             self.refusals.push(b'\n');

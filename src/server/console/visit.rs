@@ -64,7 +64,8 @@ impl<'a> Visit<'a> {
 
     /// Whether pages may be shown: to everybody on this machine, where the listener is on loopback and no proxy is between.
     pub(super) fn may_read(&self) -> bool {
-        let is_local = self.admin.open && !FORWARDED.iter().any(|name| self.head.headers().contains_key(*name));
+        let is_local =
+            self.admin.open && !FORWARDED.iter().any(|name| self.head.headers().contains_key(*name));
         is_local || self.is_signed_in()
     }
 
