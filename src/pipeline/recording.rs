@@ -89,6 +89,9 @@ impl Charged {
     }
 }
 
+/// Longest name of a header of the operator's that is kept, in bytes.
+const NAME_BYTES_MAX: usize = 64;
+
 /// Names of headers that the gateway set for the upstream, and of those that went no further.
 #[derive(Clone, Debug, Default)]
 pub struct Handed {
@@ -146,6 +149,7 @@ impl Handed {
         });
         for name in configured.chain(edited) {
             let is_new = !OURS.contains(&name) && !handed.more.contains(&name);
+            let is_new = is_new && name.as_str().len() <= NAME_BYTES_MAX;
             if is_new && sent.contains_key(&name) && differs(&name, received, sent) {
                 handed.more.push(name);
             }

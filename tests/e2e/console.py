@@ -11,7 +11,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from selenium.webdriver.support.ui import Select
+from selenium.common.exceptions import NoAlertPresentException
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 from browser import Browser
 from curl import curl, session_cookie
@@ -207,7 +209,17 @@ class Operator:
             else:
                 field.clear()
                 field.send_keys(value)
-        self.browser.click_through(self.browser.find(f"{form} button[type=submit], {form} button:not([type])"))
+        self.press(f"{form} button[type=submit], {form} button:not([type])")
+
+    def press(self, button):
+        """Presses a button that leads to another page, and says yes where the page asks whether it is meant."""
+        old, button = self.browser.find("html"), self.browser.find(button)
+        button.click()
+        with contextlib.suppress(NoAlertPresentException):
+            self.browser.driver.switch_to.alert.accept()
+        wait = WebDriverWait(self.browser.driver, 30)
+        wait.until(lambda driver: driver.find_element(By.TAG_NAME, "html") != old)
+        wait.until(lambda driver: driver.execute_script("return document.readyState") == "complete")
 
     def reads(self):
         for path in PAGES:
@@ -240,7 +252,7 @@ class Operator:
         self.open("/")
         for part in ("#rate svg", "#latency svg", "#refusals svg", "table#services", "table#facts"):
             expect(self.browser.find_all(part), f"{part} is not there")
-        titles = self.browser.driver.execute_script("return [...document.querySelectorAll('svg')].filter(s => !s.querySelector('title')).length")
+        titles = self.browser.driver.execute_script("return [...document.querySelectorAll('svg')].filter(s => !s.closest('[aria-hidden=true]') && !s.querySelector('title')).length")
         expect_equal(titles, 0, "plots without a title")
         expect("nobody" in self.browser.find("table#services").text, "the service is not named")
 
@@ -276,7 +288,7 @@ class Operator:
         cookie = self.site.sign_in()
         expect_equal(self.site.works(cookie), 200, "before")
         self.open("/sessions")
-        self.browser.click_through(self.browser.find("table#sessions form.end-session button"))
+        self.press("table#sessions form.end-session button")
         expect(self.flash(), "nothing is said")
         expect_equal(self.site.works(cookie), 401, "after")
 
@@ -284,7 +296,7 @@ class Operator:
         cookies = [self.site.sign_in() for _ in range(3)]
         self.open("/sessions")
         self.browser.click_through(self.browser.find("a#end-all"))
-        self.browser.click_through(self.browser.find("form#confirm-end-all button"))
+        self.press("form#confirm-end-all button")
         expect_equal([self.site.works(cookie) for cookie in cookies], [401] * 3, "after")
 
     def bans(self):
@@ -292,7 +304,7 @@ class Operator:
         self.submit("form#add-ban", target=ATTACKER, ttl="1h", reason="guesses keys")
         expect_equal(self.site.get("/", ATTACKER).code, "BANNED", "the next request")
         expect(self.browser.find_all(f"table#bans tr[data-target='{ATTACKER}'], table#bans tr[data-target='{ATTACKER}/32']"), "the ban is not listed")
-        self.browser.click_through(self.browser.find("table#bans form.revoke-ban button"))
+        self.press("table#bans form.revoke-ban button")
         expect_equal(self.site.get("/", ATTACKER).status, 200, "the next request")
 
     def mistypes_a_ban(self):
@@ -321,11 +333,11 @@ class Operator:
         self.open("/plugins")
         self.browser.click_through(self.browser.find(f"{self.plugin()} a.switch[data-to={to}]"))
         expect(self.browser.find_all("#impact") or to != "enforce", "the impact is not shown")
-        self.browser.click_through(self.browser.find("form#switch-mode button"))
+        self.press("form#switch-mode button")
 
     def promotes(self):
         self.open("/plugins")
-        expect("deny" in self.browser.find(f"{self.plugin()} table.verdicts").text, "what it would have done")
+        expect("trap.touched" in self.browser.find(f"{self.plugin()} table.verdicts").text, "what it would have done")
         self.switch("enforce")
         until("the next request is refused", lambda: self.site.get("/wp-login.php", ATTACKER).code == "trap.touched")
         self.open("/plugins")
@@ -363,7 +375,7 @@ class Operator:
         until("the message", lambda: self.receiver.messages(event="raised"))
         self.open("/alerts")
         expect("guesses" in self.browser.find("table#alerts").text, "the alert is not listed")
-        self.browser.click_through(self.browser.find("form#send-test button"))
+        self.press("form#send-test button")
         until("the test", lambda: self.receiver.messages(event="test"))
 
     def play(self, script, path):
@@ -398,7 +410,7 @@ class Operator:
 
     def signs_in_by_account(self):
         self.open("/")
-        self.browser.click_through(self.browser.find("form#sign-out button"))
+        self.press("form#sign-out button")
         for name, leads_in in ((NAME, False), (ADMIN, True)):
             self.open("/sign-in")
             self.submit("form#sign-in-account", username=name, password=PASSWORD)
@@ -417,7 +429,8 @@ class Operator:
 
     def all_loaded(self):
         received, failures = self.browser.take_received()
-        failures = [one for one in failures if "/requests/events" not in one]
+        # Streams end when their page is left; what has no address is the browser's own business.
+        failures = [one for one in failures if "/requests/events" not in one and not one.startswith("?")]
         expect_equal(failures, [], "loads that failed")
         elsewhere = [one.url for one in received if not one.url.startswith(self.site.admin_url)]
         expect_equal(elsewhere, [], "loads from elsewhere")
@@ -438,8 +451,8 @@ class Operator:
                 self.open(path)
                 wide = self.browser.driver.execute_script("return document.documentElement.scrollWidth")
                 expect(wide <= 361, f"{path} is {wide} wide on a screen of 360")
-                contrast = self.browser.driver.execute_script(CONTRAST)
-                expect(contrast >= 4.5, f"{path}: contrast {contrast:.1f} in {scheme}")
+                contrast, where = self.browser.driver.execute_script(CONTRAST)
+                expect(contrast >= 4.5, f"{path}: contrast {contrast:.2f} in {scheme} of {where}")
         self.browser.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
         self.browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
@@ -475,7 +488,7 @@ class Operator:
 
     def signs_out(self):
         self.open("/bans")
-        self.browser.click_through(self.browser.find("form#sign-out button"))
+        self.press("form#sign-out button")
         self.open("/bans")
         expect_equal(self.browser.find_all("form#add-ban"), [], "the form")
 
@@ -494,14 +507,15 @@ const behind = element => {
     }
     return [255, 255, 255];
 };
-let least = 21;
+let least = 21, where = "";
 for (const element of document.querySelectorAll("body *:not(svg *):not(svg)")) {
     const own = [...element.childNodes].some(n => n.nodeType === 3 && n.textContent.trim());
     if (!own || !element.offsetParent || element.disabled) continue;
     const a = luminance(parse(getComputedStyle(element).color)), b = luminance(behind(element));
-    least = Math.min(least, (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05));
+    const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+    if (ratio < least) [least, where] = [ratio, element.outerHTML.slice(0, 120)];
 }
-return least;
+return [least, where];
 """
 
 

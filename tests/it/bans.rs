@@ -98,7 +98,7 @@ fn probes_answer_the_banned_and_nothing_else_does_and_nothing_is_charged_or_aske
 }
 
 #[test]
-fn networks_are_banned_whole_in_both_families_and_in_whatever_spelling() {
+fn ip_04_networks_are_banned_whole_in_both_families_and_in_whatever_spelling() {
     let gateway = behind_a_proxy("").start();
     bans(&gateway, &["add", "198.51.100.77/24"]);
     bans(&gateway, &["add", "2001:db8:1:2::/64"]);
@@ -294,7 +294,7 @@ fn a_proxy_that_asks_is_told_that_its_client_is_banned() {
 }
 
 #[test]
-fn open_sockets_end_within_a_second_when_their_address_or_their_user_is_banned() {
+fn ws_04_open_sockets_end_within_a_second_when_their_address_or_their_user_is_banned() {
     let (upstream, _seen) = echo();
     let config = format!("[server]\ntrusted_proxies = [\"127.0.0.0/8\"]\n{}", upstream.config());
     let gateway = Setup::new(&config).user("ada", "password one", &[]).start();

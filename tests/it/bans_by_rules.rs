@@ -66,7 +66,7 @@ fn a_ban_by_a_rule_holds_for_the_next_request_and_after_a_kill() {
 }
 
 #[test]
-fn a_rule_bans_the_64_of_an_ipv6_address() {
+fn ip_07_a_rule_bans_the_64_of_an_ipv6_address() {
     let gateway = setup("enforce", "").start();
     from(&gateway, "/trap", "2001:db8:1:2:3::4");
     assert_eq!(from(&gateway, "/open", "2001:db8:1:2:ffff::").code(), "BANNED");

@@ -82,6 +82,64 @@ fn a_person_is_forgotten_in_the_running_gateway_and_on_disk() {
     assert_eq!(private(&gateway, &gateway.sign_in(NAME, PASSWORD)), 200);
 }
 
+/// The hash of whoever asked, as the log has it and as the table has it.
+fn hash_in_log(gateway: &Gateway, id: &str) -> String {
+    let line = || gateway.log().into_iter().find(|l| l.contains("\"request\"") && l.contains(id));
+    gateway.until("the line", |_| line().is_some());
+    let line: Value = serde_json::from_str(&line().unwrap()).unwrap();
+    line["user.hash"].as_str().expect("a hash").to_owned()
+}
+
+#[test]
+fn the_hash_of_a_forgotten_person_can_be_made_again_by_nobody_who_has_the_whole_database() {
+    use pluginmind::base::address::Pseudonymiser;
+
+    let gateway = Setup::new(CONFIG).user(NAME, PASSWORD, &[]).user("bob", PASSWORD, &[]).start();
+    let database = || rusqlite::Connection::open(gateway.at("data/pluginmind.db")).unwrap();
+    let cookie = gateway.sign_in(NAME, PASSWORD);
+    let ask = |id: &str| gateway.send("GET /private", &[("Cookie", &cookie), ("X-Request-ID", id)], b"");
+    assert_eq!(ask("before-1").status, 200);
+    let hash = hash_in_log(&gateway, "before-1");
+    let (id, key): (Vec<u8>, Vec<u8>) = database()
+        .query_row("SELECT id, pseudonym_key FROM users WHERE name = ?1", [NAME], |r| {
+            Ok((r.get(0)?, r.get(1)?))
+        })
+        .unwrap();
+    let meta: Vec<u8> = database()
+        .query_row("SELECT value FROM meta WHERE key = 'pseudonym_key'", [], |row| row.get(0))
+        .unwrap();
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
+    let digits = hex(&id);
+    let id_text = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-");
+    assert_eq!(Pseudonymiser::new(&key).user(&id_text).to_string(), hash, "the person's key makes it");
+    assert_ne!(Pseudonymiser::new(&meta).user(&id_text).to_string(), hash, "the database's does not");
+
+    // The same in the table, and found by the name for as long as there is one.
+    let by_name = || gateway.verb(&["logs", "--user", NAME, "--since", "1h", "--format", "json"]);
+    gateway.until("the row is found by name", |_| {
+        String::from_utf8_lossy(&by_name().stdout).contains("before-1")
+    });
+    // The row moves about before it is erased.
+    assert!(gateway.verb_with(&["users", "passwd", NAME], "another long password").status.success());
+    assert!(bytes_hold(gateway.path(), &key));
+
+    assert!(gateway.verb(&["users", "forget", NAME]).status.success());
+    assert!(!bytes_hold(gateway.path(), &key), "the key is overwritten, in the file and in its log");
+    assert!(!bytes_hold(gateway.path(), &id));
+    let rows: i64 = database()
+        .query_row("SELECT count(*) FROM query_logs WHERE lower(hex(user_hash)) = ?1", [&hash], |row| {
+            row.get(0)
+        })
+        .unwrap();
+    assert!(rows > 0, "the rows are there, and are nobody's");
+    assert_ne!(by_name().status.code(), Some(0), "the name leads nowhere");
+
+    assert!(gateway.verb_with(&["users", "add", NAME], PASSWORD).status.success());
+    let cookie = gateway.sign_in(NAME, PASSWORD);
+    gateway.send("GET /private", &[("Cookie", &cookie), ("X-Request-ID", "after-1")], b"");
+    assert_ne!(hash_in_log(&gateway, "after-1"), hash, "the same name is a new person");
+}
+
 #[test]
 fn a_person_is_forgotten_without_a_gateway() {
     let folder = Setup::new(CONFIG).folder();

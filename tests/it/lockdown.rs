@@ -162,7 +162,7 @@ fn a_proxy_that_asks_is_told_of_lockdown() {
 }
 
 #[test]
-fn an_open_socket_ends_within_a_second_when_lockdown_begins() {
+fn ws_04_an_open_socket_ends_within_a_second_when_lockdown_begins() {
     let (upstream, _seen) = echo();
     let gateway = Setup::new(&upstream.config()).start();
     let mut socket = Socket::open(gateway.public, "/up/a", &[]).map_err(|a| a.text()).expect("a socket").0;

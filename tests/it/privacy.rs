@@ -6,6 +6,11 @@ use std::io::Write as _;
 use rusqlite::types::ValueRef;
 use serde_json::Value;
 
+use pluginmind::cli::privacy_check::canary::of_place;
+use pluginmind::cli::privacy_check::own::own;
+use pluginmind::cli::privacy_check::place::{Target, places};
+use pluginmind::cli::privacy_check::searcher::Searcher;
+
 use crate::harness::{Answer, Connection, Gateway, Setup, Upstream, client::compose};
 
 const PASSWORD: &str = "canary-password-71";
@@ -370,10 +375,13 @@ fn lg_02_lg_03_and_lg_08_no_canary_is_written_anywhere_and_every_request_has_one
     assert_eq!(count(&gateway), sent, "one row a request");
     for (column, bytes) in everything_kept(&gateway) {
         let text = String::from_utf8_lossy(&bytes).to_ascii_lowercase();
-        // A hash is any bytes, and sometimes one of them is an `@`.
+        // A hash and a trace are any bytes, and sometimes one of them is an `@`.
         assert!(
             !text.contains("canary")
-                && (column.ends_with("_hash") || column.starts_with("sessions.") || !text.contains('@')),
+                && (column.ends_with("_hash")
+                    || column.ends_with(".trace")
+                    || column.starts_with("sessions.")
+                    || !text.contains('@')),
             "{column}: {text}"
         );
         assert!(!text.contains("203.0.113.77") && !text.contains("198.51.100.66"), "{column}: {text}");
@@ -497,4 +505,73 @@ fn lg_08_a_request_whose_client_goes_away_has_its_line_too() {
     assert_eq!(lines[0]["code"], "CLIENT_CLOSED_REQUEST");
     assert!(lines[0].get("http.response.status_code").is_none());
     release.send(()).ok();
+}
+
+/// Every place of a request, to every kind of route; the list of places and canaries is the one of `privacy-check`.
+fn everywhere(gateway: &Gateway) -> (usize, Searcher) {
+    let target = |method: &str, path: &str| Target {
+        method: method.to_owned(),
+        path: path.to_owned(),
+        host: "localhost".to_owned(),
+        cookie: "pm_session".to_owned(),
+    };
+    let targets = ["/open/a", "/private", "/up/a", "/gone/a", "/typed", "/rule/fault", "/nowhere"]
+        .map(|path| target(if path == "/typed" { "POST" } else { "GET" }, path));
+    let (places, own) = (places(), own());
+    let mut sent = 0;
+    let mut send = |address, bytes: &[u8]| {
+        let mut connection = Connection::open(address);
+        // Refused half-way, the rest cannot be sent.
+        connection.send(bytes).ok();
+        connection.read();
+        sent += 1;
+    };
+    for (nth, place) in places.iter().enumerate() {
+        for target in &targets {
+            for request in place.requests(nth, target) {
+                send(gateway.public, &request);
+            }
+        }
+    }
+    for (at, own) in own.iter().enumerate() {
+        let request = own.request(places.len() + at, "", "google", "localhost");
+        send(if own.admin { gateway.admin } else { gateway.public }, &request);
+    }
+    let names = places.iter().map(|place| place.name).chain(own.iter().map(|own| own.place));
+    let canaries = (0..).zip(names).flat_map(|(nth, place)| of_place(place, nth)).collect();
+    (sent, Searcher::new(canaries))
+}
+
+#[test]
+fn lg_02_no_canary_of_any_place_is_in_the_log_or_the_rows_at_any_level() {
+    let upstream = broken_upstream();
+    for level in ["trace", "debug", "info", "warn", "error"] {
+        let text = setup(&upstream);
+        let gateway = text.env("LOG_LEVEL", level).start();
+        let (sent, searcher) = everywhere(&gateway);
+        assert!(sent > 300);
+        // The rule that faults writes a line at every level but the highest.
+        gateway.get("/open/last");
+        let sees_all = matches!(level, "trace" | "debug" | "info");
+        gateway.until("the rows are there", |g| {
+            everything_kept(g).iter().filter(|(name, _)| name == "query_logs.correlation_id").count() > 300
+        });
+        assert!(!sees_all || access_lines(&gateway).len() > 300, "{level}");
+        let found = |what: &str, bytes: &[u8]| {
+            let leaks: Vec<_> = searcher.search(bytes).iter().map(|c| (c.place, c.kind)).collect();
+            assert!(leaks.is_empty(), "{level}, {what}: {leaks:?}");
+        };
+        for line in gateway.log() {
+            found(&line, line.as_bytes());
+            assert!(!line.contains("redacted"), "the last net had something to catch: {line}");
+        }
+        for (column, bytes) in everything_kept(&gateway) {
+            found(&column, &bytes);
+        }
+        found("metrics", gateway.ask_admin("GET /metrics", &[], b"").text().as_bytes());
+        for file in std::fs::read_dir(gateway.at("data")).unwrap() {
+            found("a file", &std::fs::read(file.unwrap().path()).unwrap());
+        }
+        assert_eq!(gateway.stop(), Some(0));
+    }
 }

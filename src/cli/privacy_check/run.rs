@@ -148,7 +148,10 @@ impl Run<'_> {
         let answer = exchange(self.gateway.public, request).map_err(gone)?;
         self.requests += 1;
         if answer.status >= 400 && answer.header(stand_in::MARK).is_none() {
-            self.refusals.extend_from_slice(answer.head.as_bytes());
+            // The way back to where the client wanted to go is the client's own.
+            let lines =
+                answer.head.lines().filter(|line| !line.to_ascii_lowercase().starts_with("location:"));
+            lines.for_each(|line| self.refusals.extend_from_slice(line.as_bytes()));
             self.refusals.extend_from_slice(&answer.body);
             self.refusals.push(b'\n');
         }
@@ -283,6 +286,7 @@ impl Run<'_> {
     }
 
     /// Reads all that the gateway has written, while it runs and when it has ended.
+    #[expect(clippy::disallowed_methods, reason = "the command line has no worker that this could block")]
     fn read_back<'s>(&mut self, searcher: &'s Searcher) -> Result<Outputs<'s>, NoGateway> {
         let unread = |e| NoGateway::Io("what the private gateway wrote cannot be read", e);
         let mut outputs = Outputs::new(searcher);

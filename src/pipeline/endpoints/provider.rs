@@ -27,6 +27,7 @@ use crate::pipeline::identity::Identified;
 use crate::pipeline::request_body::Fault;
 use crate::pipeline::step::Step;
 use crate::pipeline::thresholds::Cleared;
+use crate::proxy::hops;
 use crate::schema;
 
 /// Deepest nesting of the JSON that carries an ID token.
@@ -183,7 +184,8 @@ impl StateCookie {
     }
 
     fn name(&self) -> &'static str {
-        if self.secure { "__Host-pm_login" } else { "pm_login" }
+        let [secure, plain] = hops::LOGIN_COOKIES;
+        if self.secure { secure } else { plain }
     }
 
     fn set(&self, value: &str, max_age: Duration) -> HeaderValue {

@@ -10,7 +10,9 @@ mod response;
 mod trace;
 mod trailers;
 
-pub use request::{Credential, Forward, Identity, check_request, forward_request, tell_identity};
+pub use request::{
+    Credential, Forward, Identity, LOGIN_COOKIES, check_request, forward_request, tell_identity,
+};
 pub use response::clean_response;
 pub use trace::Trace;
 pub use trailers::{clean_trailers, may_trail};

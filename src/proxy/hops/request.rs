@@ -35,6 +35,10 @@ pub struct Identity<'a> {
     pub groups: &'a [String],
 }
 
+/// The cookie that holds a sign-in at a provider together while it lasts: over https, and without. The gateway's own, as the
+/// session cookie is.
+pub const LOGIN_COOKIES: [&str; 2] = ["__Host-pm_login", "pm_login"];
+
 /// What the gateway says upstream about a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Forward<'a> {
@@ -125,8 +129,8 @@ fn passes(name: &str, listed: &Listed, credentials: &[Credential]) -> bool {
 /// Passes on the cookies of one line without the session's; an untouched line stays as it is.
 fn append_cookies(headers: &mut HeaderMap, line: HeaderValue, session: &str) {
     let is_session = |pair: &[u8]| {
-        let name = pair.split(|b| *b == b'=').next().unwrap_or(pair);
-        name.trim_ascii() == session.as_bytes()
+        let name = pair.split(|b| *b == b'=').next().unwrap_or(pair).trim_ascii();
+        name == session.as_bytes() || LOGIN_COOKIES.iter().any(|login| name == login.as_bytes())
     };
     if !line.as_bytes().split(|b| *b == b';').any(is_session) {
         headers.append(header::COOKIE, line);

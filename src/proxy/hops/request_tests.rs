@@ -252,6 +252,15 @@ fn hb_12_the_session_cookie_stays_here_and_the_others_pass() {
 }
 
 #[test]
+fn hb_12_the_cookie_of_a_sign_in_under_way_stays_here_too() {
+    let id = id();
+    let cookies = |line: &str| rest(&[("Cookie", line)], &plain(&id));
+    assert_eq!(cookies("a=1; pm_login=state; b=2"), ["cookie: a=1; b=2"]);
+    assert_eq!(cookies("__Host-pm_login=state"), Vec::<String>::new());
+    assert_eq!(cookies("pm_login2=x; my_pm_login=y"), ["cookie: pm_login2=x; my_pm_login=y"]);
+}
+
+#[test]
 fn the_credential_that_the_gateway_used_stays_here_and_the_other_passes() {
     let id = id();
     let lines = [("Authorization", "Bearer k"), ("X-Api-Key", "k")];

@@ -67,7 +67,7 @@ pub(super) fn row(kept: &Recalled) -> Markup {
 pub(super) fn decided(plugin: Option<&str>, line: Option<u32>, stage: Option<&str>) -> Markup {
     html! {
         @match (plugin, line, stage) {
-            (Some(plugin), Some(line), _) => { (plugin) ":" (line) },
+            (Some(plugin), Some(line), _) => { (plugin) "/main.rhai:" (line) },
             (Some(plugin), None, _) => (plugin),
             (None, _, Some(stage)) => (stage),
             (None, _, None) => {},

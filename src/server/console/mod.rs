@@ -133,7 +133,9 @@ where
     if head.method() == Method::POST {
         let outcome = act(&visit, place, head, body).await;
         let (action, about) = visit.audited(place);
-        audit::by(action, outcome.as_ref().map(drop), about, visit.actor(), id);
+        let refused = visit.refused();
+        let came = refused.as_ref().map_or_else(|| outcome.as_ref().map(drop), Err);
+        audit::by(action, came, about, visit.actor(), id);
         return outcome;
     }
     if !visit.may_read() && place != Place::SignIn {

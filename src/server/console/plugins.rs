@@ -51,8 +51,11 @@ pub(super) async fn act(visit: &Visit<'_>, form: &Form) -> Result<Done, Refusal>
         }
         Ok(promoted) => Ok(Done::went(Place::Plugins.path(), told(&promoted))),
         Err(error) => {
+            let refusal = refusal_of_switch(&error);
             let page = confirm(visit, &plugin, mode, Some(wrong(&error))).await;
-            Ok(Done::Shown(page.status(refusal_of_switch(&error).status())))
+            let page = page.status(refusal.status());
+            visit.refuse(refusal);
+            Ok(Done::Shown(page))
         }
     }
 }

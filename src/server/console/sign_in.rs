@@ -19,6 +19,7 @@ use crate::base::refusal::Refusal;
 use crate::base::return_to::local_or_root;
 use crate::base::secret::Secret;
 use crate::pipeline::answer::Body;
+use crate::server::admin::audit::About;
 
 /// The page, with what went wrong last.
 pub(super) fn page(visit: &Visit<'_>, problem: Option<&str>) -> Page {
@@ -119,6 +120,7 @@ async fn account(visit: &Visit<'_>, form: &Form, now: Moment) -> Result<Option<W
         Ok(_) | Err(SignInError::Wrong) => return Ok(None),
         Err(why) => return Err(refusal(why)),
     };
+    visit.audit(Place::SignIn.action(), Some(About::User(account.person.pseudonym().to_string())));
     let (user, password) = (account.id, account.password.clone());
     let limits = Limits::of(&snapshot.config.session);
     let opened = gateway.auth.open(&snapshot.keyring, account, limits, now).await.map_err(refusal)?;

@@ -358,6 +358,22 @@ async fn on_a_public_listener_nothing_is_shown_before_the_sign_in() {
 }
 
 #[tokio::test]
+async fn through_a_proxy_on_this_machine_nothing_is_shown_before_the_sign_in() {
+    let house = house("[admin]\nhosts = [\"console.example\"]\n");
+    let proxied = [("host", "console.example"), ("x-forwarded-for", "203.0.113.9")];
+    for path in ["/", "/requests", "/requests/events", "/requests/live"] {
+        assert_eq!(house.ask(Method::GET, path, &proxied, "").await.status, 303, "{path}");
+    }
+    for name in ["forwarded", "x-real-ip", "via"] {
+        assert_eq!(house.ask(Method::GET, "/", &[(name, "x")], "").await.status, 303, "{name}");
+    }
+    let cookie = house.token_cookie().await;
+    let mut signed_in = proxied.to_vec();
+    signed_in.push(("cookie", &cookie));
+    assert_eq!(house.ask(Method::GET, "/", &signed_in, "").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_person_gets_a_page_and_a_program_gets_json() {
     let house = house("");
     let html = [("accept", "text/html,*/*")];

@@ -21,6 +21,9 @@ use crate::server::admin::{Admin, Target};
 /// Longest value of a query parameter that a page looks at, in bytes.
 const VALUE_BYTES_MAX: usize = 512;
 
+/// What a proxy says of whom it asks for. To this listener the proxy is on loopback; whom it asks for is not.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
 /// One visit.
 pub(in crate::server) struct Visit<'a> {
     pub(super) admin: &'a Admin,
@@ -28,6 +31,8 @@ pub(in crate::server) struct Visit<'a> {
     signed_in: Option<SignedIn>,
     /// What an action calls itself in the log, and the pseudonym of whom it is about.
     audited: RefCell<(Option<&'static str>, Option<About>)>,
+    /// Why an action changed nothing, where a page of its own says so.
+    refused: RefCell<Option<Refusal>>,
 }
 
 impl<'a> Visit<'a> {
@@ -36,7 +41,7 @@ impl<'a> Visit<'a> {
             CookieFound::One(cookie) => admin.console.sessions.find(cookie, &admin.gateway, &admin.token),
             _ => None,
         };
-        Self { admin, head, signed_in, audited: RefCell::default() }
+        Self { admin, head, signed_in, audited: RefCell::default(), refused: RefCell::default() }
     }
 
     /// The gateway that the page is about.
@@ -57,9 +62,11 @@ impl<'a> Visit<'a> {
         value.trim().to_owned()
     }
 
-    /// Whether pages may be shown: on a listener that only this machine reaches, to everybody.
+    /// Whether pages may be shown: to everybody on this machine, where the listener is on loopback and no proxy is between.
     pub(super) fn may_read(&self) -> bool {
-        self.admin.open || self.is_signed_in()
+        let is_local =
+            self.admin.open && !FORWARDED.iter().any(|name| self.head.headers().contains_key(*name));
+        is_local || self.is_signed_in()
     }
 
     /// Whether there may be buttons: what a form does needs the sign-in.
@@ -117,7 +124,20 @@ impl<'a> Visit<'a> {
         let terms = Terms::of(&gateway.live.current().config);
         let done = action.perform(&gateway.auth, &gateway.bans, terms, Moment::of(&gateway.clock)).await;
         self.audit(name, target.about(gateway));
+        if let Err(refusal) = &done {
+            self.refuse(refusal.clone());
+        }
         done
+    }
+
+    /// Has the log say that an action changed nothing, where a page shows why.
+    pub(super) fn refuse(&self, refusal: Refusal) {
+        *self.refused.borrow_mut() = Some(refusal);
+    }
+
+    /// Why it changed nothing.
+    pub(super) fn refused(&self) -> Option<Refusal> {
+        self.refused.take()
     }
 
     /// What is to be written to the log of an action at a place.

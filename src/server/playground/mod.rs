@@ -13,7 +13,7 @@ use super::aside::{Aside, AsideError};
 use super::explain::{Play, Policy, Told, play_here};
 use super::policy_source::PolicySource;
 use crate::base::location::Location;
-use crate::base::problems::{Problem, Problems};
+use crate::base::problems::{Problem, Problems, Severity};
 use crate::geo::Geo;
 use crate::live::snapshot::{self, Built};
 use crate::pipeline::gateway::Gateway;
@@ -113,6 +113,13 @@ fn judge(files: &PolicySource, gateway: &Gateway, question: Question) -> Result<
     let policy = Policy::of(&snapshot);
     let line = request.line();
     let mut played = play_here(snapshot, Play { request, client, assumed, upstream })?;
+    let known = edit
+        .as_ref()
+        .and_then(|edit| current.rules.plugins().into_iter().find(|plugin| *plugin.name == *edit.plugin));
+    if let Some(plugin) = known.filter(|plugin| plugin.mode != "enforce" || plugin.enforce_share < 1.0) {
+        let remark = format!("`{}` was judged as if it enforced: its mode is {}", plugin.name, plugin.mode);
+        played.remarks.push(remark);
+    }
     if is_stale {
         played.remarks.push("the files on disk decided, which are not in force".to_owned());
     }
@@ -122,8 +129,9 @@ fn judge(files: &PolicySource, gateway: &Gateway, question: Question) -> Result<
 }
 
 fn found(problems: &Problems, take: impl Fn(&Problem) -> bool) -> Vec<Found> {
-    let found = problems.iter().filter(|problem| take(problem));
-    found.map(|problem| Found { problem: problem.clone(), text: problem.render() }).collect()
+    let mut found: Vec<_> = problems.iter().filter(|problem| take(problem)).collect();
+    found.sort_by_key(|problem| problem.severity != Severity::Error);
+    found.into_iter().map(|problem| Found { problem: problem.clone(), text: problem.render() }).collect()
 }
 
 /// Whether a problem stands in the folder of a plugin.
