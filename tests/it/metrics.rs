@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use crate::harness::{Connection, Gateway, Setup, Upstream, client::compose};
+use crate::harness::{Connection, Gateway, Setup, Upstream, client::compose, request};
 
 const CONFIG: &str = r#"
 [rate_limit]
@@ -372,13 +372,12 @@ fn misshapen(text: &str) -> Vec<String> {
 fn lg_05_a_hundred_scrapers_during_reloads_each_get_a_whole_page() {
     let gateway = Setup::new(CONFIG).start();
     gateway.get("/open");
-    let config = gateway.config();
+    let (config, admin) = (gateway.config(), gateway.admin);
     std::thread::scope(|scope| {
         for n in 0..100 {
-            let gateway = &gateway;
             scope.spawn(move || {
                 let headers: &[(&str, &str)] = if n % 2 == 0 { &[OPEN] } else { &[] };
-                let answer = gateway.ask_admin("GET /metrics", headers, b"");
+                let answer = request(admin, "GET /metrics", headers, b"");
                 assert_eq!(answer.status, 200);
                 let text = answer.text();
                 assert!(misshapen(&text).is_empty(), "{:?}", misshapen(&text));
