@@ -111,10 +111,31 @@ fn row(dice: &mut Dice, time_ms: i64) -> UsageRow {
     }
 }
 
+/// Processor time of this process so far.
+fn processor() -> Result<Duration, Box<dyn std::error::Error>> {
+    let stat = std::fs::read_to_string("/proc/self/stat")?;
+    // proc(5): utime and stime are the 12th and 13th field after the name, in hundredths of a second.
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// Microseconds of the processor for each of some rows.
+fn each(time: Duration, rows: u64) -> String {
+    format!("{:.2}", time.as_secs_f64() * 1e6 / f64::from(small(rows.max(1))))
+}
+
 fn fill(store: &Store, rows: u64, now_ms: i64) -> Result<Vec<String>, Box<dyn std::error::Error>> {
     let mut dice = Dice(7);
     let mut ids = Vec::new();
     let every = (rows / u64::try_from(LOOKUPS)?).max(1);
+    let made = rows.min(200_000);
+    let before = processor()?;
+    for n in 0..made {
+        std::hint::black_box(row(&mut dice, i64::try_from(n)?));
+    }
+    show("making a row, CPU us", &each(processor()?.saturating_sub(before), made));
+    let before = processor()?;
     let began = Instant::now();
     for n in 0..rows {
         let age = i64::try_from(
@@ -131,9 +152,10 @@ fn fill(store: &Store, rows: u64, now_ms: i64) -> Result<Vec<String>, Box<dyn st
     }
     store.flush().wait()?;
     let took = began.elapsed();
+    show("making and writing, CPU us", &each(processor()?.saturating_sub(before), rows));
     show("rows", &rows.to_string());
     show("rows dropped", &store.usage_rows_dropped().to_string());
-    show("fill, us a row", &format!("{:.2}", took.as_secs_f64() * 1e6 / f64::from(small(rows))));
+    show("fill, us a row", &each(took, rows));
     Ok(ids)
 }
 
@@ -145,12 +167,14 @@ fn index(path: &Path, rows: u64) -> Result<(), Box<dyn std::error::Error>> {
     while built()? == 0 && full > 0 {
         std::thread::sleep(Duration::from_millis(50));
     }
-    let began = Instant::now();
+    let (began, before) = (Instant::now(), processor()?);
     let first = built()?;
     while built()? < full {
         std::thread::sleep(Duration::from_millis(50));
     }
     let blocks = f64::from(small((full - first).unsigned_abs()).max(1));
+    let spent = processor()?.saturating_sub(before);
+    show("index, CPU ms a block", &format!("{:.2}", spent.as_secs_f64() * 1e3 / blocks));
     show("index, ms a block", &format!("{:.2}", began.elapsed().as_secs_f64() * 1e3 / blocks));
     show("file, MB", &(std::fs::metadata(path)?.len() / 1_000_000).to_string());
     let sql = "SELECT sum(pgsize) / 1000000 FROM dbstat WHERE name = ?1";

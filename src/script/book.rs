@@ -151,16 +151,16 @@ impl RuleBook {
         Self::load_edited(folders, overrides, rules, None)
     }
 
-    /// The same as if an edit had been saved.
+    /// The same as if an edit had been saved, and its plugin enforced on everybody: what it says is to be seen.
     pub fn load_edited(
         folders: Folders<'_>,
         overrides: &BTreeMap<String, PluginOverride>,
         rules: &[InlineRule],
         edit: Option<&Edit>,
     ) -> (Self, Problems) {
-        let edit =
+        let instead =
             edit.map(|edit| (folders.plugins.join(&edit.plugin).join("main.rhai"), edit.main.as_str()));
-        let mut reader = Reader::instead(folders.root, edit);
+        let mut reader = Reader::instead(folders.root, instead);
         let library = read_library(folders.scripts, &mut reader);
         let mut names = Vec::new();
         let mut plugins = Vec::new();
@@ -181,7 +181,9 @@ impl RuleBook {
                 reader.problems.push(problem.hint("use lower-case letters, digits and `-`, a letter first"));
                 continue;
             }
-            plugins.extend(Plugin::load(&name, folder, &library, overrides.get(&name), &mut reader));
+            let word = overrides.get(&name);
+            let edited = edit.filter(|edit| edit.plugin == name).map(|_| enforced(word));
+            plugins.extend(Plugin::load(&name, folder, &library, edited.as_ref().or(word), &mut reader));
             names.push(name);
         }
         for (name, word) in overrides.iter().filter(|(n, _)| !names.contains(n)) {
@@ -372,6 +374,12 @@ impl RuleBook {
     pub(super) fn into_plugins(self) -> Vec<Plugin> {
         self.plugins
     }
+}
+
+/// The operator's word, but for the mode.
+fn enforced(word: Option<&PluginOverride>) -> PluginOverride {
+    let word = word.cloned().unwrap_or_default();
+    PluginOverride { mode: Some(Mode::Enforce), enforce_share: Some(1.0), ..word }
 }
 
 fn read_library(folder: &Path, reader: &mut Reader<'_>) -> Library {
