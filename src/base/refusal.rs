@@ -147,6 +147,36 @@ impl Refusal {
         Some(retry_after(wait))
     }
 
+    /// One of each that the gateway itself makes, in the order of the enumeration; what a rule says is its author's.
+    pub fn every() -> [Self; 23] {
+        let soon = Duration::from_secs(1);
+        [
+            Self::BadRequest("The sentence says what is malformed or ambiguous."),
+            Self::Unauthenticated,
+            Self::Forbidden("The sentence says what is missing: a role, a known origin, https."),
+            Self::OriginNotAllowed,
+            Self::Banned,
+            Self::Lockdown { retry_after: None },
+            Self::NotFound,
+            Self::MethodNotAllowed { allow: String::new() },
+            Self::RequestTimeout,
+            Self::TooLarge,
+            Self::UriTooLong,
+            Self::UnsupportedMediaType,
+            Self::UpgradeRequired,
+            Self::ExpectationFailed,
+            Self::InvalidInput(Vec::new()),
+            Self::HeadersTooLarge,
+            Self::RateLimited { retry_after: soon },
+            Self::PluginFault,
+            Self::Internal,
+            Self::UpstreamUnreachable,
+            Self::Unavailable { retry_after: None },
+            Self::UpstreamTimeout,
+            Self::Misdirected,
+        ]
+    }
+
     /// Status, code and public sentence of every refusal that the gateway itself makes.
     fn row(&self) -> (StatusCode, &'static str, &'static str) {
         use StatusCode as S;
@@ -228,6 +258,25 @@ mod tests {
         assert_eq!(wait(0), Some(1));
         assert_eq!(wait(1_000), Some(1));
         assert_eq!(wait(1_001), Some(2));
+    }
+
+    #[test]
+    fn the_list_has_one_of_each_but_a_rules() {
+        let kinds: std::collections::HashSet<_> =
+            Refusal::every().iter().map(std::mem::discriminant).collect();
+        // One that is added has to be named here, and then in the list.
+        let known = |refusal: &Refusal| match refusal {
+            Refusal::BadRequest(_) | Refusal::Unauthenticated | Refusal::Forbidden(_) => 0,
+            Refusal::OriginNotAllowed | Refusal::Banned | Refusal::Lockdown { .. } | Refusal::NotFound => 0,
+            Refusal::MethodNotAllowed { .. } | Refusal::RequestTimeout | Refusal::TooLarge => 0,
+            Refusal::UriTooLong | Refusal::UnsupportedMediaType | Refusal::UpgradeRequired => 0,
+            Refusal::ExpectationFailed | Refusal::InvalidInput(_) | Refusal::HeadersTooLarge => 0,
+            Refusal::RateLimited { .. } | Refusal::Rule(_) | Refusal::PluginFault | Refusal::Internal => 0,
+            Refusal::UpstreamUnreachable | Refusal::Unavailable { .. } | Refusal::UpstreamTimeout => 0,
+            Refusal::Misdirected => 0,
+        };
+        assert_eq!(Refusal::every().iter().map(known).sum::<i32>(), 0);
+        assert_eq!(kinds.len(), Refusal::every().len());
     }
 
     #[test]

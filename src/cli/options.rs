@@ -363,6 +363,10 @@ pub(super) enum Docs {
     Api,
     /// Every key of config.toml
     Config,
+    /// Every metric: kind, labels, meaning
+    Metrics,
+    /// Every code of a refusal or an end
+    Codes,
 }
 
 /// Reads a command line; the first argument is the program's name.

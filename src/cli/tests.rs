@@ -126,6 +126,8 @@ fn each_ending_has_its_own_exit_code() {
         ("", "secret generate", Exit::Fine),
         ("", "docs config", Exit::Fine),
         ("", "docs api", Exit::Fine),
+        ("", "docs metrics", Exit::Fine),
+        ("", "docs codes", Exit::Fine),
         ("", "definitions /dev/null/x", Exit::CannotRun),
     ] {
         assert_eq!(in_folder(config, line), exit, "{line} on `{config}`");

@@ -87,7 +87,7 @@ pub fn build_after(inputs: &config::Inputs, generation: u64, before: Before<'_>)
     build_edited(inputs, generation, before, None)
 }
 
-/// The same as if an edit of a rule's file had been saved.
+/// The same as if an edit of a plugin had been saved, and the plugin enforced.
 pub fn build_edited(
     inputs: &config::Inputs,
     generation: u64,

@@ -28,7 +28,7 @@ use crate::config::{Destination, Protocol};
 use crate::live::hardening::Author;
 use crate::live::routes::CompiledRoute;
 use crate::live::snapshot::Snapshot;
-use crate::proxy::{self, SendError, Upload, hops};
+use crate::proxy::{self, SendError, hops};
 
 /// When it is worth trying a service again that has too much to do, or whose circuits are open.
 const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -86,7 +86,8 @@ async fn upstream(
     let span = SpanId::fresh();
     let trace = trail.trace.parent_of(span);
     let trace = hops::Trace { parent: &trace, follows: trail.trace.parent.is_some() };
-    let mut outgoing = outgoing(&request, name, route, gateway, snapshot, trail, trace, body.into_upload())?;
+    let outgoing = outgoing(&request, name, route, gateway, snapshot, trail, trace)?;
+    let mut outgoing = outgoing.map(|()| body.into_upload());
     name_host(outgoing.headers_mut(), &service.config().urls);
     changes.apply(outgoing.headers_mut());
     if service.config().protocol == Protocol::Http2 {
@@ -145,8 +146,7 @@ fn outgoing(
     snapshot: &Snapshot,
     trail: &Trail,
     trace: hops::Trace<'_>,
-    body: Upload,
-) -> Result<Request<Upload>, Refusal> {
+) -> Result<Request<()>, Refusal> {
     let groups = request.identity().roles();
     let person = request.identity().person(gateway);
     let identity = person.as_ref().map(|(user, email)| hops::Identity {
@@ -167,7 +167,7 @@ fn outgoing(
         trace,
         set: &route.route.set_headers,
     };
-    let mut outgoing = Request::new(body);
+    let mut outgoing = Request::new(());
     *outgoing.method_mut() = request.method().clone();
     *outgoing.uri_mut() =
         target(request, route).ok_or(Refusal::BadRequest("The request target is not a path."))?;

@@ -11,6 +11,7 @@ pub mod authorise;
 pub mod body;
 pub mod client;
 pub mod closing;
+pub mod codes;
 pub mod cors;
 pub mod decided;
 pub mod durable;

@@ -81,7 +81,7 @@ fn a_ring_of_none_keeps_none_and_a_smaller_one_lets_the_oldest_go() {
     recall.push(&row("a"), Some(&facts(10)));
     assert!(recall.since(0, 10).is_empty() && recall.find("a").is_empty());
     recall.resize(10);
-    ["b", "c", "d"].map(|id| recall.push(&row(id), Some(&facts(10))));
+    ["b", "c", "d"].iter().for_each(|id| recall.push(&row(id), Some(&facts(10))));
     recall.resize(1);
     assert_eq!(ids(&recall.since(0, 10)), ["d"]);
     let held = recall.find("d")[0].facts.as_ref().map(|facts| facts.bytes());
@@ -91,7 +91,7 @@ fn a_ring_of_none_keeps_none_and_a_smaller_one_lets_the_oldest_go() {
 #[test]
 fn an_id_that_a_client_sent_twice_is_found_twice_with_the_newest_first() {
     let recall = Recall::new(10);
-    ["a", "b", "a"].map(|id| recall.push(&row(id), None));
+    ["a", "b", "a"].iter().for_each(|id| recall.push(&row(id), None));
     assert_eq!(recall.find("a").iter().map(|kept| kept.seq).collect::<Vec<_>>(), [3, 1]);
     assert!(recall.find("nobody").is_empty());
 }
@@ -126,7 +126,7 @@ fn all_together_hold_no_more_than_is_allowed_and_the_oldest_give_first() {
 #[test]
 fn what_requests_held_goes_where_a_person_is_forgotten() {
     let recall = Recall::new(10);
-    ["a", "b"].map(|id| recall.push(&row(id), Some(&facts(10))));
+    ["a", "b"].iter().for_each(|id| recall.push(&row(id), Some(&facts(10))));
     recall.forget_facts();
     assert!(recall.since(0, 10).iter().all(|kept| kept.facts.is_none()));
     recall.push(&row("c"), Some(&facts(10)));

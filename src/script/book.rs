@@ -151,16 +151,16 @@ impl RuleBook {
         Self::load_edited(folders, overrides, rules, None)
     }
 
-    /// The same as if an edit had been saved.
+    /// The same as if an edit had been saved, and its plugin enforced on everybody: what it says is to be seen.
     pub fn load_edited(
         folders: Folders<'_>,
         overrides: &BTreeMap<String, PluginOverride>,
         rules: &[InlineRule],
         edit: Option<&Edit>,
     ) -> (Self, Problems) {
-        let edit =
+        let instead =
             edit.map(|edit| (folders.plugins.join(&edit.plugin).join("main.rhai"), edit.main.as_str()));
-        let mut reader = Reader::instead(folders.root, edit);
+        let mut reader = Reader::instead(folders.root, instead);
         let library = read_library(folders.scripts, &mut reader);
         let mut names = Vec::new();
         let mut plugins = Vec::new();
@@ -181,7 +181,9 @@ impl RuleBook {
                 reader.problems.push(problem.hint("use lower-case letters, digits and `-`, a letter first"));
                 continue;
             }
-            plugins.extend(Plugin::load(&name, folder, &library, overrides.get(&name), &mut reader));
+            let word = overrides.get(&name);
+            let edited = edit.filter(|edit| edit.plugin == name).map(|_| enforced(word));
+            plugins.extend(Plugin::load(&name, folder, &library, edited.as_ref().or(word), &mut reader));
             names.push(name);
         }
         for (name, word) in overrides.iter().filter(|(n, _)| !names.contains(n)) {
@@ -215,6 +217,15 @@ impl RuleBook {
     pub fn asks_geo(&self) -> impl Iterator<Item = &str> {
         let on = self.plugins.iter().filter(|p| p.manifest.mode != Mode::Off);
         on.filter(|p| super::asks_geo::asks_geo(&p.ast)).map(|p| &*p.name)
+    }
+
+    /// Where a plugin's function for a hook stands, `plugin/main.rhai:LINE`; `None` for a rule of the configuration.
+    pub fn place_of(&self, plugin: &str, hook: &str) -> Option<String> {
+        let plugin = self.plugins.iter().find(|p| *p.name == *plugin)?;
+        let head = format!("fn {hook}(");
+        let line = plugin.source.text.lines().position(|line| line.contains(&head))?;
+        let is_file = plugin.source.name.ends_with("main.rhai");
+        is_file.then(|| format!("{}/main.rhai:{}", plugin.name, line + 1))
     }
 
     /// Whether any plugin has that hook and is not off. Cheap: without interest no facts need be gathered.
@@ -363,6 +374,12 @@ impl RuleBook {
     pub(super) fn into_plugins(self) -> Vec<Plugin> {
         self.plugins
     }
+}
+
+/// The operator's word, but for the mode.
+fn enforced(word: Option<&PluginOverride>) -> PluginOverride {
+    let word = word.cloned().unwrap_or_default();
+    PluginOverride { mode: Some(Mode::Enforce), enforce_share: Some(1.0), ..word }
 }
 
 fn read_library(folder: &Path, reader: &mut Reader<'_>) -> Library {

@@ -209,6 +209,7 @@ fn refresh_metrics(metrics: &Metrics, gateway: &Arc<Gateway>) {
         metrics.bans(networks, users, gateway.bans.lockdown.is_on(now_ms));
         metrics.usage_rows_dropped(gateway.store.usage_rows_dropped());
         metrics.log_lines_dropped(gateway.logs.sink().dropped());
+        metrics.config_stale.set(i64::from(gateway.policy.read().is_stale()));
         let (sent, dropped) = gateway.spans.totals();
         metrics.traces(sent, dropped);
         let snapshot = gateway.live.current();

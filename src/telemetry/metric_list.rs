@@ -81,6 +81,7 @@ list! {
     LOCKDOWN_ACTIVE = Gauge "lockdown_active" [] "1 in lockdown, else 0.";
     RELOADS = Counter "config_reloads_total" ["outcome"] "Edits seen: applied, rejected (the last good policy stays) or unchanged.";
     GENERATION = Gauge "config_generation" [] "Generation of the policy in force.";
+    CONFIG_STALE = Gauge "config_stale" [] "1 while an edit is refused and the last good policy stays in force, else 0.";
     RELOAD_SUCCESS = Gauge "config_last_reload_success_timestamp_seconds" [] "When the policy in force was loaded, in seconds since 1970.";
     UPSTREAM_UP = Gauge "upstream_up" ["service"] "1 when the service answers, 0 when it does not; absent while nobody has asked.";
     UPSTREAM_DURATION = RequestSeconds "upstream_duration_seconds" ["service"] "From sending the request's head to the upstream's response head.";
@@ -152,6 +153,7 @@ mod tests {
         pluginmind_lockdown_active{}
         pluginmind_config_reloads_total{outcome}
         pluginmind_config_generation{}
+        pluginmind_config_stale{}
         pluginmind_config_last_reload_success_timestamp_seconds{}
         pluginmind_upstream_up{service}
         pluginmind_upstream_duration_seconds{service}

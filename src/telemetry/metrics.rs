@@ -82,6 +82,8 @@ pub struct Metrics {
     pub sessions_active: IntGauge,
     /// Generation of the policy in force.
     pub generation: IntGauge,
+    /// Whether what is on the disk is not what is in force: 0 or 1.
+    pub config_stale: IntGauge,
     /// When the policy in force was loaded, in seconds since 1970-01-01 UTC.
     pub reload_success: IntGauge,
     /// Panics caught.
@@ -160,6 +162,7 @@ impl Metrics {
             lockdown: gauge(r, list::LOCKDOWN_ACTIVE),
             sessions_active: gauge(r, list::SESSIONS_ACTIVE),
             generation: gauge(r, list::GENERATION),
+            config_stale: gauge(r, list::CONFIG_STALE),
             reload_success: gauge(r, list::RELOAD_SUCCESS),
             panics: counter(r, list::PANICS),
             connections: gauge(r, list::CONNECTIONS),

@@ -7,6 +7,7 @@ pub mod exposition;
 pub mod lines;
 pub mod logs;
 pub mod metric_list;
+pub mod metric_reference;
 pub mod metrics;
 mod openmetrics;
 pub mod otlp;

@@ -165,17 +165,26 @@ impl Series {
 ///
 /// # Source
 /// OpenMetrics 1.0.0, section "MetricFamily": names that a family's suffixes make are its own.
-fn clash(one: (&str, &str), other: (&str, &str)) -> bool {
-    let names = |(name, kind): (&str, &str)| -> Vec<String> {
-        let (base, suffixes): (&str, &[&str]) = match kind {
-            "counter" => (name.strip_suffix(openmetrics::TOTAL).unwrap_or(name), &["", "_total", "_created"]),
-            "histogram" => (name, &["", "_bucket", "_sum", "_count", "_created"]),
-            _ => (name, &[""]),
-        };
-        suffixes.iter().map(|suffix| format!("{base}{suffix}")).collect()
-    };
-    let theirs = names(other);
-    names(one).iter().any(|name| theirs.contains(name))
+fn clash(one: (&str, &'static str), other: (&str, &'static str)) -> bool {
+    let (base, suffixes) = suffixes_of(one);
+    let (other_base, other_suffixes) = suffixes_of(other);
+    // Where neither name begins with the other, nothing that follows can make them one.
+    let near = base.starts_with(other_base) || other_base.starts_with(base);
+    near && suffixes.iter().any(|suffix| {
+        other_suffixes.iter().any(|other| {
+            base.len() + suffix.len() == other_base.len() + other.len()
+                && format!("{base}{suffix}") == format!("{other_base}{other}")
+        })
+    })
+}
+
+/// The name of a family, and what its samples' names add to it.
+fn suffixes_of((name, kind): (&str, &'static str)) -> (&str, &'static [&'static str]) {
+    match kind {
+        "counter" => (name.strip_suffix(openmetrics::TOTAL).unwrap_or(name), &["", "_total", "_created"]),
+        "histogram" => (name, &["", "_bucket", "_sum", "_count", "_created"]),
+        _ => (name, &[""]),
+    }
 }
 
 #[cfg(test)]

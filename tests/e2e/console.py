@@ -337,7 +337,7 @@ class Operator:
 
     def promotes(self):
         self.open("/plugins")
-        expect("deny" in self.browser.find(f"{self.plugin()} table.verdicts").text, "what it would have done")
+        expect("trap.touched" in self.browser.find(f"{self.plugin()} table.verdicts").text, "what it would have done")
         self.switch("enforce")
         until("the next request is refused", lambda: self.site.get("/wp-login.php", ATTACKER).code == "trap.touched")
         self.open("/plugins")

@@ -299,7 +299,8 @@ fn what_cannot_be_explained_is_said() {
     let folder = Setup::new(&config("http://127.0.0.1:9")).folder();
     let at = folder.path();
     for (arguments, code, why) in [
-        (&["019f0000-0000-7000-8000-000000000000"][..], 2, "not in this version"),
+        (&["019f0000-0000-7000-8000-000000000000"][..], 1, "no request with the id"),
+        (&["never", "--user", "ann"], 64, "--user"),
         (&["--request", "/nonexistent"], 2, "/nonexistent"),
         (&["--request", "-"], 1, "the request is empty"),
         (&["--curl", "curl -F a=b http://x/"], 1, "`-F` is not understood"),

@@ -108,6 +108,12 @@ fn what_passed_is_explained_with_its_service_its_buckets_and_the_headers_that_we
     assert_eq!((&past["request"]["service"], &past["decided_by"]), (&"app".into(), &Value::Null));
     let trace = &past["trace"];
     assert_eq!(trace["tags"][0], "odd");
+    let asked = trace["rules"].as_array().unwrap().iter().find(|rule| rule["outcome"] == "pass");
+    assert_eq!(
+        asked.unwrap()["rule"],
+        "mine/main.rhai:2",
+        "a rule that said nothing has the line of its function"
+    );
     assert_eq!(trace["buckets"][0]["bucket"], "ip");
     assert!(trace["set"].as_array().unwrap().iter().any(|name| name == "x-forwarded-for"), "{trace}");
     assert_eq!(past["today"]["verdict"], "same");

@@ -46,6 +46,7 @@ mod logs;
 mod metrics;
 #[path = "../../src/geo/tests/writer.rs"]
 mod mmdb;
+mod observability;
 mod oidc;
 mod oidc_code_flow;
 mod origin;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::io::Write as _;
 
-use crate::harness::{Connection, Gateway, Setup, Upstream, client::compose};
+use crate::harness::{Connection, Gateway, Setup, Upstream, client::compose, request};
 
 const CONFIG: &str = r#"
 [rate_limit]
@@ -143,38 +143,59 @@ fn counts_are_exact() {
     assert_eq!(gateway.metric("pluginmind_sessions_active "), 0.0);
 }
 
+/// Two requests with nothing in them that came before: method, path, host, agent, id, credential, address, trace.
+fn made_up(n: usize) -> [Vec<u8>; 2] {
+    let known = ["GET", "BREW", "M1", "FOO", "post", "PROPFIND"][n % 6];
+    let method = if n.is_multiple_of(7) { format!("X{n}") } else { known.to_owned() };
+    let (word, host, agent) = (format!("canary-{n}"), format!("canary-{n}.example"), format!("canary/{n}"));
+    let trace = format!("00-{:032x}-{:016x}-01", n + 1, n + 1);
+    let headers = [
+        ("Host", host.as_str()),
+        ("User-Agent", agent.as_str()),
+        ("X-Request-ID", word.as_str()),
+        ("Authorization", word.as_str()),
+        ("X-Forwarded-For", word.as_str()),
+        ("traceparent", trace.as_str()),
+    ];
+    [
+        compose(&format!("{method} /canary-{n}/{n}?q=canary{n}"), &headers, b""),
+        compose(&format!("GET /items/canary-{n}"), &headers, b""),
+    ]
+}
+
 #[test]
 fn lg_04_no_client_makes_a_series() {
+    const CLIENTS: usize = 4;
+    const EACH: usize = 750;
     let gateway = Setup::new(CONFIG).start();
-    let series = |g: &Gateway| text(g).lines().filter(|l| !l.starts_with('#')).count();
-    let send = |n: usize| {
-        let method = ["GET", "BREW", "M1", "FOO", "post", "PROPFIND"][n % 6];
-        let method = if n.is_multiple_of(7) { format!("X{n}") } else { method.to_owned() };
-        let line = format!("{method} /canary-{n}/{n}?q=canary{n}");
-        let (host, agent, key) =
-            (format!("canary-{n}.example"), format!("canary/{n}"), format!("canary-{n}"));
-        let headers = [
-            ("Host", host.as_str()),
-            ("User-Agent", agent.as_str()),
-            ("X-Request-ID", key.as_str()),
-            ("Authorization", key.as_str()),
-            ("X-Forwarded-For", key.as_str()),
-        ];
-        gateway.send(&line, &headers, b"");
-        gateway.send(&format!("GET /items/canary-{n}"), &headers, b"");
+    let series = |text: &str| text.lines().filter(|l| !l.starts_with('#')).count();
+    let ask = |range: std::ops::Range<usize>| {
+        let mut connection = Connection::open(gateway.public);
+        for request in range.flat_map(made_up) {
+            // What is no method that routes take may cost the connection.
+            while connection.send(&request).is_err() || connection.read().is_none() {
+                connection = Connection::open(gateway.public);
+            }
+        }
     };
-    (0..42).for_each(send);
-    gateway.until("they are counted", |g| g.metric("pluginmind_http_requests_in_flight ") == 0.0);
-    let before = series(&gateway);
-    (42..300).for_each(send);
-    gateway.until("they are counted", |g| {
-        g.metric("pluginmind_http_request_duration_seconds_count{route=\"items\"}") == 300.0
+    ask(0..42);
+    let items = "pluginmind_http_request_duration_seconds_count{route=\"items\"}";
+    gateway.until("they are counted", |g| g.metric(items) >= 42.0);
+    let before = series(&text(&gateway));
+    std::thread::scope(|scope| {
+        for n in 0..CLIENTS {
+            let ask = &ask;
+            scope.spawn(move || ask(42 + n * EACH..42 + (n + 1) * EACH));
+        }
     });
-    let after = text(&gateway);
-    assert_eq!(series(&gateway), before, "{after}");
+    gateway.until("they are counted", |g| g.metric(items) >= 3_042.0);
+    for headers in [&[][..], &[OPEN]] {
+        let after = gateway.ask_admin("GET /metrics", headers, b"").text();
+        assert_eq!(series(&after), before, "{after}");
+        assert!(!after.contains("canary"), "{after}");
+        assert!(after.contains("method=\"OTHER\""));
+    }
     assert!(before < 500, "{before}");
-    assert!(!after.contains("canary"), "{after}");
-    assert!(after.contains("method=\"OTHER\""));
 }
 
 #[test]
@@ -226,4 +247,164 @@ fn an_upstream_that_is_not_there_is_down() {
     let gateway = Setup::new(&config).start();
     assert_eq!(gateway.get("/gone").status, 502);
     gateway.until("it is down", |g| text(g).contains("pluginmind_upstream_up{service=\"gone\"} 0"));
+}
+
+/// A gateway that the shape of `/metrics` is read from: everything in it has been used once.
+const TWO: &str = r#"
+[[services]]
+name = "goes"
+urls = ["http://127.0.0.1:9"]
+
+[[routes]]
+name = "stays"
+path = "/stays"
+auth = "none"
+respond = { status = 200, text = "ok" }
+
+[[routes]]
+name = "goes"
+path = "/goes"
+auth = "none"
+service = "goes"
+"#;
+
+#[test]
+fn what_is_taken_out_of_the_configuration_has_no_series_left() {
+    let rule = "fn on_request(req) { metric::inc(\"seen\"); if req.path == \"/goes\" && req.method == \"POST\" { deny(403, \"gone.no\", \"No.\"); } }";
+    let gateway = Setup::new(TWO)
+        .file("plugins/gone/plugin.toml", &crate::harness::gateway::manifest("gone", "enforce"))
+        .file("plugins/gone/main.rhai", rule)
+        .start();
+    for line in ["GET /stays", "GET /goes", "POST /goes", "GET /live"] {
+        gateway.send(line, &[], b"");
+    }
+    let named = |text: &str| -> Vec<String> {
+        let words = ["\"goes\"", "\"gone\"", "rule_gone_"];
+        let lines = text.lines().filter(|l| words.iter().any(|w| l.contains(w)));
+        lines.map(|l| l.split(['{', ' ']).next().unwrap_or_default().to_owned()).collect()
+    };
+    gateway.until("all is counted", |g| text(g).contains("pluginmind_rule_gone_seen_total 4"));
+    let before: BTreeSet<String> = named(&text(&gateway)).into_iter().collect();
+    for name in [
+        "http_requests_total",
+        "http_request_duration_seconds_count",
+        "plugin_decisions_total",
+        "plugin_state",
+        "upstream_duration_seconds_count",
+    ] {
+        assert!(before.contains(&format!("pluginmind_{name}")), "{name} in {before:?}");
+    }
+    std::fs::remove_dir_all(gateway.at("plugins/gone")).unwrap();
+    let config = gateway.config();
+    let (head, rest) = config.split_once("[[services]]").unwrap();
+    let (_, stays) = rest.split_once("[[routes]]").unwrap();
+    let (stays, rest) = stays.split_once("[[routes]]").unwrap();
+    let listeners = rest.split_once("[server]").map_or("", |(_, l)| l);
+    gateway.save("config.toml", &format!("{head}[[routes]]{stays}\n[server]{listeners}"));
+    gateway.until("nothing is left of them", |g| named(&text(g)).is_empty());
+    gateway.get("/goes");
+    let after = text(&gateway);
+    assert!(
+        after.contains("route=\"stays\"") && after.contains("route=\"/live\"") && named(&after).is_empty(),
+        "{after}"
+    );
+}
+
+const OPEN: (&str, &str) =
+    ("Accept", "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1");
+
+#[test]
+fn who_asks_for_openmetrics_gets_it_with_exemplars_that_lead_to_the_access_line() {
+    let mut gateway = Setup::new(CONFIG).start();
+    let answer = gateway.get("/open");
+    let trace = answer.header("x-request-id").unwrap().replace('-', "");
+    let wanted = format!("\"trace.id\":\"{trace}\"");
+    gateway.wait_for_log(|l| l.contains(&wanted));
+    let answer = gateway.ask_admin("GET /metrics", &[OPEN], b"");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    );
+    assert_eq!(answer.header("vary"), Some("Accept"));
+    let open = answer.text();
+    assert!(open.ends_with("\n# EOF\n"), "{open}");
+    assert!(open.contains("# TYPE pluginmind_http_requests counter\n"), "{open}");
+    let first = "pluginmind_http_request_duration_seconds_bucket{route=\"open\",le=\"";
+    let with =
+        open.lines().filter(|l| l.starts_with(first) && l.contains(&format!(" # {{trace_id=\"{trace}\"}} ")));
+    assert_eq!(with.count(), 1, "one bucket has it\n{open}");
+    assert!(
+        !gateway.ask_admin("GET /metrics", &[], b"").text().contains("trace_id"),
+        "text has no exemplars"
+    );
+}
+
+/// What is wrong with the shape of an exposition: families in two places, samples outside of theirs, series twice.
+fn misshapen(text: &str) -> Vec<String> {
+    let (mut families, mut series, mut wrong) = (BTreeSet::new(), BTreeSet::new(), Vec::new());
+    let mut family = "";
+    for line in text.lines() {
+        if let Some(described) = line.strip_prefix("# TYPE ") {
+            family = described.split(' ').next().unwrap_or_default();
+            if !families.insert(family) {
+                wrong.push(format!("{family} is described twice"));
+            }
+        } else if !line.starts_with('#') {
+            let name = line.split(['{', ' ']).next().unwrap_or_default();
+            if !name.starts_with(family) {
+                wrong.push(format!("{name} stands below {family}"));
+            }
+            // Up to the value; what follows a ` # ` is an exemplar.
+            let sample = line.split(" # ").next().unwrap_or_default();
+            let (labels, value) = sample.rsplit_once(' ').unwrap_or_default();
+            if !series.insert(labels.to_owned()) {
+                wrong.push(format!("{labels} stands twice"));
+            }
+            if value.parse::<f64>().is_err() {
+                wrong.push(format!("{value} is no number"));
+            }
+        }
+    }
+    wrong
+}
+
+#[test]
+fn lg_05_a_hundred_scrapers_during_reloads_each_get_a_whole_page() {
+    let gateway = Setup::new(CONFIG).start();
+    gateway.get("/open");
+    let (config, admin) = (gateway.config(), gateway.admin);
+    std::thread::scope(|scope| {
+        for n in 0..100 {
+            scope.spawn(move || {
+                let headers: &[(&str, &str)] = if n % 2 == 0 { &[OPEN] } else { &[] };
+                let answer = request(admin, "GET /metrics", headers, b"");
+                assert_eq!(answer.status, 200);
+                let text = answer.text();
+                assert!(misshapen(&text).is_empty(), "{:?}", misshapen(&text));
+                assert!(text.contains("pluginmind_build_info{version=\"0.1.0\"} 1\n"));
+                assert_eq!(n % 2 == 0, text.ends_with("# EOF\n"));
+            });
+        }
+        for n in 0..5 {
+            gateway.save("config.toml", &format!("{config}\n# {n}\n[thresholds]\ndeny = {}\n", 200 + n));
+            gateway.get("/open");
+        }
+    });
+    assert_eq!(gateway.get("/live").status, 200);
+}
+
+#[test]
+fn lg_07_hostile_words_of_an_operator_and_of_a_script_stay_in_their_label() {
+    let rule = r#"fn on_request(req) { metric::inc("odd", #{ path: "a\"b\\c\nd} 1\nfake_total 1" }); }"#;
+    let routes =
+        "[[routes]]\nname = 'a\"b\\c'\npath = \"/odd\"\nauth = \"none\"\nrespond = { status = 200 }\n";
+    let gateway = Setup::new(routes).plugin("odd", rule).start();
+    gateway.get("/odd");
+    gateway.until("it is counted", |g| text(g).contains("pluginmind_rule_odd_odd_total"));
+    for headers in [&[][..], &[OPEN]] {
+        let text = gateway.ask_admin("GET /metrics", headers, b"").text();
+        assert!(misshapen(&text).is_empty(), "{:?}", misshapen(&text));
+        assert!(text.contains(r#"route="a\"b\\c""#), "{text}");
+        assert!(!text.lines().any(|l| l.starts_with("fake_total")), "{text}");
+    }
 }

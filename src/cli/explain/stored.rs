@@ -6,7 +6,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::{Options, check, inputs, offline, render, running, whereabouts};
 use crate::config::Config;
-use crate::live::snapshot;
+use crate::live::snapshot::{self, Snapshot};
 use crate::pipeline::again::Today;
 use crate::server::requests::{Explained, correlation_id, explain};
 
@@ -45,9 +45,14 @@ fn from_database(options: &Options, id: &str) -> Result<Explained, Failure> {
         let now = policy(options);
         for past in &mut found.requests {
             past.today = Some(match &now {
-                Ok(policy) => Today::by_policy(past.policy(), *policy, None),
+                Ok(snapshot) => Today::by_policy(past.policy(), snapshot.policy, None),
                 Err(why) => Today::unknown(why.clone()),
             });
+            if let Ok(snapshot) = &now
+                && past.policy() == Some(snapshot.policy)
+            {
+                past.place_rules(&snapshot.rules);
+            }
         }
     }
     Ok(found)
@@ -60,10 +65,10 @@ fn stored(config: &Config, id: &str) -> Result<Explained, Failure> {
     }
 }
 
-/// The first bytes of the hash of the policy that the files make now.
-fn policy(options: &Options) -> Result<[u8; 8], String> {
+/// The policy that the files make now.
+fn policy(options: &Options) -> Result<Snapshot, String> {
     let broken = || "no gateway runs, and the files on disk hold problems".to_owned();
     let mut inputs = inputs::gather(options).map_err(|_| broken())?;
     check::lend_secret(&mut inputs).map_err(|_| broken())?;
-    snapshot::build(&inputs, 1).snapshot.map(|snapshot| snapshot.policy).ok_or_else(broken)
+    snapshot::build(&inputs, 1).snapshot.ok_or_else(broken)
 }

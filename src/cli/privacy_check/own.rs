@@ -11,9 +11,9 @@ pub struct Own {
     pub admin: bool,
     method: &'static str,
     /// Below the prefix.
-    path: fn(&Given) -> String,
-    headers: fn(&Given) -> String,
-    body: fn(&Given) -> String,
+    path: Text,
+    headers: Text,
+    body: Text,
 }
 
 /// What a request is made of.
@@ -32,15 +32,20 @@ impl Given {
     }
 }
 
-const JSON: fn(&Given) -> String = |_| "Content-Type: application/json\r\n".to_owned();
-const FORM: fn(&Given) -> String = |_| "Content-Type: application/x-www-form-urlencoded\r\n".to_owned();
-const NONE: fn(&Given) -> String = |_| String::new();
+/// A part of a request.
+type Text = fn(&Given) -> String;
+
+const JSON: Text = |_| "Content-Type: application/json\r\n".to_owned();
+const FORM: Text = |_| "Content-Type: application/x-www-form-urlencoded\r\n".to_owned();
+const NONE: Text = |_| String::new();
 
 /// Every such place. Their numbers go on where those of the other places end.
 pub fn own() -> Vec<Own> {
-    let public =
-        |place, method, path, headers, body| Own { place, admin: false, method, path, headers, body };
-    let admin = |place, method, path, headers, body| Own { place, admin: true, method, path, headers, body };
+    [sign_in(), providers(), admin_api()].into_iter().flatten().collect()
+}
+
+/// Local accounts.
+fn sign_in() -> Vec<Own> {
     vec![
         public(
             "sign-in, JSON",
@@ -82,6 +87,12 @@ pub fn own() -> Vec<Own> {
                 )
             },
         ),
+    ]
+}
+
+/// Providers, and proxies that ask.
+fn providers() -> Vec<Own> {
+    vec![
         public(
             "way back from a provider",
             "GET",
@@ -138,6 +149,12 @@ pub fn own() -> Vec<Own> {
             },
             NONE,
         ),
+    ]
+}
+
+/// The admin listener.
+fn admin_api() -> Vec<Own> {
+    vec![
         admin(
             "admin API, wrong token",
             "POST",
@@ -156,6 +173,14 @@ pub fn own() -> Vec<Own> {
         ),
         admin("admin API, path", "GET", |given| format!("/admin/api/{}", given.of(Kind::Token)), NONE, NONE),
     ]
+}
+
+fn public(place: &'static str, method: &'static str, path: Text, headers: Text, body: Text) -> Own {
+    Own { place, admin: false, method, path, headers, body }
+}
+
+fn admin(place: &'static str, method: &'static str, path: Text, headers: Text, body: Text) -> Own {
+    Own { place, admin: true, method, path, headers, body }
 }
 
 impl Own {

@@ -57,123 +57,131 @@ enum Write {
     Raw(fn(&Target, &str) -> Vec<u8>),
 }
 
+/// The target and the headers of a sound request.
+const HEADS: [(&str, Write); 28] = [
+    ("path", Write::Path),
+    ("path, escaped", Write::EscapedPath),
+    ("query, name", Write::Query("", "=1")),
+    ("query, value", Write::Query("value=", "")),
+    ("fragment", Write::Query("a=1#", "")),
+    ("target with user and password", Write::WholeTarget("http://", "@example.org/")),
+    ("header, name", Write::HeaderName),
+    ("header, value", Write::Header("X-Customer", "")),
+    ("Cookie", Write::Cookies),
+    ("session cookie", Write::SessionCookie),
+    ("Authorization: Bearer", Write::Alone("Authorization", &[Kind::Token, Kind::Jwt, Kind::Email])),
+    ("Authorization: Basic", Write::Basic),
+    ("Authorization, unknown scheme", Write::Header("Authorization", "Custom ")),
+    ("X-Api-Key", Write::Alone("X-Api-Key", &[Kind::Token, Kind::Jwt, Kind::Email])),
+    ("Host", Write::Alone("Host", &[Kind::Email, Kind::Token, Kind::Ipv4])),
+    ("Referer", Write::Header("Referer", "https://example.org/?value=")),
+    ("Origin", Write::Header("Origin", "https://example.org ")),
+    ("User-Agent", Write::Header("User-Agent", "Browser/1.0 ")),
+    ("Accept-Language", Write::Header("Accept-Language", "")),
+    ("X-Forwarded-For", Write::Alone("X-Forwarded-For", &[Kind::Ipv4, Kind::Ipv6, Kind::Email])),
+    ("Forwarded", Write::Header("Forwarded", "for=")),
+    ("X-Real-IP", Write::Alone("X-Real-IP", &[Kind::Ipv4, Kind::Ipv6])),
+    ("X-Forwarded-Host", Write::Header("X-Forwarded-Host", "")),
+    ("X-Forwarded-Uri", Write::Header("X-Forwarded-Uri", "/?value=")),
+    ("X-Request-ID", Write::Header("X-Request-ID", "")),
+    ("traceparent", Write::Header("traceparent", "00-")),
+    ("tracestate", Write::Header("tracestate", "vendor=")),
+    ("Content-Type", Write::Header("Content-Type", "text/")),
+];
+
+/// Bodies.
+const BODIES: [(&str, Write); 9] = [
+    ("body, JSON", Write::Body("application/json", json)),
+    (
+        "body, broken JSON",
+        Write::Body("application/json", |of| {
+            json(of).split_last().map_or_else(Vec::new, |(_, rest)| rest.to_vec())
+        }),
+    ),
+    ("body, JSON keys", Write::Body("application/json", json_keys)),
+    ("body, form", Write::Body("application/x-www-form-urlencoded", form)),
+    ("body, multipart", Write::Body("multipart/form-data; boundary=frontier", multipart)),
+    (
+        "body, text",
+        Write::Body("text/plain", |of| {
+            of.iter().map(|c| c.value.as_str()).collect::<Vec<_>>().join(" ").into()
+        }),
+    ),
+    ("chunk extension", Write::Chunked(|text| format!("2;note=\"{text}\"\r\nok\r\n0\r\n\r\n"))),
+    ("trailer", Write::Chunked(|text| format!("2\r\nok\r\n0\r\nX-Note: {text}\r\n\r\n"))),
+    ("chunk size, malformed", Write::Chunked(|text| format!("{text}\r\nok\r\n0\r\n\r\n"))),
+];
+
+/// What the parser or the head guard refuses, and the way to a socket.
+const MALFORMED: [(&str, Write); 10] = [
+    (
+        "method",
+        Write::Raw(|target, text| {
+            format!("{} {} HTTP/1.1\r\nHost: {}\r\n\r\n", one_word(text), target.path, target.host).into()
+        }),
+    ),
+    (
+        "version",
+        Write::Raw(|target, text| {
+            format!("GET {} {}\r\nHost: {}\r\n\r\n", target.path, one_word(text), target.host).into()
+        }),
+    ),
+    ("request line, malformed", Write::Raw(|_, text| format!("{text}\r\n\r\n").into())),
+    (
+        "header, malformed name",
+        Write::Raw(|target, text| {
+            format!("GET {} HTTP/1.1\r\nHost: {}\r\n{text}: 1\r\n\r\n", target.path, target.host).into()
+        }),
+    ),
+    (
+        "header, malformed value",
+        Write::Raw(|target, text| {
+            format!("GET {} HTTP/1.1\r\nHost: {}\r\nX-Note: {text}\0\r\n\r\n", target.path, target.host)
+                .into()
+        }),
+    ),
+    (
+        "header, too long",
+        Write::Raw(|target, text| {
+            format!(
+                "GET {} HTTP/1.1\r\nHost: {}\r\nX-Note: {}\r\n\r\n",
+                target.path,
+                target.host,
+                format!("{text} ").repeat(600)
+            )
+            .into()
+        }),
+    ),
+    (
+        "path, too long",
+        Write::Raw(|target, text| {
+            format!(
+                "GET {}/{} HTTP/1.1\r\nHost: {}\r\n\r\n",
+                target.path,
+                format!("{}/", one_word(text)).repeat(400),
+                target.host
+            )
+            .into()
+        }),
+    ),
+    (
+        "Content-Length, malformed",
+        Write::Raw(|target, text| {
+            format!(
+                "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {text}\r\n\r\n",
+                target.path, target.host
+            )
+            .into()
+        }),
+    ),
+    ("WebSocket target", Write::Raw(websocket)),
+    ("Expect", Write::Header("Expect", "")),
+];
+
 /// Every place. The order counts: a canary's number is its place's.
 pub fn places() -> Vec<Place> {
-    use Kind::{Email, Ipv4, Ipv6, Jwt, Token};
-    use Write::{
-        Alone, Basic, Body, Chunked, Cookies, EscapedPath, Header, HeaderName, Path, Query, Raw,
-        SessionCookie, WholeTarget,
-    };
-    let place = |name, write| Place { name, write };
-    vec![
-        place("path", Path),
-        place("path, escaped", EscapedPath),
-        place("query, name", Query("", "=1")),
-        place("query, value", Query("value=", "")),
-        place("fragment", Query("a=1#", "")),
-        place("target with user and password", WholeTarget("http://", "@example.org/")),
-        place("header, name", HeaderName),
-        place("header, value", Header("X-Customer", "")),
-        place("Cookie", Cookies),
-        place("session cookie", SessionCookie),
-        place("Authorization: Bearer", Alone("Authorization", &[Token, Jwt, Email])),
-        place("Authorization: Basic", Basic),
-        place("Authorization, unknown scheme", Header("Authorization", "Custom ")),
-        place("X-Api-Key", Alone("X-Api-Key", &[Token, Jwt, Email])),
-        place("Host", Alone("Host", &[Email, Token, Ipv4])),
-        place("Referer", Header("Referer", "https://example.org/?value=")),
-        place("Origin", Header("Origin", "https://example.org ")),
-        place("User-Agent", Header("User-Agent", "Browser/1.0 ")),
-        place("Accept-Language", Header("Accept-Language", "")),
-        place("X-Forwarded-For", Alone("X-Forwarded-For", &[Ipv4, Ipv6, Email])),
-        place("Forwarded", Header("Forwarded", "for=")),
-        place("X-Real-IP", Alone("X-Real-IP", &[Ipv4, Ipv6])),
-        place("X-Forwarded-Host", Header("X-Forwarded-Host", "")),
-        place("X-Forwarded-Uri", Header("X-Forwarded-Uri", "/?value=")),
-        place("X-Request-ID", Header("X-Request-ID", "")),
-        place("traceparent", Header("traceparent", "00-")),
-        place("tracestate", Header("tracestate", "vendor=")),
-        place("Content-Type", Header("Content-Type", "text/")),
-        place("body, JSON", Body("application/json", json)),
-        place(
-            "body, broken JSON",
-            Body("application/json", |of| {
-                json(of).split_last().map_or_else(Vec::new, |(_, rest)| rest.to_vec())
-            }),
-        ),
-        place("body, JSON keys", Body("application/json", json_keys)),
-        place("body, form", Body("application/x-www-form-urlencoded", form)),
-        place("body, multipart", Body("multipart/form-data; boundary=frontier", multipart)),
-        place(
-            "body, text",
-            Body("text/plain", |of| of.iter().map(|c| c.value.as_str()).collect::<Vec<_>>().join(" ").into()),
-        ),
-        place("chunk extension", Chunked(|text| format!("2;note=\"{text}\"\r\nok\r\n0\r\n\r\n"))),
-        place("trailer", Chunked(|text| format!("2\r\nok\r\n0\r\nX-Note: {text}\r\n\r\n"))),
-        place("chunk size, malformed", Chunked(|text| format!("{text}\r\nok\r\n0\r\n\r\n"))),
-        place(
-            "method",
-            Raw(|target, text| {
-                format!("{} {} HTTP/1.1\r\nHost: {}\r\n\r\n", one_word(text), target.path, target.host).into()
-            }),
-        ),
-        place(
-            "version",
-            Raw(|target, text| {
-                format!("GET {} {}\r\nHost: {}\r\n\r\n", target.path, one_word(text), target.host).into()
-            }),
-        ),
-        place("request line, malformed", Raw(|_, text| format!("{text}\r\n\r\n").into())),
-        place(
-            "header, malformed name",
-            Raw(|target, text| {
-                format!("GET {} HTTP/1.1\r\nHost: {}\r\n{text}: 1\r\n\r\n", target.path, target.host).into()
-            }),
-        ),
-        place(
-            "header, malformed value",
-            Raw(|target, text| {
-                format!("GET {} HTTP/1.1\r\nHost: {}\r\nX-Note: {text}\0\r\n\r\n", target.path, target.host)
-                    .into()
-            }),
-        ),
-        place(
-            "header, too long",
-            Raw(|target, text| {
-                format!(
-                    "GET {} HTTP/1.1\r\nHost: {}\r\nX-Note: {}\r\n\r\n",
-                    target.path,
-                    target.host,
-                    format!("{text} ").repeat(600)
-                )
-                .into()
-            }),
-        ),
-        place(
-            "path, too long",
-            Raw(|target, text| {
-                format!(
-                    "GET {}/{} HTTP/1.1\r\nHost: {}\r\n\r\n",
-                    target.path,
-                    format!("{}/", one_word(text)).repeat(400),
-                    target.host
-                )
-                .into()
-            }),
-        ),
-        place(
-            "Content-Length, malformed",
-            Raw(|target, text| {
-                format!(
-                    "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Length: {text}\r\n\r\n",
-                    target.path, target.host
-                )
-                .into()
-            }),
-        ),
-        place("WebSocket target", Raw(websocket)),
-        place("Expect", Header("Expect", "")),
-    ]
+    let parts: [&[(&'static str, Write)]; 3] = [&HEADS, &BODIES, &MALFORMED];
+    parts.iter().flat_map(|part| part.iter()).map(|&(name, write)| Place { name, write }).collect()
 }
 
 impl Place {

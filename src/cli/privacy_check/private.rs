@@ -240,6 +240,7 @@ impl PrivateGateway {
     }
 
     /// Has it end by itself, so that all is written; whether it did.
+    #[expect(clippy::disallowed_methods, reason = "the command line has no worker that this could block")]
     pub fn end(&mut self) -> bool {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
         pid.map(|pid| kill_process(pid, Signal::TERM));

@@ -286,6 +286,7 @@ impl Run<'_> {
     }
 
     /// Reads all that the gateway has written, while it runs and when it has ended.
+    #[expect(clippy::disallowed_methods, reason = "the command line has no worker that this could block")]
     fn read_back<'s>(&mut self, searcher: &'s Searcher) -> Result<Outputs<'s>, NoGateway> {
         let unread = |e| NoGateway::Io("what the private gateway wrote cannot be read", e);
         let mut outputs = Outputs::new(searcher);

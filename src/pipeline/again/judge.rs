@@ -7,20 +7,19 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 
 use super::Decision;
+use super::way::Way;
 use super::who::Who;
 use crate::base::media_type::{essence, fits};
 use crate::base::refusal::Refusal;
 use crate::base::target::{EncodedSlashes, Host};
 use crate::config::{AuthNeed, Credential, Destination};
-use crate::live::routes::{CompiledRoute, Found};
 use crate::live::snapshot::Snapshot;
 use crate::pipeline::client::origin_of;
-use crate::pipeline::endpoints::Own;
 use crate::pipeline::gateway::Gateway;
 use crate::pipeline::identity::opens_page;
 use crate::pipeline::origin::Sender;
 use crate::pipeline::stage::Stage;
-use crate::script::{BodyFacts, Decision as Verdict, GeoFacts, Hook, Ledger, RequestFacts, RouteFacts};
+use crate::script::{BodyFacts, Decision as Verdict, GeoFacts, Hook, Ledger, RequestFacts};
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,14 +33,6 @@ pub(super) enum Judged {
 enum End {
     Refused(Decision),
     Unknown(&'static str),
-}
-
-/// Where the request goes now.
-enum Way {
-    Own(Own),
-    Route(Arc<CompiledRoute>),
-    OtherMethods(Option<Arc<CompiledRoute>>),
-    Nothing,
 }
 
 /// Asks the stages and the rules of the policy in force. `bytes_in` is what came of the body, `stage` where the request was
@@ -289,43 +280,6 @@ impl Hearing<'_> {
     /// What decided then and is not part of the policy cannot be asked again.
     fn was_refused_at(&self, stage: Stage, why: &'static str) -> Result<(), End> {
         if self.refused_then == Some(stage.label()) { Err(End::Unknown(why)) } else { Ok(()) }
-    }
-}
-
-impl Way {
-    fn find(was: &RequestFacts, snapshot: &Snapshot) -> Self {
-        let (gateway, auth) = (&snapshot.config.gateway, &snapshot.config.auth);
-        let method = was.method.as_str();
-        match Own::find(&was.path, &gateway.prefix, &auth.providers) {
-            Some(own) if own.takes(method) => Self::Own(own),
-            Some(_) => Self::OtherMethods(None),
-            None => match snapshot.routes.find(&was.host, &was.path, method) {
-                Found::Route(route) => Self::Route(route),
-                Found::OtherMethods(route, _) => Self::OtherMethods(Some(route)),
-                Found::Nothing => Self::Nothing,
-            },
-        }
-    }
-
-    /// What rules know of the route.
-    fn facts(&self) -> RouteFacts {
-        match self {
-            Self::Own(own) => {
-                RouteFacts { name: own.path().into(), service: "".into(), tags: own.tags().into() }
-            }
-            Self::Route(route) | Self::OtherMethods(Some(route)) => {
-                let service = match &route.route.to {
-                    Destination::Service(name) if matches!(self, Self::Route(_)) => name.as_str(),
-                    _ => "",
-                };
-                RouteFacts {
-                    name: Arc::clone(&route.name),
-                    service: service.into(),
-                    tags: route.route.tags.clone().into(),
-                }
-            }
-            Self::OtherMethods(None) | Self::Nothing => RouteFacts::default(),
-        }
     }
 }
 

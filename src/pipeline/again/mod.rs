@@ -3,6 +3,7 @@
 //! known is said to be unknown.
 
 mod judge;
+mod way;
 mod who;
 
 #[cfg(test)]

@@ -176,11 +176,10 @@ impl Action {
             Self::ForgetUser { .. }
             | Self::RevokeSessions(Which::All | Which::Id(_))
             | Self::CreateKey(_)
+            | Self::RevokeKey { .. }
             | Self::Lockdown(_)
-            | Self::Free(Freed::All)
             | Self::Ban(BanWanted { whom: Whom::Address(_), .. })
-            | Self::Free(Freed::One(Whom::Address(_)))
-            | Self::RevokeKey { .. } => None,
+            | Self::Free(Freed::All | Freed::One(Whom::Address(_))) => None,
             Self::Ban(BanWanted { whom: Whom::User(user), .. })
             | Self::Free(Freed::One(Whom::User(user)))
             | Self::AddUser { name: user, .. }

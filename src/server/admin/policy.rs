@@ -145,7 +145,7 @@ fn raw_of(mut parts: serde_json::Map<String, Value>, fields: &mut Fields) -> Vec
     let mut header = |name: &str, value: &Value, fields: &mut Fields| match value {
         Value::String(value) if !name.contains(['\r', '\n']) && !value.contains(['\r', '\n']) => {
             has_host |= name.eq_ignore_ascii_case("host");
-            raw.push_str(&format!("{name}: {value}\r\n"));
+            raw.extend([name, ": ", value, "\r\n"]);
         }
         _ => fields.wrong("request", "holds a header that is no line of text"),
     };

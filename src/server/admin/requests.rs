@@ -61,6 +61,10 @@ pub(crate) async fn of_id(admin: &Admin, id: &str) -> Result<Explained, Refusal>
     for past in &mut found.requests {
         let one = recalled.iter().find(|one| past.is(one));
         past.today = Some(today(gateway, past, one));
+        let snapshot = gateway.live.current();
+        if past.policy() == Some(snapshot.policy) {
+            past.place_rules(&snapshot.rules);
+        }
     }
     Ok(found)
 }

@@ -147,6 +147,7 @@ fn question(visit: &Visit<'_>, typed: &Typed) -> Markup {
                 @if !typed.plugin.is_empty() {
                     div {
                         label for="script" { (typed.plugin) "/main.rhai, edited" }
+                        p.hint { "It is judged as if it enforced, whatever its mode is." }
                         textarea.code id="script" name="script" rows="16" spellcheck="false" { "\n" (typed.script) }
                     }
                 }

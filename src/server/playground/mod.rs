@@ -113,6 +113,13 @@ fn judge(files: &PolicySource, gateway: &Gateway, question: Question) -> Result<
     let policy = Policy::of(&snapshot);
     let line = request.line();
     let mut played = play_here(snapshot, Play { request, client, assumed, upstream })?;
+    let known = edit
+        .as_ref()
+        .and_then(|edit| current.rules.plugins().into_iter().find(|plugin| *plugin.name == *edit.plugin));
+    if let Some(plugin) = known.filter(|plugin| plugin.mode != "enforce" || plugin.enforce_share < 1.0) {
+        let remark = format!("`{}` was judged as if it enforced: its mode is {}", plugin.name, plugin.mode);
+        played.remarks.push(remark);
+    }
     if is_stale {
         played.remarks.push("the files on disk decided, which are not in force".to_owned());
     }

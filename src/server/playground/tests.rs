@@ -8,7 +8,7 @@ use crate::geo::Geo;
 use crate::live::snapshot::Before;
 use crate::script::Edit;
 
-const MANIFEST: &str = "name = \"guard\"\nversion = \"1.0.0\"\ndescription = \"d\"\nmode = \"enforce\"\n";
+const MANIFEST: &str = "name = \"guard\"\nversion = \"1.0.0\"\napi = 1\ndescription = \"A test.\"\nmode = \"shadow\"\non_error = \"deny\"\n";
 const MAIN: &str = "fn on_request(req) { deny(403, \"guard.old\", \"Old.\"); }";
 
 fn inputs(folder: &Path) -> Inputs {
@@ -39,6 +39,7 @@ fn an_edit_stands_in_for_the_file_and_the_file_stays() {
     assert_eq!(edited.rules.main_of("guard").as_deref(), Some(new.as_str()));
     assert_eq!(as_it_is.rules.main_of("guard").as_deref(), Some(MAIN));
     assert_ne!(edited.hash, as_it_is.hash, "it is another policy");
+    assert_eq!((as_it_is.rules.plugins()[0].mode, edited.rules.plugins()[0].mode), ("shadow", "enforce"));
     assert_eq!(fs::read_to_string(folder.path().join("plugins/guard/main.rhai")).unwrap(), MAIN);
     assert_eq!(built(&inputs, None).snapshot.unwrap().hash, as_it_is.hash);
 }

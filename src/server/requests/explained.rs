@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::view::{RequestView, milliseconds};
 use crate::pipeline::again::Today;
 use crate::pipeline::recall::Recalled;
+use crate::script::RuleBook;
 use crate::server::admin::status::rfc3339;
 use crate::store::{OpenError, Reader, RuleTrace, Trace, UsageListed};
 
@@ -59,6 +60,17 @@ impl Past {
     pub fn is(&self, recalled: &Recalled) -> bool {
         self.request.time == rfc3339(recalled.row.time_ms)
             && self.request.duration_ms.to_bits() == milliseconds(recalled.row.duration_us).to_bits()
+    }
+
+    /// Gives a rule that called no verb the line of its function, which is not kept. Only where these rules are those of then.
+    pub fn place_rules(&mut self, rules: &RuleBook) {
+        for rule in self.trace.iter_mut().flat_map(|trace| &mut trace.rules) {
+            if rule.rule == rule.plugin
+                && let Some(place) = rules.place_of(&rule.plugin, &rule.hook)
+            {
+                rule.rule = place;
+            }
+        }
     }
 
     /// The first 8 bytes of the hash of the policy that decided.

@@ -1,5 +1,6 @@
 //! The whole store on real files.
 
+mod bans;
 mod decisions;
 mod files;
 mod rows;

@@ -1,6 +1,10 @@
 // Keeps what is shown fresh. Every page works without it.
 "use strict";
 
+// On a narrow screen the pages are a row to scroll: begin where one is.
+const here = document.querySelector("#nav [aria-current]");
+if (here) here.scrollIntoView({ block: "nearest", inline: "center" });
+
 // Forms that end or change something ask first.
 document.addEventListener("submit", (event) => {
   const button = event.submitter;
