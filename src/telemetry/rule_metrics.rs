@@ -179,7 +179,7 @@ fn clash(one: (&str, &'static str), other: (&str, &'static str)) -> bool {
 }
 
 /// The name of a family, and what its samples' names add to it.
-fn suffixes_of((name, kind): (&str, &'static str)) -> (&str, &'static [&'static str]) {
+fn suffixes_of<'a>((name, kind): (&'a str, &'static str)) -> (&'a str, &'static [&'static str]) {
     match kind {
         "counter" => (name.strip_suffix(openmetrics::TOTAL).unwrap_or(name), &["", "_total", "_created"]),
         "histogram" => (name, &["", "_bucket", "_sum", "_count", "_created"]),
