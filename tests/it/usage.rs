@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use pluginmind::store::{Reader, Trace, UsageListed};
+use pluginmind::store::{Reader, Trace, UsageFilter, UsageListed};
 
 use crate::harness::{Gateway, Setup, Upstream};
 
