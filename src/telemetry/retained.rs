@@ -2,6 +2,7 @@
 
 use prometheus::core::Collector as _;
 use prometheus::core::{MetricVec, MetricVecBuilder};
+use prometheus::proto::MetricFamily;
 
 /// What is configured, by the words that are values of labels.
 pub struct Configured<'a> {
@@ -23,7 +24,7 @@ pub(super) fn retain<B: MetricVecBuilder>(
 ) where
     MetricVec<B>: prometheus::core::Collector,
 {
-    for series in family.collect().iter().flat_map(|f| f.get_metric()) {
+    for series in family.collect().iter().flat_map(MetricFamily::get_metric) {
         let value = |name: &str| {
             let pair = series.get_label().iter().find(|pair| pair.name() == name);
             pair.map_or("", |pair| pair.value())
