@@ -231,7 +231,7 @@ fn search(path: &Path, ids: &[String], now_ms: i64) -> Result<(), Box<dyn std::e
     }
     let began = Instant::now();
     let impact = Reader::open(path)?.impact("bot-block", now_ms - DAY_MS)?;
-    summary("impact of a day", &mut vec![began.elapsed()], usize::try_from(impact.all_requests)?);
+    summary("impact of a day", &mut [began.elapsed()], usize::try_from(impact.all_requests)?);
     Ok(())
 }
 
@@ -264,7 +264,7 @@ fn sweep(store: &Store, path: &Path, now_ms: i64) -> Result<(), Box<dyn std::err
     Ok(())
 }
 
-fn summary(what: &str, times: &mut Vec<Duration>, rows: usize) {
+fn summary(what: &str, times: &mut [Duration], rows: usize) {
     times.sort_unstable();
     let ms = |time: Option<&Duration>| time.map_or(0.0, |time| time.as_secs_f64() * 1e3);
     let (median, worst) = (ms(times.get(times.len() / 2)), ms(times.last()));

@@ -263,8 +263,9 @@ impl Alerts {
 
     fn of(&self, when: When) -> impl Iterator<Item = Arc<Watch>> {
         let watches = self.watches.load_full();
-        (0..watches.len())
-            .filter_map(move |n| (watches[n].alert.when == when).then(|| Arc::clone(&watches[n])))
+        let same = Arc::clone(&watches);
+        let is_about_it = move |n: &usize| same[*n].alert.when == when;
+        (0..watches.len()).filter(is_about_it).map(move |n| Arc::clone(&watches[n]))
     }
 
     fn happened(&self, when: When, subject: &Subject, times: u32) {

@@ -177,27 +177,28 @@ fn the_help_shows_every_verb() {
     Usage: pluginmind [OPTIONS] [COMMAND]
 
     Commands:
-      serve        Run the gateway (what happens without a verb)
-      check        Check everything that `serve` and a reload check, without serving
-      test         Run the plugins' own cases (`--format junit` too)
-      new          Write a new plugin with its cases
-      explain      What every stage and every rule decided about a past request, or would decide about one, without a side effect
-      logs         Search the usage log, and follow it
-      users        Local accounts
-      keys         API keys for machines
-      sessions     Who is signed in
-      bans         Who is kept out
-      lockdown     Incident mode: only what the configuration lists passes
-      secret       The session secret
-      alerts       What alerts told, and whether their receivers can be reached
-      status       Ask the running gateway how it is: policy, plugins, services
-      reload       Have the running gateway take over the files as they are now
-      plugins      How each plugin stands: mode, files, calls, verdicts, faults, times
-      promote      Show what a plugin would have refused, and switch its mode in config.toml
-      config       Effective values, and where each comes from
-      healthcheck  Ask the running gateway whether it is ready; ends 0 or 1
-      docs         Reference pages, made from the code
-      definitions  Write what rules can say as `.d.rhai` files for editors
+      serve          Run the gateway (what happens without a verb)
+      check          Check everything that `serve` and a reload check, without serving
+      test           Run the plugins' own cases (`--format junit` too)
+      new            Write a new plugin with its cases
+      explain        What every stage and every rule decided about a past request, or would decide about one, without a side effect
+      logs           Search the usage log, and follow it
+      users          Local accounts
+      keys           API keys for machines
+      sessions       Who is signed in
+      bans           Who is kept out
+      lockdown       Incident mode: only what the configuration lists passes
+      secret         The session secret
+      alerts         What alerts told, and whether their receivers can be reached
+      status         Ask the running gateway how it is: policy, plugins, services
+      reload         Have the running gateway take over the files as they are now
+      plugins        How each plugin stands: mode, files, calls, verdicts, faults, times
+      promote        Show what a plugin would have refused, and switch its mode in config.toml
+      config         Effective values, and where each comes from
+      privacy-check  Send canaries through a private gateway with your configuration, and look for them in all that it writes
+      healthcheck    Ask the running gateway whether it is ready; ends 0 or 1
+      docs           Reference pages, made from the code
+      definitions    Write what rules can say as `.d.rhai` files for editors
 
     Options:
       -c, --config <FILE>        The configuration [default: $PLUGINMIND_CONFIG, else ./config.toml, else the one in the binary]

@@ -69,7 +69,8 @@ fn surplus(connection: &Connection, rows_max: usize) -> rusqlite::Result<i64> {
 }
 
 /// Looks at the [`SLICE_ROWS`] oldest rows of a table and removes those from before `before_ms` or after `after_ms`, and
-/// those numbered up to `surplus`; how many. Rows are written in the order of time, so the oldest are the lowest ids and no index is needed. Rows from the
+/// those numbered up to `surplus`; how many. Rows are written in the order of time, so the oldest are the lowest ids and no
+/// index is needed. Rows from the
 /// future are what a clock that once ran ahead leaves; they would bar the way for ever.
 fn oldest(
     connection: &Connection,

@@ -1,5 +1,7 @@
 //! The words of each kind of receiver.
 
+use std::fmt::Write as _;
+
 use bytes::Bytes;
 use http::HeaderName;
 use http::header::HeaderValue;
@@ -71,10 +73,10 @@ fn details(notice: &Notice) -> String {
     let mut text = notice.title.clone();
     for (name, value) in [("subject", notice.subject.as_deref()), ("detail", Some(&*notice.detail))] {
         if let Some(value) = value.filter(|value| !value.is_empty()) {
-            text.push_str(&format!("\n{name}: {value}"));
+            let _ = write!(text, "\n{name}: {value}");
         }
     }
-    text.push_str(&format!("\n{} · generation {}", notice.time, notice.generation));
+    let _ = write!(text, "\n{} · generation {}", notice.time, notice.generation);
     text
 }
 

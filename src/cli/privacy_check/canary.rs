@@ -69,7 +69,7 @@ impl Kind {
     /// The value of this kind in the `nth` place (from 0, below [`PLACES_MAX`]).
     pub fn value(self, nth: usize) -> String {
         match self {
-            Self::Email => format!("canary.mail{nth:03}@example.org"),
+            Self::Email => format!("canary{nth:03}.mailbox@example.org"),
             Self::Ipv4 => format!("203.0.113.{}", 100 + nth),
             Self::Ipv6 => format!("2001:db8:c0de:77::{:x}", 0x100 + nth),
             Self::Token => format!("tkCanary{nth:03}q7Zw41xLrT9bV2"),

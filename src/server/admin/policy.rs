@@ -98,13 +98,18 @@ pub(super) async fn play(admin: &Admin, body: &[u8]) -> Result<Response<Body>, R
     let question = asked.question().map_err(|why| wrong_question(&why))?;
     let playground = &admin.tools.as_ref().ok_or(UNAVAILABLE)?.playground;
     let judged = playground.judge(&admin.gateway, question).await;
-    judged.map(|judged| answer::json(&judged)).map_err(|error| match &error {
+    judged.map(|judged| answer::json(&judged)).map_err(|error| refusal_of_play(&error))
+}
+
+/// The refusal that says why a question has no answer.
+pub(in crate::server) fn refusal_of_play(error: &PlaygroundError) -> Refusal {
+    match error {
         PlaygroundError::NoPlugin(_) => Refusal::InvalidInput(vec![detail("plugin", &error.to_string())]),
         PlaygroundError::Unread(_) | PlaygroundError::Play(_) => {
             Refusal::InvalidInput(vec![detail("", &error.to_string())])
         }
         PlaygroundError::Aside(_) => UNAVAILABLE,
-    })
+    }
 }
 
 fn asked(fields: &mut Fields) -> RequestFields {
@@ -171,7 +176,8 @@ fn raw_of(mut parts: serde_json::Map<String, Value>, fields: &mut Fields) -> Vec
     format!("{raw}\r\n{body}").into_bytes()
 }
 
-fn wrong_question(why: &BadQuestion) -> Refusal {
+/// The refusal that says what is wrong with a question.
+pub(in crate::server) fn wrong_question(why: &BadQuestion) -> Refusal {
     let field = match why {
         BadQuestion::Request(_) | BadQuestion::RequestTooLarge => "request",
         BadQuestion::ScriptTooLarge => "script",

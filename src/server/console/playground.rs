@@ -14,6 +14,7 @@ use super::shown::{badge, sign_in_to_act, status};
 use super::visit::Visit;
 use super::{Done, Page};
 use crate::base::refusal::Refusal;
+use crate::server::admin::policy::{refusal_of_play, wrong_question};
 use crate::server::explain::{ForwardedTold, StageTold, Told};
 use crate::server::playground::{Judged, Playground, RequestFields};
 
@@ -51,17 +52,23 @@ pub(super) async fn act(visit: &Visit<'_>, form: &Form) -> Result<Done, Refusal>
     let question = match typed.fields().question() {
         Ok(question) => question,
         Err(why) => {
-            let page = whole(visit, &typed, Some(said(why.to_string())));
-            return Ok(Done::Shown(page.status(http::StatusCode::UNPROCESSABLE_ENTITY)));
+            let refusal = wrong_question(&why);
+            let page = whole(visit, &typed, Some(said(why.to_string()))).status(refusal.status());
+            visit.refuse(refusal);
+            return Ok(Done::Shown(page));
         }
     };
     let unavailable = Refusal::Unavailable { retry_after: None };
     let playground = &visit.admin.tools.as_ref().ok_or(unavailable)?.playground;
-    let result = match playground.judge(&visit.admin.gateway, question).await {
-        Ok(judged) => outcome(&judged),
-        Err(error) => said(error.to_string()),
-    };
-    Ok(Done::Shown(whole(visit, &typed, Some(result))))
+    match playground.judge(&visit.admin.gateway, question).await {
+        Ok(judged) => Ok(Done::Shown(whole(visit, &typed, Some(outcome(&judged))))),
+        Err(error) => {
+            let refusal = refusal_of_play(&error);
+            let page = whole(visit, &typed, Some(said(error.to_string()))).status(refusal.status());
+            visit.refuse(refusal);
+            Ok(Done::Shown(page))
+        }
+    }
 }
 
 impl Typed {
