@@ -32,7 +32,7 @@ pub(in crate::server) fn by(
     action: &'static str,
     outcome: Result<(), &Refusal>,
     about: Option<About>,
-    by: String,
+    by: &str,
     id: &CorrelationId,
 ) {
     let outcome = match outcome {

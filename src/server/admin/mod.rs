@@ -196,7 +196,7 @@ where
         guard::host(head, hosts).and_then(|()| guard::origin(head))
     };
     if let (Err(refusal), Found::Place(place), true) = (&guarded, page, head.method() == Method::POST) {
-        audit::by(place.action(), Err(refusal), None, String::new(), id);
+        audit::by(place.action(), Err(refusal), None, "", id);
     }
     if let (Err(refusal), Find::Endpoint(endpoint)) = (&guarded, found)
         && let Some(name) = endpoint.writes()

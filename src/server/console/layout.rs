@@ -11,7 +11,7 @@ use crate::base::refusal::Refusal;
 use crate::pipeline::readiness::readiness;
 
 /// The whole document.
-pub(super) fn around(visit: &Visit<'_>, place: Place, page: Page) -> Markup {
+pub(super) fn around(visit: &Visit<'_>, place: Place, page: &Page) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {

@@ -6,6 +6,7 @@ use super::Page;
 use super::shown::{duration, explain_link, nothing, pseudonym, status, time};
 use super::visit::Visit;
 use crate::pipeline::recall::{Recalled, RecalledRow};
+use crate::store::Label;
 
 /// Rows of a page.
 pub(super) const ROWS_MAX: usize = 100;
@@ -54,7 +55,7 @@ pub(super) fn row(kept: &Recalled) -> Markup {
             td { (method.as_str()) }
             td { @if route.as_str().is_empty() { span.faint { "none" } } @else { (route.as_str()) } }
             td { @if let Some(code) = code { code { (code.as_str()) } } }
-            td { (decided(kept.row.plugin.as_ref().map(|p| p.as_str()), kept.row.rule_line, stage.as_ref().map(|s| s.as_str()))) }
+            td { (decided(kept.row.plugin.as_ref().map(Label::as_str), kept.row.rule_line, stage.as_ref().map(Label::as_str))) }
             td.number { (duration(*duration_us)) }
             td { (pseudonym(Some(client_hash))) }
             td { (pseudonym(user_hash.as_ref().map(|hash| &hash[..]))) }

@@ -135,7 +135,7 @@ where
         let (action, about) = visit.audited(place);
         let refused = visit.refused();
         let came = refused.as_ref().map_or_else(|| outcome.as_ref().map(drop), Err);
-        audit::by(action, came, about, visit.actor(), id);
+        audit::by(action, came, about, &visit.actor(), id);
         return outcome;
     }
     if !visit.may_read() && place != Place::SignIn {
@@ -192,7 +192,7 @@ where
     }?;
     Ok(match done {
         Done::Went { to, told } => {
-            visit.tell(told);
+            visit.tell(&told);
             see_other(&to)
         }
         Done::Shown(page) => whole(visit, place, page),
@@ -228,7 +228,7 @@ pub(super) fn refused(
 
 fn whole(visit: &Visit<'_>, place: Place, page: Page) -> Response<Body> {
     let status = page.status;
-    let mut answer = Response::new(Body::full(layout::around(visit, place, page).into_string()));
+    let mut answer = Response::new(Body::full(layout::around(visit, place, &page).into_string()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     answer

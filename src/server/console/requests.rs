@@ -115,7 +115,8 @@ fn row(request: &RequestView) -> Markup {
 
 fn turn(given: &[(String, String)], number: usize, is_more: bool) -> Markup {
     let query = given.iter().filter(|(_, value)| !value.is_empty());
-    let query: String = query.map(|(name, value)| format!("{name}={}&", percent_encode(value))).collect();
+    let query: Vec<_> = query.map(|(name, value)| format!("{name}={}&", percent_encode(value))).collect();
+    let query = query.concat();
     let to = |page: usize| format!("{}?{query}page={page}", Place::Requests.path());
     html! {
         @if number > 1 || is_more {

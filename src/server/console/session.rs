@@ -8,6 +8,7 @@ use aws_lc_rs::{constant_time, digest};
 use parking_lot::Mutex;
 
 use crate::auth::{Lifetimes, Moment, SessionId, UserId};
+use crate::base::text::cut;
 use crate::config::new_secret;
 use crate::pipeline::gateway::Gateway;
 use crate::server::admin::Token;
@@ -99,10 +100,9 @@ impl Sessions {
     }
 
     /// Keeps a sentence for the next page.
-    pub(super) fn tell(&self, signed_in: &SignedIn, mut told: String) {
-        told.truncate(told.floor_char_boundary(FLASH_BYTES_MAX));
+    pub(super) fn tell(&self, signed_in: &SignedIn, told: &str) {
         if let Some(session) = self.0.lock().get_mut(&signed_in.key) {
-            session.flash = Some(told);
+            session.flash = Some(cut(told, FLASH_BYTES_MAX).to_owned());
         }
     }
 

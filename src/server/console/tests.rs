@@ -403,14 +403,14 @@ async fn a_sentence_is_shown_once_and_not_to_a_script() {
     let sessions = &house.admin.console.sessions;
     let signed_in = sessions.find(&cookie[11..], &house.admin.gateway, &house.admin.token).unwrap();
     assert!(matches!(signed_in.who, Who::Token(_)));
-    sessions.tell(&signed_in, HOSTILE.to_owned());
+    sessions.tell(&signed_in, HOSTILE);
     let script = [("cookie", &*cookie), ("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")];
     assert!(!house.ask(Method::GET, "/", &script, "").await.text.contains("id=\"flash\""));
     let first = house.page("/", &cookie).await;
     assert!(first.text.contains("id=\"flash\""));
     assert_clean("/", &first);
     assert!(!house.page("/", &cookie).await.text.contains("id=\"flash\""));
-    sessions.tell(&signed_in, "é".repeat(10_000));
+    sessions.tell(&signed_in, &"é".repeat(10_000));
     assert!(sessions.told(&signed_in).unwrap().len() <= 1_024);
 }
 

@@ -12,6 +12,7 @@ use crate::auth::Moment;
 use crate::auth::cookie::{self, CookieFound};
 use crate::base::refusal::Refusal;
 use crate::base::target::query_value;
+use crate::base::text::cut;
 use crate::pipeline::arrival::Arrival;
 use crate::pipeline::gateway::Gateway;
 use crate::server::admin::action::{Action, Terms};
@@ -57,9 +58,8 @@ impl<'a> Visit<'a> {
     /// A parameter of the query without the blanks around it; empty where it is absent.
     pub(super) fn query(&self, name: &str) -> String {
         let query = self.head.parts().uri.query().unwrap_or_default();
-        let mut value = query_value(query, name).unwrap_or_default();
-        value.truncate(value.floor_char_boundary(VALUE_BYTES_MAX));
-        value.trim().to_owned()
+        let value = query_value(query, name).unwrap_or_default();
+        cut(&value, VALUE_BYTES_MAX).trim().to_owned()
     }
 
     /// Whether pages may be shown: to everybody on this machine, where the listener is on loopback and no proxy is between.
@@ -95,7 +95,7 @@ impl<'a> Visit<'a> {
     }
 
     /// Keeps a sentence for the next page of this session.
-    pub(super) fn tell(&self, told: String) {
+    pub(super) fn tell(&self, told: &str) {
         if let Some(signed_in) = &self.signed_in {
             self.admin.console.sessions.tell(signed_in, told);
         }
