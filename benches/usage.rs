@@ -165,12 +165,12 @@ fn index(path: &Path, rows: u64) -> Result<(), Box<dyn std::error::Error>> {
     let built = || database.query_row("SELECT count(*) FROM usage_blocks", [], |row| row.get::<_, i64>(0));
     let full = i64::try_from(rows / 4_096)?;
     while built()? == 0 && full > 0 {
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::park_timeout(Duration::from_millis(50));
     }
     let (began, before) = (Instant::now(), processor()?);
     let first = built()?;
     while built()? < full {
-        std::thread::sleep(Duration::from_millis(50));
+        std::thread::park_timeout(Duration::from_millis(50));
     }
     let blocks = f64::from(small((full - first).unsigned_abs()).max(1));
     let spent = processor()?.saturating_sub(before);
@@ -254,7 +254,7 @@ fn sweep(store: &Store, path: &Path, now_ms: i64) -> Result<(), Box<dyn std::err
         let asked = Instant::now();
         store.save_kv(vec![row]).wait()?;
         waits.push(asked.elapsed());
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::park_timeout(Duration::from_millis(5));
     }
     done.join().map_err(|_| "the sweep panicked")??;
     show("sweep of a tenth, s", &format!("{:.2}", began.elapsed().as_secs_f64()));

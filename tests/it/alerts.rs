@@ -49,8 +49,7 @@ fn is_signed(message: &Message, secret: &[u8]) -> bool {
     let (time, signature) = header.strip_prefix("t=").and_then(|h| h.split_once(",v1=")).expect("its form");
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
     let expected = hmac::sign(&key, format!("{time}.{}", message.body).as_bytes());
-    let expected: String = expected.as_ref().iter().map(|b| format!("{b:02x}")).collect();
-    expected == signature
+    pluginmind::base::text::hex(expected.as_ref()) == signature
 }
 
 fn listed(gateway: &Gateway) -> Vec<serde_json::Value> {

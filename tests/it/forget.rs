@@ -108,8 +108,7 @@ fn the_hash_of_a_forgotten_person_can_be_made_again_by_nobody_who_has_the_whole_
     let meta: Vec<u8> = database()
         .query_row("SELECT value FROM meta WHERE key = 'pseudonym_key'", [], |row| row.get(0))
         .unwrap();
-    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x}")).collect::<String>();
-    let digits = hex(&id);
+    let digits = pluginmind::base::text::hex(&id);
     let id_text = [&digits[..8], &digits[8..12], &digits[12..16], &digits[16..20], &digits[20..]].join("-");
     assert_eq!(Pseudonymiser::new(&key).user(&id_text).to_string(), hash, "the person's key makes it");
     assert_ne!(Pseudonymiser::new(&meta).user(&id_text).to_string(), hash, "the database's does not");

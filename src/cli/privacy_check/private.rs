@@ -330,7 +330,8 @@ mod tests {
         let made: Table =
             configuration(text, Path::new("/run/check"), "trace", stand_in).unwrap().parse().unwrap();
         let written = made.to_string();
-        for gone in ["0.0.0.0:443", "c.pem", "token_file", "/var/lib", "google", "collector", "app:3000", "hooks"]
+        for gone in
+            ["0.0.0.0:443", "c.pem", "token_file", "/var/lib", "google", "collector", "app:3000", "hooks"]
         {
             assert!(!written.contains(gone), "{gone} in {written}");
         }

@@ -145,7 +145,8 @@ mod tests {
         let searcher = searcher();
         for kind in Kind::EVERYWHERE {
             let value = kind.value(7);
-            let json: String = value.chars().map(|c| format!("\\u{:04x}", u32::from(c))).collect();
+            let json: String =
+                value.chars().fold(String::new(), |text, c| text + &format!("\\u{:04x}", u32::from(c)));
             let around = |text: &str| format!("before {text} after").into_bytes();
             let places = vec![
                 around(&value),

@@ -145,7 +145,7 @@ where
         return events::stream(&visit, shutdown);
     }
     let page = read(&visit, place).await?;
-    Ok(whole(&visit, place, page))
+    Ok(whole(&visit, place, &page))
 }
 
 async fn read(visit: &Visit<'_>, place: Place) -> Result<Page, Refusal> {
@@ -195,7 +195,7 @@ where
             visit.tell(&told);
             see_other(&to)
         }
-        Done::Shown(page) => whole(visit, place, page),
+        Done::Shown(page) => whole(visit, place, &page),
     })
 }
 
@@ -213,7 +213,7 @@ pub(super) fn refused(
         (Found::Place(Place::SignIn), Refusal::Unauthenticated | Refusal::RateLimited { .. }) => {
             sign_in::again(&visit, refusal)
         }
-        _ => whole(&visit, Place::SignIn, layout::refusal(&visit, refusal, id)),
+        _ => whole(&visit, Place::SignIn, &layout::refusal(&visit, refusal, id)),
     };
     if let Some(seconds) = refusal.retry_after_seconds() {
         answer.headers_mut().insert(http::header::RETRY_AFTER, HeaderValue::from(seconds));
@@ -226,9 +226,9 @@ pub(super) fn refused(
     answer
 }
 
-fn whole(visit: &Visit<'_>, place: Place, page: Page) -> Response<Body> {
+fn whole(visit: &Visit<'_>, place: Place, page: &Page) -> Response<Body> {
     let status = page.status;
-    let mut answer = Response::new(Body::full(layout::around(visit, place, &page).into_string()));
+    let mut answer = Response::new(Body::full(layout::around(visit, place, page).into_string()));
     *answer.status_mut() = status;
     answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     answer

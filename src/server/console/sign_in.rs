@@ -98,7 +98,7 @@ pub(super) fn again(visit: &Visit<'_>, refusal: &Refusal) -> Response<Body> {
         Refusal::Unauthenticated => "That is not right. Check what you typed.",
         _ => "Too many wrong attempts. Try again in a minute.",
     };
-    whole(visit, Place::SignIn, page(visit, Some(problem)).status(refusal.status()))
+    whole(visit, Place::SignIn, &page(visit, Some(problem)).status(refusal.status()))
 }
 
 fn token(visit: &Visit<'_>, form: &Form) -> Option<Who> {

@@ -168,12 +168,12 @@ mod tests {
 
     #[test]
     fn everything_that_is_out_of_bounds_is_told() {
+        use BadQuestion as B;
         let wrong = |change: fn(&mut RequestFields)| {
             let mut fields = fields();
             change(&mut fields);
             fields.question().unwrap_err()
         };
-        use BadQuestion as B;
         assert_eq!(wrong(|f| f.request.clear()), B::Request(BadRequest::Empty));
         assert_eq!(wrong(|f| f.request = vec![b'a'; REQUEST_BYTES_MAX + 1]), B::RequestTooLarge);
         assert_eq!(wrong(|f| f.script = Some("a".repeat((64 << 10) + 1))), B::ScriptTooLarge);

@@ -20,11 +20,15 @@ fn nth(n: i64) -> UsageRow {
     let small = |every: i64| u8::try_from(n % every).unwrap();
     UsageRow {
         status: if n % 7 == 0 { 429 } else { 200 },
-        code: (n % 7 == 0).then(|| Label::Own(if n % 21 == 0 { "bot.seen" } else { "RATE_LIMIT_EXCEEDED" })),
+        code: (n % 7 == 0).then_some(Label::Own(if n % 21 == 0 {
+            "bot.seen"
+        } else {
+            "RATE_LIMIT_EXCEEDED"
+        })),
         route: Label::Own(if n < 5_000 { "old" } else { "new" }),
         client_hash: [small(251); 16],
         user_hash: (n % 3 == 0).then(|| [small(101); 16]),
-        plugin: (n % 1_000 == 0).then(|| Label::Own("bot")),
+        plugin: (n % 1_000 == 0).then_some(Label::Own("bot")),
         ..usage_row(n * 10)
     }
 }

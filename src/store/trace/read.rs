@@ -35,7 +35,7 @@ struct Source<'a> {
     seen: Vec<&'a str>,
 }
 
-impl<'a> Source<'a> {
+impl Source<'_> {
     fn stages(&mut self) -> Option<Vec<StageTrace>> {
         let head = self.number()?;
         if head & 1 == 1 {
