@@ -168,10 +168,6 @@ impl Attempts {
         gateway.policies.remember(next.policy, next.rules.file_hashes().clone());
         let next = Arc::new(next);
         gateway.live.swap(Arc::clone(&next));
-        configured_series::keep(&gateway.metrics, &next);
-        self.hot.apply(prepared, &next.config);
-        gateway.alerts.apply(&next.config.alerts, generation);
-        gateway.alerts.reload_failed(false);
         let now = gateway.clock.unix_ms();
         gateway.metrics.reload(ReloadOutcome::Applied);
         gateway.metrics.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
@@ -184,6 +180,11 @@ impl Attempts {
             needs_restart: needs_restart.to_vec(),
             plugin_files,
         });
+        // What was swapped is told first: the rest takes its time.
+        configured_series::keep(&gateway.metrics, &next);
+        self.hot.apply(prepared, &next.config);
+        gateway.alerts.apply(&next.config.alerts, generation);
+        gateway.alerts.reload_failed(false);
         for problem in problems.iter() {
             tracing::warn!(problem = problem.short(), "policy warning");
         }

@@ -9,6 +9,7 @@ use similar::{Algorithm, DiffOp, capture_diff_slices_deadline, group_diff_ops};
 
 use super::FileChange;
 use super::texts::{Lines, Texts};
+use crate::base::clock::Clock;
 
 /// Most bytes of a difference, but for the line that says so; what comes after is left out, and that is said.
 pub const DIFF_BYTES_MAX: usize = 64 * 1024;
@@ -32,7 +33,7 @@ static NOTHING: Lines = Lines { hashes: Vec::new(), shown: Vec::new() };
 
 /// What has changed between two moments.
 pub fn difference(before: &Texts, after: &Texts) -> Difference {
-    let deadline = Instant::now() + TIME_MAX;
+    let deadline = Clock::System.now() + TIME_MAX;
     let names: BTreeSet<&String> = before.files.keys().chain(after.files.keys()).collect();
     let mut found = Difference::default();
     for name in names {
