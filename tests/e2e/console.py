@@ -395,7 +395,7 @@ class Operator:
         expect("trap/main.rhai:3" in self.browser.find("table#rules").text, "the rule and its line")
         expect_equal(self.site.get("/wp-admin").status, 200, "the running gateway")
         expect_equal((self.site.folder / "plugins" / "trap" / "main.rhai").read_text(), RULE, "the file")
-        expect_equal(self.rows() - rows, 1, "rows that were written: the request that was sent, and none that was played")
+        expect_equal(self.rows() - rows, 2, "rows that were written: the first mark, the request that was sent, and none that was played")
 
     def rows(self):
         """How many requests are stored."""
