@@ -16,7 +16,7 @@ const TABLES: [&str; 8] = ["meta", "users", "sessions", "api_keys", "identities"
 /// # Errors
 /// There is none, or it is not ours to read; then nothing is copied.
 pub fn copy(from: &Path, to: &Path) -> Result<(), OpenError> {
-    let source = open::readable(from)?;
+    let source = open::readable_again(from)?;
     let mut target = open::writable(to)?;
     let refused =
         |error: rusqlite::Error| OpenError::Refused { path: from.to_owned(), reason: reason(&error) };

@@ -119,7 +119,7 @@ impl Store {
     /// # Errors
     /// As [`Reader::open`].
     pub fn reader(&self) -> Result<Reader, OpenError> {
-        Reader::open(&self.inner.path)
+        Reader::beside_writer(&self.inner.path)
     }
 
     /// Makes room for more or fewer usage rows that wait; those that wait already stay.

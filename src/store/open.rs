@@ -71,15 +71,22 @@ pub(super) fn writable(path: &Path) -> Result<Opened, OpenError> {
     Ok(Opened { connection, lock, identity, pseudonym_key })
 }
 
-/// Opens for reading; makes nothing.
+/// Opens for reading; makes nothing. Not for a file that this process has open: see [`readable_again`].
 pub(super) fn readable(path: &Path) -> Result<Connection, OpenError> {
+    exists(path)?;
+    begins_like_sqlite(path)?;
+    readable_again(path)
+}
+
+/// Opens for reading a file that this process may have open already. Its head is not looked at first: to close any
+/// descriptor of a file ends all locks that the process holds on it, `SQLite`'s too, and another process would then take
+/// the database for one that nobody uses.
+///
+/// # Source
+/// POSIX `fcntl`; sqlite.org/howtocorrupt.html section 2.2.
+pub(super) fn readable_again(path: &Path) -> Result<Connection, OpenError> {
     sound_library()?;
-    match fs::metadata(path) {
-        Ok(found) if found.len() > 0 => begins_like_sqlite(path)?,
-        Ok(_) => return Err(OpenError::Absent { path: path.to_owned() }),
-        Err(e) if e.kind() == ErrorKind::NotFound => return Err(OpenError::Absent { path: path.to_owned() }),
-        Err(source) => return Err(OpenError::File { path: path.to_owned(), source }),
-    }
+    exists(path)?;
     let refused = |error: rusqlite::Error| explain(path, &error);
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(refused)?;
@@ -89,6 +96,15 @@ pub(super) fn readable(path: &Path) -> Result<Connection, OpenError> {
         0 => Err(OpenError::Absent { path: path.to_owned() }),
         found if found < newest() => Err(OpenError::Older { path: path.to_owned() }),
         _ => Ok(connection),
+    }
+}
+
+fn exists(path: &Path) -> Result<(), OpenError> {
+    match fs::metadata(path) {
+        Ok(found) if found.len() > 0 => Ok(()),
+        Ok(_) => Err(OpenError::Absent { path: path.to_owned() }),
+        Err(e) if e.kind() == ErrorKind::NotFound => Err(OpenError::Absent { path: path.to_owned() }),
+        Err(source) => Err(OpenError::File { path: path.to_owned(), source }),
     }
 }
 

@@ -43,6 +43,11 @@ impl Reader {
         self.explain(self.connection.query_row(sql, [], |row| row.get::<_, [u8; 32]>(0))).map(Secret::new)
     }
 
+    /// Opens a database that this process has open for writing.
+    pub(super) fn beside_writer(path: &Path) -> Result<Self, OpenError> {
+        Ok(Self { path: path.to_owned(), connection: open::readable_again(path)? })
+    }
+
     /// Every session that has not expired at `now_ms` (milliseconds since 1970-01-01 UTC).
     ///
     /// # Errors

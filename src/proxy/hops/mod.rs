@@ -11,7 +11,8 @@ mod trace;
 mod trailers;
 
 pub use request::{
-    Credential, Forward, Identity, LOGIN_COOKIES, check_request, forward_request, tell_identity,
+    CONSOLE_COOKIE, Credential, Forward, Identity, LOGIN_COOKIES, check_request, forward_request,
+    tell_identity,
 };
 pub use response::clean_response;
 pub use trace::Trace;

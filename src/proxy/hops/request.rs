@@ -39,6 +39,14 @@ pub struct Identity<'a> {
 /// session cookie is.
 pub const LOGIN_COOKIES: [&str; 2] = ["__Host-pm_login", "pm_login"];
 
+/// The cookie of the console. Cookies know no ports: a browser on the gateway's machine sends it to the sites as well.
+pub const CONSOLE_COOKIE: &str = "pm_console";
+
+/// Whether a cookie is the gateway's own, whatever the session's is called: no upstream sees or sets it.
+pub(super) fn is_own_cookie(name: &[u8]) -> bool {
+    name == CONSOLE_COOKIE.as_bytes() || LOGIN_COOKIES.iter().any(|login| name == login.as_bytes())
+}
+
 /// What the gateway says upstream about a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Forward<'a> {
@@ -130,7 +138,7 @@ fn passes(name: &str, listed: &Listed, credentials: &[Credential]) -> bool {
 fn append_cookies(headers: &mut HeaderMap, line: HeaderValue, session: &str) {
     let is_session = |pair: &[u8]| {
         let name = pair.split(|b| *b == b'=').next().unwrap_or(pair).trim_ascii();
-        name == session.as_bytes() || LOGIN_COOKIES.iter().any(|login| name == login.as_bytes())
+        name == session.as_bytes() || is_own_cookie(name)
     };
     if !line.as_bytes().split(|b| *b == b';').any(is_session) {
         headers.append(header::COOKIE, line);

@@ -2,11 +2,12 @@
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
+use super::request::is_own_cookie;
 use super::{Listed, listed, names};
 
 /// Removes from an upstream's response what ends at this hop and what is the gateway's to say: hop-by-hop headers,
 /// `Server`, CORS, HSTS, `X-Content-Type-Options`, `Alt-Svc`, identity headers, and any `Set-Cookie` of the session
-/// cookie's name. A 204 loses its `Content-Length`.
+/// cookie's name or of another of the gateway's. A 204 loses its `Content-Length`.
 pub fn clean_response(status: StatusCode, headers: &mut HeaderMap, session_cookie: &str) {
     let listed = listed(headers);
     let doomed: Vec<HeaderName> =
@@ -17,7 +18,7 @@ pub fn clean_response(status: StatusCode, headers: &mut HeaderMap, session_cooki
     if status == StatusCode::NO_CONTENT {
         headers.remove(header::CONTENT_LENGTH);
     }
-    remove_session_cookie(headers, session_cookie);
+    remove_own_cookies(headers, session_cookie);
 }
 
 fn ends_here(name: &str, listed: &Listed) -> bool {
@@ -27,20 +28,22 @@ fn ends_here(name: &str, listed: &Listed) -> bool {
     ours || by_list || names::is_hop_by_hop(name) || names::is_gateways_word(name)
 }
 
-fn remove_session_cookie(headers: &mut HeaderMap, session_cookie: &str) {
-    let is_session = |line: &http::HeaderValue| {
+fn remove_own_cookies(headers: &mut HeaderMap, session_cookie: &str) {
+    let is_own = |line: &http::HeaderValue| {
         let pair = line.as_bytes().split(|b| *b == b';').next().unwrap_or_default();
         let name = pair.split(|b| *b == b'=').next().unwrap_or_default();
         // A browser takes `=name=value` for a cookie without a name whose value a server may read as one.
-        let nameless =
-            pair.trim_ascii().strip_prefix(b"=").is_some_and(|rest| starts_with(rest, session_cookie));
-        name.trim_ascii() == session_cookie.as_bytes() || nameless
+        let nameless = pair.trim_ascii().strip_prefix(b"=").is_some_and(|rest| {
+            starts_with(rest, session_cookie)
+                || is_own_cookie(rest.split(|b| *b == b'=').next().unwrap_or_default().trim_ascii())
+        });
+        name.trim_ascii() == session_cookie.as_bytes() || is_own_cookie(name.trim_ascii()) || nameless
     };
-    if !headers.get_all(header::SET_COOKIE).iter().any(is_session) {
+    if !headers.get_all(header::SET_COOKIE).iter().any(is_own) {
         return;
     }
     let header::Entry::Occupied(lines) = headers.entry(header::SET_COOKIE) else { return };
-    let kept: Vec<_> = lines.remove_entry_mult().1.filter(|line| !is_session(line)).collect();
+    let kept: Vec<_> = lines.remove_entry_mult().1.filter(|line| !is_own(line)).collect();
     for line in kept {
         headers.append(header::SET_COOKIE, line);
     }
@@ -88,10 +91,13 @@ mod tests {
     }
 
     #[test]
-    fn hb_09_the_session_cookie_cannot_be_set_by_an_upstream() {
+    fn hb_09_the_gateways_cookies_cannot_be_set_by_an_upstream() {
         let left = cleaned(
             200,
             &[
+                ("Set-Cookie", "pm_console=evil; Path=/"),
+                ("Set-Cookie", "=pm_console=evil"),
+                ("Set-Cookie", "pm_login=evil"),
                 ("Set-Cookie", "a=1; Path=/"),
                 ("Set-Cookie", "pm_session=evil; Path=/"),
                 ("Set-Cookie", " pm_session =evil"),

@@ -1,9 +1,9 @@
 //! The console: pages of the admin listener for people, beside the API for programs.
 //!
 //! Everything works without JavaScript: pages are read with links and GET forms, and act with POST forms that are
-//! answered with a redirect. The one script only keeps what is shown fresh. A page is a function from a [`Visit`] to a
-//! [`Page`]; its markup is written with `maud`, which escapes every text that is put in. [`place`] is the list of all
-//! pages, [`layout`] what is around each of them.
+//! answered with a redirect. The one script only keeps what is shown fresh. A page is a function from a `Visit` to a
+//! `Page`; its markup is written with `maud`, which escapes every text that is put in. `place` is the list of all
+//! pages, `layout` what is around each of them.
 //!
 //! # Stable names, for tests in a browser
 //! Every page: `body[data-page]` is its path; `nav#nav a[href]`; `#flash` what an action came to; `#banners .banner`;

@@ -14,7 +14,7 @@ use crate::pipeline::gateway::Gateway;
 use crate::server::admin::Token;
 
 /// The cookie.
-pub(super) const COOKIE: &str = "pm_console";
+pub(super) const COOKIE: &str = crate::proxy::hops::CONSOLE_COOKIE;
 
 /// How long a sign-in lasts at most.
 pub(super) const TTL: Duration = Duration::from_secs(8 * 60 * 60);
