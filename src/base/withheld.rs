@@ -102,7 +102,10 @@ fn names_secret(word: &str) -> bool {
         return false;
     }
     let is_key = parts.windows(2).any(|pair| pair == ["api", "key"]);
-    is_key || parts.iter().any(|part| WORDS.contains(part) || nearest(part, ["secret", "password"]).is_some())
+    is_key
+        || parts
+            .iter()
+            .any(|part| WORDS.contains(part) || nearest(part, ["secret", "password", "webhook"]).is_some())
 }
 
 #[cfg(test)]
@@ -121,6 +124,7 @@ mod tests {
             "session.secret \"x\"",
             "secert = \"x\"",
             "pasword = 'x'",
+            "webhok = \"x\"",
             "\"X-Api-Key\" = \"x\"",
             "set_headers = { Authorization = \"Bearer x\" }",
             "urls = [\"http://user:word@host\"]",

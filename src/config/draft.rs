@@ -37,13 +37,29 @@ impl Draft {
     /// # Errors
     /// It cannot be written; the file is as it was.
     pub(super) fn finish(mut self, target: &Path, text: &str, mask: u32) -> io::Result<()> {
+        self.write(target, text, mask)?;
+        self.take_place(target)
+    }
+
+    /// Writes the text down, with the owner of the file and those of its permissions that the mask leaves.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub(super) fn write(&mut self, target: &Path, text: &str, mask: u32) -> io::Result<()> {
         let (old, new) = (target.metadata()?, self.file.metadata()?);
         if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
             fchown(&self.file, Some(old.uid()), Some(old.gid()))?;
         }
         self.file.set_permissions(Permissions::from_mode(old.mode() & mask))?;
         self.file.write_all(text.as_bytes())?;
-        self.file.sync_all()?;
+        self.file.sync_all()
+    }
+
+    /// Puts what was written in the file's place.
+    ///
+    /// # Errors
+    /// It cannot; the file is as it was.
+    pub(super) fn take_place(mut self, target: &Path) -> io::Result<()> {
         std::fs::rename(&self.path, target)?;
         self.finished = true;
         // The name is as durable as the content.

@@ -103,12 +103,17 @@ pub fn replace_text(file: &Path, before: &str, after: &str) -> Result<(), Switch
     let unwritable = |source| SwitchError::Unwritable { path: file.to_owned(), source };
     // The file itself, not the link to it: a rename would leave what the link points at as it was.
     let target = file.canonicalize().map_err(unwritable)?;
-    let draft = Draft::begin(&target).map_err(unwritable)?;
+    let mut draft = Draft::begin(&target).map_err(|source| match source.kind() {
+        io::ErrorKind::AlreadyExists => SwitchError::Unwritable { path: Draft::path(&target), source },
+        _ => unwritable(source),
+    })?;
+    // Written first: between the last look and the rename lies no wait for the disk.
+    draft.write(&target, after, PERMISSIONS).map_err(unwritable)?;
     let now = read_file(&target).map_err(|why| SwitchError::Unreadable { path: file.to_owned(), why })?;
     if now.text != before {
         return Err(SwitchError::Changed { path: file.to_owned() });
     }
-    draft.finish(&target, after, PERMISSIONS).map_err(unwritable)
+    draft.take_place(&target).map_err(unwritable)
 }
 
 fn below<'t>(table: &'t DeTable<'t>, key: &str) -> Option<&'t DeTable<'t>> {

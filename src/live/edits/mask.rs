@@ -5,8 +5,10 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
+use super::values::without_secrets;
+
 /// What stands for a value.
-const HIDDEN: &str = "…";
+pub(super) const HIDDEN: &str = "…";
 
 /// A key whose name speaks of a secret, and what separates it from its value.
 static SECRET: LazyLock<Regex> = LazyLock::new(|| {
@@ -15,9 +17,15 @@ static SECRET: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&name).expect("a fixed expression that a test compiles")
 });
 
+/// A word in a comment that speaks of a secret, and is no name of a key.
+static SPOKEN: LazyLock<Regex> = LazyLock::new(|| {
+    let words = "secret|password|passwd|passphrase|token|credential|authorization|bearer|webhook";
+    Regex::new(&format!(r"(?i)\b({words})\b\s*[^=:\s]")).expect("a fixed expression that a test compiles")
+});
+
 /// A name and a password in an address.
 static USERINFO: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r#"://[^/@\s"']+@"#).expect("a fixed expression that a test compiles"));
+    LazyLock::new(|| Regex::new(r#"://[^/?\#\s"']+@"#).expect("a fixed expression that a test compiles"));
 
 /// What a text is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +37,15 @@ pub(super) enum Kind {
 }
 
 /// Every line of a text, without the values of secrets.
-pub(super) fn lines(text: &str, kind: Kind) -> impl Iterator<Item = String> + '_ {
+pub(super) fn lines(text: &str, kind: Kind) -> Vec<String> {
+    match kind {
+        Kind::Values => by_line(&without_secrets(text), kind).collect(),
+        Kind::Script => by_line(text, kind).collect(),
+    }
+}
+
+/// The second net, and the only one of scripts and comments.
+fn by_line(text: &str, kind: Kind) -> impl Iterator<Item = String> + '_ {
     let mut until: Option<&'static str> = None;
     text.lines().map(move |line| {
         if let Some(end) = until {
@@ -46,6 +62,9 @@ pub(super) fn lines(text: &str, kind: Kind) -> impl Iterator<Item = String> + '_
 
 /// A line, and what ends the value that it begins and does not end.
 fn masked(line: &str, kind: Kind) -> (String, Option<&'static str>) {
+    if let Some(note) = line.trim_start().strip_prefix(['#', '/']).filter(|note| SPOKEN.is_match(note)) {
+        return (line[..line.len() - note.len()].to_owned() + HIDDEN, None);
+    }
     let Some(found) = SECRET.find_iter(line).find(|found| hides(&line[found.end()..], kind)) else {
         return (USERINFO.replace_all(line, format!("://{HIDDEN}@")).into_owned(), None);
     };
@@ -72,7 +91,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        lines(text, Kind::Values).collect::<Vec<_>>().join("\n")
+        lines(text, Kind::Values).join("\n")
     }
 
     #[test]
@@ -107,9 +126,7 @@ mod tests {
         for line in [
             "keys_max = 1_000_000",
             "burst = 120",
-            "token_count: 5,",
             "require_key = true",
-            "if req.path == \"/x\" {",
             "name = \"monkey\"",
             "url = \"http://127.0.0.1:3000\"",
         ] {
@@ -119,7 +136,10 @@ mod tests {
 
     #[test]
     fn in_a_script_what_is_computed_is_shown_and_what_is_written_out_is_not() {
-        let script = |line: &str| lines(line, Kind::Script).collect::<String>();
+        let script = |line: &str| lines(line, Kind::Script).concat();
+        for line in ["token_count: 5,", "if req.path == \"/x\" {"] {
+            assert_eq!(script(line), line);
+        }
         let computed = "let key = req.header(\"x-tenant\") + req.ip.hash;";
         assert_eq!(script(computed), computed);
         assert_eq!(script("const API_KEY = \"CANARY\";"), "const API_KEY = …");

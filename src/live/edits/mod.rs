@@ -4,6 +4,7 @@
 mod diff;
 mod mask;
 mod texts;
+mod values;
 
 use std::collections::VecDeque;
 use std::sync::Arc;

@@ -118,7 +118,10 @@ impl Texts {
         } else {
             Lines {
                 hashes: text.lines().map(|line| self.hasher.hash_one(line)).collect(),
-                shown: mask::lines(text, kind).map(|line| cut(&line, LINE_BYTES_MAX).into()).collect(),
+                shown: mask::lines(text, kind)
+                    .into_iter()
+                    .map(|line| cut(&line, LINE_BYTES_MAX).into())
+                    .collect(),
             }
         };
         self.files.insert(name, Arc::new(lines));

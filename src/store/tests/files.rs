@@ -187,6 +187,27 @@ fn db_14_a_second_writer_is_refused_and_readers_are_not() {
     open(&path);
 }
 
+/// Whether somebody holds a lock on the file, as the kernel sees it.
+fn is_locked(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let inode = format!(":{} ", fs::metadata(path).unwrap().ino());
+    fs::read_to_string("/proc/locks").unwrap().lines().any(|line| line.contains(&inode))
+}
+
+#[test]
+fn a_reader_that_comes_and_goes_leaves_the_writer_its_locks() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    store.save_user(user(1)).wait().unwrap();
+    assert!(is_locked(&path), "the writer holds the file");
+    drop(store.reader().unwrap());
+    assert!(is_locked(&path), "after a reader");
+    let (_other, copied) = folder();
+    fs::create_dir_all(copied.parent().unwrap()).unwrap();
+    crate::store::copy(&path, &copied).unwrap();
+    assert!(is_locked(&path), "after a copy");
+}
+
 #[test]
 fn reading_makes_no_database() {
     let (_folder, path) = folder();
