@@ -6,6 +6,7 @@
 
 mod notice;
 mod outbox;
+mod pace;
 mod quiet;
 mod usual;
 mod watch;
@@ -34,6 +35,7 @@ use crate::telemetry::metrics::Metrics;
 
 pub use self::notice::{Notice, test_notice};
 pub use self::outbox::{Letter, RECENT_MAX, Sent, WAITING_MAX};
+pub use self::pace::PER_MINUTE_MAX;
 pub use self::quiet::QUIET;
 pub use self::watch::{KEYS_MAX, Subject, Turn};
 
@@ -170,27 +172,28 @@ impl Alerts {
         self.happened(When::RowsDropped, &Subject::All, u32::try_from(rows).unwrap_or(u32::MAX));
     }
 
-    /// A rule raises an alert: a line of the log, unless the same was told lately, and a message to those who want it.
-    /// Whether it was told.
-    pub fn raise(&self, raised: Raised<'_>) -> bool {
+    /// A rule raises an alert: a line of the log, unless the same was told lately, and a message to those who want it, of one
+    /// plugin once in their cooldown.
+    pub fn raise(&self, raised: Raised<'_>) {
         let Raised { plugin, severity, title, fields } = raised;
-        if !self.quiet.is_due(self.clock.now(), plugin, title) {
-            return false;
+        let now = self.clock.now();
+        if let Some(more) = self.quiet.admit(now, plugin, title) {
+            tracing::warn!(plugin = &**plugin, severity, title, fields, more, "a rule raises an alert");
         }
-        tracing::warn!(plugin = &**plugin, severity, title, fields, "a rule raises an alert");
         let known = AlertSeverity::WORDS.iter().find(|(word, _)| *word == severity).map(|(_, known)| *known);
         let known = known.unwrap_or(AlertSeverity::High);
         for watch in self.of(When::RuleAlert).filter(|watch| known >= watch.alert.severity) {
+            let Some(more) = watch.raised(now, plugin, known) else { continue };
             self.send(
-                &watch.alert,
+                &watch,
                 Draft {
                     severity: known,
                     detail: fields,
+                    more,
                     ..self.draft(&watch.alert, Turn::Raised.word(), title, Some(plugin.to_string()), 1)
                 },
             );
         }
-        true
     }
 
     /// Time has passed: what is over is told. Wanted about once a second.
@@ -198,6 +201,10 @@ impl Alerts {
         for watch in self.watches.load_full().iter() {
             for told in watch.tick(self.clock.now()) {
                 self.tell(watch, &told);
+            }
+            if let Some(more) = watch.overdue(self.clock.now()) {
+                let title = format!("{more} more of the alert {} were held back", watch.alert.name);
+                self.deliver(&watch.alert, self.draft(&watch.alert, Turn::Raised.word(), &title, None, more));
             }
         }
     }
@@ -287,7 +294,7 @@ impl Alerts {
     fn tell(&self, watch: &Watch, told: &Told) {
         let alert = &watch.alert;
         let title = title(alert, told.turn, &told.subject, told.count);
-        self.send(alert, self.draft(alert, told.turn.word(), &title, told.subject.text(), told.count));
+        self.send(watch, self.draft(alert, told.turn.word(), &title, told.subject.text(), told.count));
     }
 
     fn draft<'a>(
@@ -305,13 +312,21 @@ impl Alerts {
             title,
             detail: "",
             count,
+            more: 0,
             subject,
             unix_ms: self.clock.unix_ms(),
             generation: self.generation.load(Ordering::Relaxed),
         }
     }
 
-    fn send(&self, alert: &Alert, draft: Draft<'_>) {
+    /// Sends one message, or counts it where the alert told [`PER_MINUTE_MAX`] within the minute.
+    fn send(&self, watch: &Watch, draft: Draft<'_>) {
+        if let Some(more) = watch.admit(self.clock.now(), draft.more) {
+            self.deliver(&watch.alert, Draft { more, ..draft });
+        }
+    }
+
+    fn deliver(&self, alert: &Alert, draft: Draft<'_>) {
         let notice = Notice::new(draft);
         let Notice { name, title, count, subject, .. } = &*notice;
         let (event, severity) = (&*notice.event, &*notice.severity);

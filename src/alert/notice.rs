@@ -60,6 +60,8 @@ pub(super) struct Draft<'a> {
     pub(super) title: &'a str,
     pub(super) detail: &'a str,
     pub(super) count: u64,
+    /// Messages that were held back before it.
+    pub(super) more: u64,
     pub(super) subject: Option<String>,
     pub(super) unix_ms: i64,
     pub(super) generation: u64,
@@ -77,7 +79,7 @@ impl Notice {
             when: alert.when.word().into(),
             event: draft.event.into(),
             severity: draft.severity.word().into(),
-            title: cut(draft.title, TITLE_BYTES_MAX).to_owned(),
+            title: titled(draft.title, draft.more),
             detail: cut(draft.detail, DETAIL_BYTES_MAX).to_owned(),
             time,
             unix_ms: draft.unix_ms,
@@ -87,6 +89,12 @@ impl Notice {
             generation: draft.generation,
         })
     }
+}
+
+/// The title, with how many messages were held back; that is never cut off.
+fn titled(title: &str, more: u64) -> String {
+    let suffix = if more == 0 { String::new() } else { format!(" ({more} more)") };
+    format!("{}{suffix}", cut(title, TITLE_BYTES_MAX - suffix.len()))
 }
 
 /// A message that tests an alert; `unix_ms` is now, in milliseconds since 1970-01-01 UTC.
@@ -99,6 +107,7 @@ pub fn test_notice(alert: &Alert, unix_ms: i64, generation: u64) -> Arc<Notice> 
         title: &title,
         detail: "",
         count: 0,
+        more: 0,
         subject: None,
         unix_ms,
         generation,

@@ -114,7 +114,7 @@ fn services_plugins_and_edits_are_told_when_it_begins_and_when_it_is_over() {
 }
 
 #[test]
-fn what_a_rule_says_is_told_to_those_who_want_it_that_bad_and_once_in_ten_minutes() {
+fn what_a_rule_says_is_told_to_those_who_want_it_that_bad_and_once_in_the_cooldown() {
     let wants = |severity| Alert { severity, ..alert(When::RuleAlert, AlertPer::All, 1) };
     let (clock, alerts) = scene(&[wants(AlertSeverity::Low), wants(AlertSeverity::High)]);
     let plugin: Arc<str> = "honeypot".into();
@@ -125,28 +125,81 @@ fn what_a_rule_says_is_told_to_those_who_want_it_that_bad_and_once_in_ten_minute
     assert_eq!(say("medium"), 1);
     assert_eq!(say("medium"), 1);
     assert_eq!(say("critical"), 3);
-    clock.advance(QUIET);
+    clock.advance(MINUTE * 10);
     assert_eq!(say("medium"), 4);
     let last = alerts.recent(1).remove(0).notice;
     assert_eq!((&*last.severity, &*last.detail, last.window.as_deref()), ("medium", "n=1", None));
 }
 
 #[test]
+fn a_rule_whose_words_are_always_new_is_told_once_in_the_cooldown_and_with_how_many_there_were() {
+    let other =
+        Alert { name: "other".to_owned(), cooldown: MINUTE, ..alert(When::RuleAlert, AlertPer::All, 1) };
+    let (clock, alerts) = scene(&[alert(When::RuleAlert, AlertPer::All, 1), other]);
+    let say = |plugin: &str, title: &str| {
+        alerts.raise(Raised { plugin: &plugin.into(), severity: "high", title, fields: "" });
+    };
+    for n in 0..700 {
+        say("honeypot", &format!("hit /{n}"));
+    }
+    assert_eq!(alerts.recent(usize::MAX).len(), 2, "one of each alert");
+    say("lockout", "locked");
+    assert_eq!(alerts.recent(usize::MAX).len(), 4, "another plugin has its own cooldown");
+    clock.advance(MINUTE);
+    say("honeypot", "hit /0");
+    let recent = alerts.recent(usize::MAX);
+    assert_eq!((recent.len(), &*recent[0].notice.name), (5, "other"));
+    assert_eq!(recent[0].notice.title, "hit /0 (699 more)");
+    clock.advance(MINUTE * 9);
+    say("honeypot", &"x".repeat(500));
+    let title = alerts.recent(2).remove(1).notice.title.clone();
+    assert!(title.ends_with("x (700 more)") && title.len() == 256, "{title}");
+}
+
+#[test]
+fn one_alert_leaves_room_for_the_others_and_tells_what_it_held_back() {
+    let flood = Alert { cooldown: Duration::ZERO, ..alert(When::RuleAlert, AlertPer::All, 1) };
+    let (clock, alerts) = scene(&[flood, alert(When::Storage, AlertPer::All, 1)]);
+    for n in 0..WAITING_MAX * 2 {
+        alerts.raise(Raised { plugin: &"p".into(), severity: "high", title: &n.to_string(), fields: "" });
+    }
+    alerts.storage_refuses(true);
+    let waiting: Vec<_> = std::iter::from_fn(|| alerts.try_next()).collect();
+    assert_eq!(waiting.len(), PER_MINUTE_MAX + 1);
+    assert_eq!(waiting[PER_MINUTE_MAX].notice.name, "storage");
+    alerts.tick();
+    assert!(alerts.try_next().is_none(), "not within the minute");
+    clock.advance(MINUTE);
+    alerts.tick();
+    let held = WAITING_MAX * 2 - PER_MINUTE_MAX;
+    let title = alerts.try_next().unwrap().notice.title.clone();
+    assert_eq!(title, format!("{held} more of the alert rule_alert were held back"));
+    alerts.tick();
+    assert!(alerts.try_next().is_none(), "once");
+}
+
+#[test]
 fn what_waits_and_what_is_remembered_have_an_end_and_what_falls_off_is_counted() {
     let url = crate::base::secret::Secret::new("https://hooks.example".to_owned());
     let webhook = Some(Webhook { url, shape: AlertShape::Json, secret: None });
-    let (_, alerts) =
-        scene(&[Alert { webhook, cooldown: Duration::ZERO, ..alert(When::UpstreamDown, AlertPer::All, 1) }]);
-    for n in 0..RECENT_MAX + 50 {
+    let one = |n: usize| Alert {
+        name: n.to_string(),
+        webhook: webhook.clone(),
+        ..alert(When::UpstreamDown, AlertPer::All, 1)
+    };
+    let many = RECENT_MAX / PER_MINUTE_MAX + 3;
+    let (clock, alerts) = scene(&(0..many).map(one).collect::<Vec<_>>());
+    for n in 0..PER_MINUTE_MAX {
         alerts.upstream(&n.to_string(), true);
     }
     assert_eq!(alerts.recent(usize::MAX).len(), RECENT_MAX);
     assert_eq!(alerts.recent(1)[0].delivered, "dropped");
     assert_eq!(std::iter::from_fn(|| alerts.try_next()).count(), WAITING_MAX);
-    let dropped = u64::try_from(RECENT_MAX + 50 - WAITING_MAX).unwrap();
+    let dropped = u64::try_from(many * PER_MINUTE_MAX - WAITING_MAX).unwrap();
     assert_eq!(alerts.metrics.alerts_dropped.get(), dropped);
+    clock.advance(MINUTE);
     alerts.upstream("last", true);
     let letter = alerts.try_next().unwrap();
     alerts.became(&letter.notice.id, "delivered");
-    assert_eq!(alerts.recent(1)[0].delivered, "delivered");
+    assert_eq!(alerts.recent(many)[many - 1].delivered, "delivered");
 }

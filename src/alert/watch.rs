@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::pace::{Lately, Pace};
 use super::usual::Usual;
 use super::window::{self, Window};
 use crate::base::address::Pseudonym;
-use crate::config::Alert;
+use crate::config::{Alert, AlertSeverity};
 
 /// Most users, addresses or things that one alert tells apart; those that come then are counted together.
 pub const KEYS_MAX: usize = 4_096;
@@ -50,6 +51,8 @@ pub(super) struct Watch {
     pub(super) alert: Arc<Alert>,
     start: Instant,
     state: Mutex<State>,
+    pace: Mutex<Pace>,
+    raised: Mutex<Lately>,
 }
 
 struct State {
@@ -95,7 +98,23 @@ impl Watch {
     pub(super) fn new(alert: Arc<Alert>, start: Instant, now: Instant) -> Self {
         let since = now.saturating_duration_since(start);
         let usual = alert.measure.factor.map(|_| Usual::new(alert.measure.within, since));
-        Self { alert, start, state: Mutex::new(State { keys: HashMap::new(), usual, tidied: 0 }) }
+        let state = Mutex::new(State { keys: HashMap::new(), usual, tidied: 0 });
+        Self { alert, start, state, pace: Mutex::default(), raised: Mutex::default() }
+    }
+
+    /// A plugin raises something. Whether it is told: then, how many were held back since the last time.
+    pub(super) fn raised(&self, now: Instant, plugin: &Arc<str>, severity: AlertSeverity) -> Option<u64> {
+        self.raised.lock().admit(now, self.alert.cooldown, plugin, severity)
+    }
+
+    /// Whether one more message may be told: then, how many were held back before it, `before` among them.
+    pub(super) fn admit(&self, now: Instant, before: u64) -> Option<u64> {
+        self.pace.lock().admit(now, before)
+    }
+
+    /// How many messages were held back, where that may be told by now.
+    pub(super) fn overdue(&self, now: Instant) -> Option<u64> {
+        self.pace.lock().overdue(now)
     }
 
     /// Something happened so many times.

@@ -8,6 +8,7 @@ pub mod ids;
 pub mod location;
 pub mod media_type;
 pub mod memory;
+pub mod metadata;
 pub mod nearest;
 pub mod problems;
 pub mod refusal;

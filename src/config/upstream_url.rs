@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::base::address::canonical;
+use crate::base::metadata::{is_metadata, unwrapped};
 use crate::base::target::Host;
 
 /// Names under which clouds hand out credentials to whoever asks from inside.
@@ -75,13 +76,8 @@ pub(super) fn check_host(host: &Host) -> Result<(), String> {
         };
     };
     match address {
-        IpAddr::V4(v4) if v4.is_link_local() => metadata(),
-        IpAddr::V6(v6)
-            if v6.is_unicast_link_local() || v6.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254] =>
-        {
-            metadata()
-        }
-        _ if address.is_unspecified() => Err(format!("`{name}` is not the address of a machine")),
+        _ if is_metadata(address) => metadata(),
+        _ if unwrapped(address).is_unspecified() => Err(format!("`{name}` is not the address of a machine")),
         _ => Ok(()),
     }
 }
@@ -132,6 +128,12 @@ mod tests {
             ("http://169.254.169.254/", "credentials"),
             ("http://[::ffff:169.254.169.254]", "credentials"),
             ("http://[fd00:ec2::254]", "credentials"),
+            ("http://[fd20:ce::254]", "credentials"),
+            ("http://100.100.100.200", "credentials"),
+            ("http://192.0.0.192", "credentials"),
+            ("http://[64:ff9b::a9fe:a9fe]", "credentials"),
+            ("http://[2002:a9fe:a9fe::]", "credentials"),
+            ("http://[::a9fe:a9fe]", "credentials"),
             ("http://metadata.google.internal", "credentials"),
             ("http://2852039166", "not an address"),
             ("http://0xa9.0xfe.0xa9.0xfe", "not an address"),

@@ -1,26 +1,22 @@
 //! Which machine a name leads to, and which are never asked.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use tokio::net::TcpStream;
 
 use super::client::Failure;
 use super::url::Url;
-use crate::base::address::canonical;
+use crate::base::metadata::{is_metadata, unwrapped};
 
 /// Most addresses of one name that are tried.
 const ADDRESSES_MAX: usize = 4;
-/// Where one cloud's machines ask for credentials over IPv6.
-const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
 
-/// Link-local addresses, where clouds hand out credentials to whoever asks from inside; and those of no machine.
+/// Where clouds hand out credentials to whoever asks from inside, and the addresses of no machine; an IPv4 address that is
+/// wrapped in one of IPv6 is judged as itself.
 pub fn is_forbidden(address: IpAddr) -> bool {
-    let address = canonical(address);
-    let link_local = match address {
-        IpAddr::V4(v4) => v4.is_link_local() || v4.is_broadcast() || v4.octets()[0] == 0,
-        IpAddr::V6(v6) => v6.is_unicast_link_local() || v6 == METADATA_V6,
-    };
-    link_local || address.is_unspecified() || address.is_multicast()
+    let address = unwrapped(address);
+    let nobody = matches!(address, IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] == 0);
+    is_metadata(address) || nobody || address.is_unspecified() || address.is_multicast()
 }
 
 /// Connects to the first address of the host that takes the connection. The address that was judged is the one that is

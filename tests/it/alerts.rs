@@ -161,14 +161,15 @@ fn a_receiver_that_fails_is_tried_again_and_one_that_refuses_is_not() {
 #[test]
 fn a_receiver_that_hangs_delays_no_request_and_no_other_receiver() {
     let (hanging, fine) = (Webhook::answering(HANG), Webhook::answering(200));
-    let config = format!(
-        "{ROUTES}{}{}",
-        alert("unauthorized", &hanging, "name = \"hangs\"\ncount = 1\nper = \"ip\""),
-        alert("unauthorized", &fine, "name = \"fine\"\ncount = 1\nper = \"ip\""),
-    );
+    // One alert tells 20 a minute: five of each receiver tell 100.
+    let five = |receiver: &Webhook, name: &str| -> String {
+        let one = |n| format!("name = \"{name}-{n}\"\ncount = 1\nper = \"ip\"");
+        (0..5).map(|n| alert("unauthorized", receiver, &one(n))).collect()
+    };
+    let config = format!("{ROUTES}{}{}", five(&hanging, "hangs"), five(&fine, "fine"));
     let gateway = Setup::new(&config).start();
     let begun = Instant::now();
-    for n in 0..100 {
+    for n in 0..20 {
         let address = format!("203.0.113.{n}");
         assert_eq!(gateway.send("GET /private", &[("X-Forwarded-For", &address)], b"").status, 401);
     }
@@ -244,6 +245,26 @@ fn a_bad_edit_a_failing_plugin_and_what_a_rule_says_are_told() {
     let over = webhook.wait_for(4).remove(3).json();
     assert_eq!((&over["when"], &over["event"]), (&"reload_failed".into(), &"recovered".into()));
     assert_eq!(webhook.messages().len(), 4, "the same words of a rule are told once, and the low ones not");
+}
+
+#[test]
+fn a_rule_that_tells_of_every_request_in_new_words_is_told_once_in_the_cooldown() {
+    let webhook = Webhook::answering(200);
+    let config =
+        format!("{ROUTES}{}{}", alert("rule_alert", &webhook, ""), alert("forbidden", &webhook, "count = 1"));
+    let rule = r#"fn on_request(req) { alert::send("high", "hit " + req.path, #{}); }"#;
+    let gateway = Setup::new(&config).user("u", PASSWORD, &[]).plugin("rule", rule).start();
+    for n in 0..60 {
+        gateway.get(&format!("/open/{n}"));
+    }
+    let cookie = gateway.sign_in("u", PASSWORD);
+    assert_eq!(gateway.send("GET /staff", &[("Cookie", &cookie)], b"").status, 403);
+    let messages = webhook.wait_for(2);
+    let whens: Vec<_> = messages.iter().map(|message| message.json()["when"].clone()).collect();
+    assert_eq!(whens, ["rule_alert", "forbidden"]);
+    let log = gateway.log();
+    let lines = log.iter().filter(|line| line.contains("a rule raises an alert")).count();
+    assert!((1..=20).contains(&lines), "{lines}");
 }
 
 #[test]
