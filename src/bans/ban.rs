@@ -4,9 +4,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
-use crate::base::address::canonical;
+use crate::base::address::canonical_network;
 
 /// The longest reason, in characters.
 pub const REASON_CHARS_MAX: usize = 200;
@@ -101,15 +101,7 @@ pub fn parse_network(text: &str) -> Result<IpNet, &'static str> {
     let text = text.trim();
     let net =
         text.parse::<IpNet>().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| EXPECTED)?;
-    let folded = match (canonical(net.addr()), net) {
-        (IpAddr::V4(v4), IpNet::V6(v6)) => v6
-            .prefix_len()
-            .checked_sub(96)
-            .and_then(|prefix| Ipv4Net::new(v4, prefix).ok())
-            .map_or(net, IpNet::V4),
-        _ => net,
-    };
-    Ok(folded.trunc())
+    Ok(canonical_network(net))
 }
 
 /// Whether a network holds so many addresses that banning it is more likely a slip than a wish.

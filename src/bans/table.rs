@@ -158,14 +158,15 @@ impl Bans {
         Ok(written)
     }
 
-    /// Keeps somebody out for a rule: a ban that stands and holds as long is left as it is. The write is under way, if there
-    /// is one.
+    /// Keeps somebody out for a rule: a ban that stands and holds as long is left as it is, and so is one that somebody else
+    /// made, for how it ends is theirs to say. The write is under way, if there is one.
     ///
     /// # Errors
     /// As [`Bans::add`].
     pub fn lengthen(&self, ban: Ban, now_ms: i64) -> Result<Option<Written>, BanError> {
         let end = |ban: &Ban| ban.expires_ms.unwrap_or(i64::MAX);
-        if self.get(&ban.target, now_ms).is_some_and(|standing| end(&standing) >= end(&ban)) {
+        let stays = |standing: Ban| standing.made_by != ban.made_by || end(&standing) >= end(&ban);
+        if self.get(&ban.target, now_ms).is_some_and(stays) {
             return Ok(None);
         }
         self.add(ban, now_ms).map(Some)

@@ -124,9 +124,17 @@ async fn a_rule_never_shortens_a_ban_that_stands() {
     add(&bans, ban("203.0.113.5", None)).await;
     assert!(bans.lengthen(by_rule("203.0.113.5", Some(NOW + 5)), NOW).unwrap().is_none());
     assert_eq!(bans.list(NOW)[0].expires_ms, None);
-    add(&bans, ban("203.0.113.6", Some(NOW + 5))).await;
+    add(&bans, by_rule("203.0.113.6", Some(NOW + 5))).await;
     assert!(bans.lengthen(by_rule("203.0.113.6", Some(NOW + 9)), NOW).unwrap().is_some());
     assert_eq!(log.calls.lock().len(), 3);
+}
+
+#[tokio::test]
+async fn a_rule_leaves_a_ban_of_somebody_else_as_it_is() {
+    let (bans, _) = bans(&[], 10);
+    add(&bans, ban("203.0.113.6", Some(NOW + 5))).await;
+    assert!(bans.lengthen(by_rule("203.0.113.6", Some(NOW + 9)), NOW).unwrap().is_none());
+    assert_eq!(bans.list(NOW)[0].expires_ms, Some(NOW + 5), "and its maker can still tell it from a rule's");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use aws_lc_rs::hmac;
+use ipnet::{IpNet, Ipv4Net};
 
 /// Folds an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) to IPv4, so that one machine has one address.
 pub fn canonical(address: IpAddr) -> IpAddr {
@@ -11,6 +12,20 @@ pub fn canonical(address: IpAddr) -> IpAddr {
         IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
         IpAddr::V4(_) => address,
     }
+}
+
+/// Folds a network of IPv4-mapped addresses to the IPv4 network that client addresses are compared with, and clears its host
+/// bits. `::ffff:0:0/96` is all of IPv4.
+pub fn canonical_network(net: IpNet) -> IpNet {
+    let folded = match (canonical(net.addr()), net) {
+        (IpAddr::V4(v4), IpNet::V6(v6)) => v6
+            .prefix_len()
+            .checked_sub(96)
+            .and_then(|prefix| Ipv4Net::new(v4, prefix).ok())
+            .map_or(net, IpNet::V4),
+        _ => net,
+    };
+    folded.trunc()
 }
 
 /// The network that shares one rate-limit bucket: an IPv4 address alone, an IPv6 address by its /64.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 
 use super::call::Call;
 use super::state::ListValue;
-use crate::base::address::{bucket_network, canonical};
+use crate::base::address::{bucket_network, canonical, canonical_network};
 
 /// The name of the list of banned addresses.
 pub const BANS: &str = "gateway/ban";
@@ -70,8 +70,8 @@ pub(super) fn network(value: &ListValue<'_>) -> Result<IpNet, String> {
             Ok(address) => of_address(address),
             Err(_) => text
                 .parse::<IpNet>()
-                .map_err(|_| "this is not an IP address or a network".to_owned())?
-                .trunc(),
+                .map(canonical_network)
+                .map_err(|_| "this is not an IP address or a network".to_owned())?,
         },
     };
     let widest = if net.addr().is_ipv4() { WIDEST.0 } else { WIDEST.1 };
@@ -144,6 +144,9 @@ mod tests {
         assert_eq!(of("2001:db8:1:2:3::4").unwrap(), "2001:db8:1:2::/64");
         assert_eq!(of("203.0.113.77/24").unwrap(), "203.0.113.0/24");
         assert!(of("10.0.0.0/8").unwrap_err().contains("/16"));
+        assert_eq!(of("::ffff:203.0.113.77/120").unwrap(), "203.0.113.0/24");
+        // All of IPv4, and half of it, in another spelling.
+        assert!(of("::ffff:0.0.0.0/96").is_err() && of("::ffff:128.0.0.0/97").is_err());
         assert!(of("::/0").is_err() && of("ann").is_err());
         let ip = "2001:db8:1:2:3::4".parse().unwrap();
         assert_eq!(network(&ListValue::Address(ip)).unwrap().to_string(), "2001:db8:1:2::/64");
