@@ -51,7 +51,7 @@ use self::policy::QUESTION_BYTES_MAX;
 pub use self::policy::Tools;
 use self::reading::Readings;
 use super::connection::Http;
-use super::console::place::{self, Found};
+use super::console::place::{self, Found, Place};
 use super::console::{self, Console};
 use super::phase::Shutdown;
 use super::reload::Report;
@@ -190,7 +190,8 @@ where
     let page = place::find(head.method(), head.parts().uri.path());
     let guarded = if guard::is_exempt(&found) {
         Ok(())
-    } else if page != Found::Nothing && guard::is_visit(head) {
+    } else if !matches!(page, Found::Nothing | Found::Place(Place::Events)) && guard::is_visit(head) {
+        // A stream is for the script of a page alone: another site's windows could take every seat.
         guard::host(head, hosts)
     } else {
         guard::host(head, hosts).and_then(|()| guard::origin(head))

@@ -8,6 +8,7 @@ use super::shown::ago;
 use super::visit::Visit;
 use crate::base::ids::CorrelationId;
 use crate::base::refusal::Refusal;
+use crate::base::return_to::local_or_root;
 use crate::pipeline::readiness::readiness;
 
 /// The whole document.
@@ -133,7 +134,7 @@ pub(super) fn refusal(visit: &Visit<'_>, refusal: &Refusal, id: &CorrelationId) 
             @if matches!(refusal, Refusal::Unauthenticated) && !visit.is_signed_in() {
                 a.button href=(Place::SignIn.path()) { "Sign in" }
             } @else {
-                a.button href=(visit.head.parts().uri.path()) { "Back" }
+                a.button href=(local_or_root(visit.head.parts().uri.path())) { "Back" }
             }
         }
     };

@@ -8,7 +8,7 @@ use maud::html;
 
 use super::form::Form;
 use super::place::Place;
-use super::session::{COOKIE, ROLE, TTL, Who};
+use super::session::{COOKIE, ROLE, SignedIn, TTL, Who};
 use super::visit::Visit;
 use super::{Page, see_other, whole};
 use crate::auth::lockout::Terms;
@@ -80,7 +80,7 @@ pub(super) async fn act(visit: &Visit<'_>, form: &Form) -> Result<Response<Body>
     };
     // A sign-in ends what this browser had before, and always gives a new id.
     if let Some(before) = visit.signed_in() {
-        visit.admin.console.sessions.end(before);
+        end(visit, before).await?;
     }
     let internal = |error: std::io::Error| {
         tracing::error!(%error, "no random bytes for a sign-in");
@@ -150,14 +150,20 @@ fn refusal(why: SignInError) -> Refusal {
 /// Signs out. The session of an account ends with it.
 pub(super) async fn out(visit: &Visit<'_>) -> Result<Response<Body>, Refusal> {
     if let Some(signed_in) = visit.signed_in() {
-        visit.admin.console.sessions.end(signed_in);
-        if let Who::Account { session, .. } = signed_in.who {
-            visit.gateway().auth.sessions.end(session).await.map_err(|why| refusal(why.into()))?;
-        }
+        end(visit, signed_in).await?;
     }
     let mut answer = see_other(Place::Overview.path());
     set(&mut answer, "", Duration::ZERO, is_secure(visit));
     Ok(answer)
+}
+
+/// Ends a sign-in, and with it the session of the account that it stands on.
+async fn end(visit: &Visit<'_>, signed_in: &SignedIn) -> Result<(), Refusal> {
+    visit.admin.console.sessions.end(signed_in);
+    if let Who::Account { session, .. } = signed_in.who {
+        visit.gateway().auth.sessions.end(session).await.map_err(|why| refusal(why.into()))?;
+    }
+    Ok(())
 }
 
 /// Whether the browser speaks TLS, to a proxy in front of this listener.
