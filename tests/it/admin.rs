@@ -361,3 +361,27 @@ fn the_status_document_and_the_probes_tell_how_it_is() {
     assert_eq!((refused.status, refused.code().as_str()), (404, "NOT_FOUND"));
     assert_eq!(refused.json()["error"]["correlation_id"], "abc");
 }
+
+#[test]
+fn ad_02_who_comes_through_a_proxy_reads_nothing_without_the_token() {
+    let gateway = Setup::new("").start();
+    assert_eq!(gateway.ask_admin("GET /admin/api/status", &[], b"").status, 200);
+    let token = std::fs::read_to_string(gateway.path().join("data/admin.token")).expect("made at the start");
+    let bearer = format!("Bearer {}", token.trim());
+    for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"] {
+        let through = (name, "203.0.113.5");
+        assert_eq!(gateway.ask_admin("GET /admin/api/sessions", &[through], b"").status, 401, "{name}");
+        let known = [through, ("Authorization", bearer.as_str())];
+        assert_eq!(gateway.ask_admin("GET /admin/api/sessions", &known, b"").status, 200, "{name}");
+    }
+}
+
+#[test]
+fn ad_02_no_page_of_another_site_opens_a_stream_and_no_link_leads_elsewhere() {
+    let gateway = Setup::new("").start();
+    let navigates =
+        [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
+    assert_eq!(gateway.ask_admin("GET /requests/events", &navigates, b"").status, 403);
+    let page = gateway.ask_admin("GET //evil.example/x", &[("Accept", "text/html")], b"").text();
+    assert!(!page.contains("\"//evil.example"), "{page}");
+}

@@ -73,6 +73,9 @@ pub use self::token::{Token, admin_token};
 /// The longest body of an admin request, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// What a proxy says of whom it asks for. To this listener the proxy is on loopback; whom it asks for is not.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
 /// What the admin listener stands on. One per worker; there is one worker.
 pub struct Admin {
     pub(in crate::server) gateway: Arc<Gateway>,
@@ -103,6 +106,11 @@ impl Admin {
         let (console, readings) = (Console::new(signed_in), Readings::default());
         let lockout = RefCell::default();
         Self { gateway, reloader, token, open, started, lockout, readings, console, tools: None }
+    }
+
+    /// Whether reads need no token: the listener is on loopback, and no proxy is between.
+    pub(in crate::server) fn is_open_to(&self, head: &Arrival) -> bool {
+        self.open && !FORWARDED.iter().any(|name| head.headers().contains_key(*name))
     }
 
     /// The same with what needs the files of the policy.
@@ -223,7 +231,7 @@ where
         audit::line(name, outcome.as_ref().map(drop), pseudonym, id);
         return outcome;
     }
-    if endpoint.is_api() && !admin.open {
+    if endpoint.is_api() && !admin.is_open_to(head) {
         guard::token(head, admin)?;
     }
     read(admin, endpoint, head).await

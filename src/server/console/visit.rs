@@ -22,9 +22,6 @@ use crate::server::admin::{Admin, Target};
 /// Longest value of a query parameter that a page looks at, in bytes.
 const VALUE_BYTES_MAX: usize = 512;
 
-/// What a proxy says of whom it asks for. To this listener the proxy is on loopback; whom it asks for is not.
-const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-
 /// One visit.
 pub(in crate::server) struct Visit<'a> {
     pub(super) admin: &'a Admin,
@@ -64,9 +61,7 @@ impl<'a> Visit<'a> {
 
     /// Whether pages may be shown: to everybody on this machine, where the listener is on loopback and no proxy is between.
     pub(super) fn may_read(&self) -> bool {
-        let is_local =
-            self.admin.open && !FORWARDED.iter().any(|name| self.head.headers().contains_key(*name));
-        is_local || self.is_signed_in()
+        self.admin.is_open_to(self.head) || self.is_signed_in()
     }
 
     /// Whether there may be buttons: what a form does needs the sign-in.
