@@ -1,14 +1,32 @@
 //! Identifiers: the correlation id of a request.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
 /// The longest correlation id that a client may choose, in bytes.
 pub const CORRELATION_ID_BYTES_MAX: usize = 64;
 
 /// The id that stands on every response, log line and usage row of one request: `^[A-Za-z0-9._-]{1,64}$`.
-#[derive(Clone, PartialEq, Eq, Hash)]
-pub struct CorrelationId(Arc<str>);
+#[derive(Clone)]
+pub struct CorrelationId {
+    text: Arc<str>,
+    made_here: bool,
+}
+
+impl PartialEq for CorrelationId {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for CorrelationId {}
+
+impl Hash for CorrelationId {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
 
 impl CorrelationId {
     /// Keeps a client's id if it has the allowed form.
@@ -16,30 +34,36 @@ impl CorrelationId {
         let fits = (1..=CORRELATION_ID_BYTES_MAX).contains(&text.len());
         let clean = text.iter().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
         let text = std::str::from_utf8(text).ok()?;
-        (fits && clean).then(|| Self(text.into()))
+        (fits && clean).then(|| Self { text: text.into(), made_here: false })
     }
 
     /// A new time-ordered id (UUIDv7, RFC 9562 section 5.7).
     pub fn generate() -> Self {
         let mut buffer = uuid::Uuid::encode_buffer();
-        Self(Arc::from(&*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer)))
+        let text = Arc::from(&*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer));
+        Self { text, made_here: true }
     }
 
     /// The id as text, safe to print anywhere.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Whether the gateway made it; else a client chose it.
+    pub fn is_made_here(&self) -> bool {
+        self.made_here
     }
 }
 
 impl fmt::Display for CorrelationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
 impl fmt::Debug for CorrelationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
@@ -63,6 +87,9 @@ mod tests {
     #[test]
     fn a_generated_id_is_one_that_would_be_accepted() {
         let id = CorrelationId::generate();
-        assert_eq!(CorrelationId::accept(id.as_str().as_bytes()), Some(id));
+        assert_eq!(CorrelationId::accept(id.as_str().as_bytes()), Some(id.clone()));
+        assert!(id.is_made_here());
+        let kept = CorrelationId::accept(id.as_str().as_bytes()).unwrap();
+        assert!(!kept.is_made_here(), "whoever sends it chose it");
     }
 }

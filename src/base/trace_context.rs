@@ -8,6 +8,7 @@ use std::cell::Cell;
 use std::collections::hash_map::RandomState;
 use std::fmt;
 use std::hash::BuildHasher as _;
+use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
 
@@ -69,6 +70,13 @@ impl TraceContext {
         Self { trace, parent: None, span: SpanId::fresh(), flags }
     }
 
+    /// Begins a trace for an id that a client chose. Neither the trace's id nor whether it is sampled can be told from it.
+    pub fn begin_kept(correlation_id: &str, share: f64) -> Self {
+        let trace = TraceId::unforeseen(correlation_id);
+        let flags = if trace.is_within(share) { SAMPLED } else { 0 };
+        Self { trace, parent: None, span: SpanId::fresh(), flags }
+    }
+
     /// Whether spans of it are to be recorded.
     pub fn is_sampled(&self) -> bool {
         self.flags & SAMPLED != 0
@@ -81,6 +89,15 @@ impl TraceContext {
 }
 
 impl TraceId {
+    /// An id that no two requests share, whatever they are called: keys of this process, and a number of the request's.
+    fn unforeseen(text: &str) -> Self {
+        static KEYS: LazyLock<[RandomState; 2]> = LazyLock::new(|| [RandomState::new(), RandomState::new()]);
+        let asked = (text, SpanId::fresh());
+        let [high, low] = [&KEYS[0], &KEYS[1]].map(|key| key.hash_one(asked));
+        let id = (u128::from(high) << 64) | u128::from(low);
+        Self(id.max(1).to_be_bytes())
+    }
+
     fn hashed(text: &str) -> Self {
         let hash = digest::digest(&digest::SHA256, text.as_bytes());
         let mut id = [0; 16];
@@ -220,6 +237,20 @@ mod tests {
             .count();
         // Thirty standard deviations of 43 on either side would be 0.12 to 0.38: chance has no part in it.
         assert!((1_200..3_800).contains(&sampled), "{sampled}");
+    }
+
+    #[test]
+    fn an_id_that_a_client_chose_decides_neither_the_trace_nor_whether_it_is_sampled() {
+        // All its last bits are zero: taken as it is, it would be sampled under any share.
+        let chosen = "0190163d-8694-739b-aea5-966c00000000";
+        let begun: Vec<_> = (0..1_000).map(|_| TraceContext::begin_kept(chosen, 0.25)).collect();
+        let traces: std::collections::HashSet<TraceId> = begun.iter().map(|context| context.trace).collect();
+        assert_eq!(traces.len(), 1_000);
+        let sampled = begun.iter().filter(|context| context.is_sampled()).count();
+        // More than ten standard deviations of 14 on either side.
+        assert!((100..400).contains(&sampled), "{sampled}");
+        assert!(TraceContext::begin_kept(chosen, 1.0).is_sampled());
+        assert!(!TraceContext::begin_kept(chosen, 0.0).is_sampled());
     }
 
     #[test]

@@ -145,7 +145,9 @@ impl Closing {
             }
             let mode = if note.mode == Mode::Shadow { "shadow" } else { "enforce" };
             // The code, not the line: lines move with every edit, and each would leave a series behind.
-            metrics.plugin_decision(&note.plugin, &note.code, note.outcome.word(), mode);
+            // Nor a tag's name: a rule may have it from the request, and there is no end to such names.
+            let code = if note.outcome == Outcome::Tag { "" } else { &*note.code };
+            metrics.plugin_decision(&note.plugin, code, note.outcome.word(), mode);
             if let Outcome::Fault(_) = note.outcome {
                 self.gateway.alerts.plugin_failed(&note.plugin);
             }

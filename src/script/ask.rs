@@ -17,6 +17,7 @@ use super::hook::Hook;
 use super::ledger::{FaultKind, Ledger, Note, Outcome};
 use super::manifest::OnError;
 use super::meter::Pass;
+use super::personal::without_people;
 use super::plugin::Plugin;
 use super::response::ResponseFacts;
 use super::run::{self, Fault, Heard};
@@ -168,9 +169,11 @@ pub(super) fn enter(
         }
     }
     for (tag, rule) in said.tags {
-        note_down(plugin, note(rule, Outcome::Tag, tag.as_str().into(), Duration::ZERO), ledger);
+        // Rules read it as it is; whoever reads what rules said does not.
+        let told = without_people(&tag, &plugin.space.people);
+        note_down(plugin, note(rule, Outcome::Tag, (&*told).into(), Duration::ZERO), ledger);
         if enforces {
-            ledger.add_tag(&tag);
+            ledger.add_tag(&tag, &told);
         }
     }
     if !said.vars.is_empty() {

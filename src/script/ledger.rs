@@ -23,6 +23,8 @@ pub const SCORE_MAX: i64 = 100_000;
 pub struct Ledger {
     pub(super) score: i64,
     pub(super) tags: BTreeSet<String>,
+    /// The same without people and machines, for whoever looks at the request later.
+    told_tags: BTreeSet<String>,
     /// Time in hooks of plugins that enforce, and of those in shadow: what only looks takes nothing from what decides.
     spent: [Duration; 2],
     pub(super) vars: BTreeMap<Arc<str>, rhai::Map>,
@@ -188,6 +190,7 @@ impl Default for Ledger {
         Self {
             score: 0,
             tags: BTreeSet::new(),
+            told_tags: BTreeSet::new(),
             spent: [Duration::ZERO; 2],
             vars: BTreeMap::new(),
             notes: Vec::new(),
@@ -271,9 +274,9 @@ impl Ledger {
         self.score
     }
 
-    /// The tags of enforcing plugins, in alphabetical order.
+    /// The tags of enforcing plugins, in alphabetical order, with pseudonyms for addresses and e-mails.
     pub fn tags(&self) -> impl Iterator<Item = &str> {
-        self.tags.iter().map(String::as_str)
+        self.told_tags.iter().map(String::as_str)
     }
 
     /// Time spent so far in hooks of plugins whose word counts, or of those in shadow.
@@ -309,9 +312,10 @@ impl Ledger {
         self.score = self.score.saturating_add(points).clamp(-SCORE_MAX, SCORE_MAX);
     }
 
-    pub(super) fn add_tag(&mut self, tag: &str) {
+    pub(super) fn add_tag(&mut self, tag: &str, told: &str) {
         if self.tags.len() < TAGS_MAX {
             self.tags.insert(tag.to_owned());
+            self.told_tags.insert(told.to_owned());
         }
     }
 }

@@ -143,6 +143,17 @@ fn counts_are_exact() {
     assert_eq!(gateway.metric("pluginmind_sessions_active "), 0.0);
 }
 
+#[test]
+fn a_tags_name_is_no_label_and_stands_in_one_series() {
+    let rule = "fn on_request(req) { tag(req.header(\"x-who\")); }";
+    let gateway = Setup::new(CONFIG).plugin("mine", rule).start();
+    for who in ["ann@example.com", "bob@example.com", "tag-3"] {
+        gateway.send("GET /open", &[("X-Who", who)], b"");
+    }
+    let tags = "pluginmind_plugin_decisions_total{decision=\"tag\",mode=\"enforce\",plugin=\"mine\",rule=\"\"}";
+    assert_eq!(gateway.metric(tags), 3.0);
+}
+
 /// Two requests with nothing in them that came before: method, path, host, agent, id, credential, address, trace.
 fn made_up(n: usize) -> [Vec<u8>; 2] {
     let known = ["GET", "BREW", "M1", "FOO", "post", "PROPFIND"][n % 6];

@@ -49,6 +49,20 @@ fn a_clients_trace_goes_on_under_a_span_of_the_gateways() {
 }
 
 #[test]
+fn a_correlation_id_that_a_client_chose_does_not_name_the_trace() {
+    const CHOSEN: &str = "0190163d-8694-739b-aea5-966c00000000";
+    let upstream = Upstream::hello();
+    let gateway = Setup::new(&upstream.config()).start();
+    for _ in 0..2 {
+        let answer = gateway.send("GET /up/x", &[("X-Request-ID", CHOSEN)], b"");
+        assert_eq!(answer.header("x-request-id"), Some(CHOSEN));
+    }
+    let traces: Vec<String> = upstream.seen().iter().map(|request| told(request).0).collect();
+    assert_ne!(traces[0], traces[1]);
+    assert!(!traces.contains(&CHOSEN.replace('-', "")), "{traces:?}");
+}
+
+#[test]
 fn a_trace_that_begins_here_is_named_like_the_answers_correlation_id() {
     let upstream = Upstream::hello();
     let mut gateway = Setup::new(&upstream.config()).start();

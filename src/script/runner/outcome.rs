@@ -60,7 +60,7 @@ impl TestOutcome {
                 outgoing.apply(&mut headers);
                 headers
             },
-            tags: ledger.tags().map(str::to_owned).collect(),
+            tags: ledger.tags.iter().cloned().collect(),
         }
     }
 }

@@ -44,6 +44,18 @@ fn plugins_are_asked_by_priority_and_then_by_name() {
 }
 
 #[test]
+fn a_tag_with_a_person_in_it_is_read_by_rules_and_told_as_a_pseudonym() {
+    let main = "fn on_request(req) { tag(\"ann@example.com\"); tag(\"192.0.2.7\"); tag(\"plain\"); }";
+    let reads = "fn on_request(req) { if req.has_tag(\"ann@example.com\") && req.has_tag(\"192.0.2.7\") { deny(403, \"b.read\", \"\"); } }";
+    let book = Ground::new().plugin("a", ENFORCE, main).plugin("b", ENFORCE, reads).book();
+    let (decision, ledger) = on_worker(move || decide(&book, Hook::Request, plain_facts("GET", "/")));
+    assert_eq!(decision, "403 b.read b/main.rhai:1");
+    let told = format!("{:?} {:?}", ledger.tags().collect::<Vec<_>>(), notes(&ledger));
+    assert!(!told.contains("example.com") && !told.contains("192.0.2.7"), "{told}");
+    assert!(told.contains("\"mail-") && told.contains("tag ip-") && told.contains("\"plain\""), "{told}");
+}
+
+#[test]
 fn a_shadow_plugin_is_noted_and_decides_nothing() {
     let main = "fn on_request(req) { score(50, \"s.s\"); tag(\"t\"); deny(403, \"s.no\", \"\"); }";
     let book = Ground::new().plugin("s", "on_error = \"deny\"\n", main).book();
