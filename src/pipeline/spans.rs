@@ -80,10 +80,10 @@ pub fn place(headers: &HeaderMap, id: &CorrelationId, peer: IpAddr, config: &Con
     };
     let is_believed =
         || tracing.trust == TraceTrust::All || is_trusted(canonical(peer), &config.server.trusted_proxies);
-    line.filter(|_| is_believed())
-        .and_then(|line| TraceContext::follow(line.as_bytes()))
-        .unwrap_or_else(|| {
+    line.filter(|_| is_believed()).and_then(|line| TraceContext::follow(line.as_bytes())).unwrap_or_else(
+        || {
             let begin = if id.is_made_here() { TraceContext::begin } else { TraceContext::begin_kept };
             begin(id.as_str(), tracing.sample)
-        })
+        },
+    )
 }

@@ -150,7 +150,8 @@ fn a_tags_name_is_no_label_and_stands_in_one_series() {
     for who in ["ann@example.com", "bob@example.com", "tag-3"] {
         gateway.send("GET /open", &[("X-Who", who)], b"");
     }
-    let tags = "pluginmind_plugin_decisions_total{decision=\"tag\",mode=\"enforce\",plugin=\"mine\",rule=\"\"}";
+    let tags =
+        "pluginmind_plugin_decisions_total{decision=\"tag\",mode=\"enforce\",plugin=\"mine\",rule=\"\"}";
     assert_eq!(gateway.metric(tags), 3.0);
 }
 

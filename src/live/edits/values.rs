@@ -49,7 +49,10 @@ pub(super) fn without_secrets(text: &str) -> String {
         shown.push_str(text.get(at..span.start).unwrap_or_default());
         let value = text.get(span.clone()).unwrap_or_default();
         shown.push_str(HIDDEN);
-        value.matches('\n').for_each(|_| shown.push_str(&format!("\n{HIDDEN}")));
+        for _ in value.matches('\n') {
+            shown.push('\n');
+            shown.push_str(HIDDEN);
+        }
         at = span.end;
     }
     shown.push_str(text.get(at..).unwrap_or_default());

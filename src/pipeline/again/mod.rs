@@ -2,6 +2,7 @@
 //! in memory, the stages and rules are asked again, without a side effect; else the policies are compared. What cannot be
 //! known is said to be unknown.
 
+mod destination;
 mod judge;
 mod way;
 mod who;
@@ -11,12 +12,15 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+use self::destination::Went;
 use self::judge::{Judged, judge};
+use self::way::Way;
 use super::gateway::Gateway;
 use super::recall::Recalled;
 use super::stage::Stage;
 use crate::base::text::hex;
 use crate::script::Hook;
+use crate::store::Label;
 
 /// What the policy in force says of a request of the past.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +99,19 @@ impl Today {
                 let asks_answers = snapshot.rules.interested(Hook::Response)
                     || snapshot.rules.interested(Hook::ResponseBody);
                 let (verdict, why) = compare(&decision, then, same_policy == Some(true), asks_answers);
+                let (verdict, why) =
+                    if verdict == "same" && decision.verdict == "passes" && same_policy != Some(true) {
+                        let row = &recalled.row;
+                        let went = Went {
+                            service: row.service.as_ref().map(Label::as_str),
+                            status: row.status,
+                            stage: then.stage,
+                            had_body: row.bytes_in > 0 || facts.content_length > 0,
+                        };
+                        destination::compare(&Way::find(facts, &snapshot), went)
+                    } else {
+                        (verdict, why)
+                    };
                 let why = why.map(str::to_owned);
                 Self { verdict: verdict.to_owned(), why, decision: Some(decision), ..today }
             }
