@@ -256,6 +256,10 @@ fn sl_03_an_idle_connection_is_closed_silently_after_its_request() {
     let mut client = bench.send("GET /a HTTP/1.1\r\nhost: x\r\n\r\n");
     assert!(all(&mut client).ends_with("/a"));
     assert_eq!(bench.ending(), Ending::Closed);
+    let asks = "POST /echo HTTP/1.1\r\nhost: x\r\nupgrade: x\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
+    let mut client = bench.send(asks);
+    assert!(all(&mut client).ends_with("abc"), "also where it asked for an upgrade and got none");
+    assert_eq!(bench.ending(), Ending::Closed);
 }
 
 #[test]

@@ -214,7 +214,8 @@ impl Guard {
     }
 
     fn step(&mut self, bytes: &[u8]) -> Step {
-        if bytes.is_empty() {
+        // What was decided is true before the next byte comes: the timers ask where the connection stands.
+        if bytes.is_empty() && !matches!(self.at, At::Undecided) {
             return Step::Stop;
         }
         match &mut self.at {
