@@ -142,19 +142,22 @@ impl Bans {
     /// The operator said that these can never be banned, or there is no room.
     pub fn add(&self, ban: Ban, now_ms: i64) -> Result<Written, BanError> {
         self.allows(&ban.target)?;
-        let mut table = self.table.write();
+        self.put(&mut self.table.write(), ban, now_ms)
+    }
+
+    fn put(&self, table: &mut Table, ban: Ban, now_ms: i64) -> Result<Written, BanError> {
         let max = self.room(&ban);
         if table.get(&ban.target).is_none() && table.len() >= max {
             table.drop_ended(now_ms);
             if table.len() >= max {
-                self.count(&table);
+                self.count(table);
                 return Err(BanError::Full);
             }
         }
         // Under the lock, so that the disk sees changes in the order in which they come into force.
         let written = self.log.save(&ban);
         table.insert(ban);
-        self.count(&table);
+        self.count(table);
         Ok(written)
     }
 
@@ -165,11 +168,14 @@ impl Bans {
     /// As [`Bans::add`].
     pub fn lengthen(&self, ban: Ban, now_ms: i64) -> Result<Option<Written>, BanError> {
         let end = |ban: &Ban| ban.expires_ms.unwrap_or(i64::MAX);
-        let stays = |standing: Ban| standing.made_by != ban.made_by || end(&standing) >= end(&ban);
-        if self.get(&ban.target, now_ms).is_some_and(stays) {
+        let stays = |standing: &Ban| standing.made_by != ban.made_by || end(standing) >= end(&ban);
+        self.allows(&ban.target)?;
+        // Looked at and written under one lock: nobody's ban comes in between.
+        let mut table = self.table.write();
+        if table.get(&ban.target).filter(|standing| standing.holds(now_ms)).is_some_and(stays) {
             return Ok(None);
         }
-        self.add(ban, now_ms).map(Some)
+        self.put(&mut table, ban, now_ms).map(Some)
     }
 
     /// Whether it is time again to tell that there is no room: a flood of bans is no flood of lines.
@@ -200,9 +206,19 @@ impl Bans {
         Ok(count)
     }
 
-    /// Ends a ban at once, in the order of the calls; the write is under way. For rules, which wait for no disk.
+    /// Ends a ban at once, in the order of the calls; the write is under way.
     pub fn remove(&self, target: &Target) -> Option<Written> {
+        self.remove_if(target, |_| true)
+    }
+
+    /// Ends a ban of that maker, as [`Bans::remove`]. For rules, which end only what they began.
+    pub fn remove_own(&self, target: &Target, made_by: &str) -> Option<Written> {
+        self.remove_if(target, |ban| &*ban.made_by == made_by)
+    }
+
+    fn remove_if(&self, target: &Target, goes: impl FnOnce(&Ban) -> bool) -> Option<Written> {
         let mut table = self.table.write();
+        table.get(target).filter(|ban| goes(ban))?;
         table.remove(target)?;
         let written = self.log.remove(std::slice::from_ref(target));
         self.count(&table);

@@ -135,6 +135,9 @@ async fn a_rule_leaves_a_ban_of_somebody_else_as_it_is() {
     add(&bans, ban("203.0.113.6", Some(NOW + 5))).await;
     assert!(bans.lengthen(by_rule("203.0.113.6", Some(NOW + 9)), NOW).unwrap().is_none());
     assert_eq!(bans.list(NOW)[0].expires_ms, Some(NOW + 5), "and its maker can still tell it from a rule's");
+    let by_rule = by_rule("203.0.113.6", None);
+    assert!(bans.remove_own(&by_rule.target, &by_rule.made_by).is_none(), "it is not the rule's to end");
+    assert_eq!(bans.list(NOW).len(), 1);
 }
 
 #[tokio::test]

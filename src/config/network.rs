@@ -2,9 +2,9 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
-use crate::base::address::canonical;
+use crate::base::address::{canonical, canonical_network};
 
 /// Reads `10.0.0.0/8` or a bare address. An IPv4-mapped network becomes the IPv4 network that client addresses are
 /// compared with; host bits are cleared.
@@ -19,18 +19,7 @@ pub(super) fn parse_network(text: &str) -> Result<IpNet, String> {
         .parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from))
         .map_err(|_| format!("`{text}` is not a network such as \"10.0.0.0/8\" or an address"))?;
-    Ok(fold(network).trunc())
-}
-
-fn fold(network: IpNet) -> IpNet {
-    match (canonical(network.addr()), network) {
-        (IpAddr::V4(v4), IpNet::V6(v6)) => v6
-            .prefix_len()
-            .checked_sub(96)
-            .and_then(|prefix| Ipv4Net::new(v4, prefix).ok())
-            .map_or(network, IpNet::V4),
-        _ => network,
-    }
+    Ok(canonical_network(network))
 }
 
 /// Reads `127.0.0.1:8080` or `[::1]:8080`.

@@ -42,8 +42,7 @@ impl Gateway {
         let (now_ms, target) = (self.clock.unix_ms(), Target::Network(network));
         let made_by: Arc<str> = format!("{MADE_BY_RULE}{plugin}").into();
         let BanChange::Begin { expires_ms, reason } = change else {
-            let own = self.bans.get(&target, now_ms).is_some_and(|ban| ban.made_by == made_by);
-            return own.then(|| self.bans.remove(&target)).flatten();
+            return self.bans.remove_own(&target, &made_by);
         };
         match self.bans.lengthen(Ban { target, reason, made_by, created_ms: now_ms, expires_ms }, now_ms) {
             Ok(written) => {
