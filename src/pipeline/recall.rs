@@ -6,9 +6,8 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::base::ids::CorrelationId;
 use crate::script::RequestFacts;
-use crate::store::{Label, UsageRow};
+use crate::store::UsageRow;
 
 /// Most bytes of what one request held that are kept; of a larger request the row alone is.
 pub const FACTS_BYTES_MAX: usize = 16 * 1024;
@@ -39,74 +38,11 @@ struct Ring {
 pub struct Recalled {
     /// Its number, in the order in which requests ended, from 1.
     pub seq: u64,
-    /// What the usage log says of it.
-    pub row: RecalledRow,
+    /// What the usage log says of it, but for the trace. Names are shared with the policy.
+    pub row: UsageRow,
     /// What rules could know of it; absent where no rule looks at requests, where it was too large, and where room was needed.
     pub facts: Option<Arc<RequestFacts>>,
     bytes: usize,
-}
-
-/// What the usage log says of a request. Copies of names are shared with the policy.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecalledRow {
-    /// When it arrived, in milliseconds since 1970-01-01 UTC.
-    pub time_ms: i64,
-    /// Its id on every response and log line.
-    pub correlation_id: CorrelationId,
-    /// The method; for one that no route takes, a word that says so.
-    pub method: Label,
-    /// The route's name; empty without a route.
-    pub route: Label,
-    /// The answer's status; 0 where there was no answer.
-    pub status: u16,
-    /// The refusal's code.
-    pub code: Option<Label>,
-    /// The stage that refused.
-    pub stage: Option<Label>,
-    /// How long it took, in microseconds.
-    pub duration_us: u64,
-    /// Body bytes from the client.
-    pub bytes_in: u64,
-    /// Body bytes to the client.
-    pub bytes_out: u64,
-    /// Keyed hash of the address.
-    pub client_hash: [u8; 16],
-    /// Keyed hash of the user.
-    pub user_hash: Option<[u8; 16]>,
-    /// The plugin that decided.
-    pub plugin: Option<Label>,
-    /// The line of its rule.
-    pub rule_line: Option<u32>,
-    /// The generation of the policy.
-    pub generation: u64,
-    /// The service that was asked.
-    pub service: Option<Label>,
-    /// The first 8 bytes of the policy's hash.
-    pub policy: [u8; 8],
-}
-
-impl From<&UsageRow> for RecalledRow {
-    fn from(row: &UsageRow) -> Self {
-        Self {
-            time_ms: row.time_ms,
-            correlation_id: row.correlation_id.clone(),
-            method: row.method.clone(),
-            route: row.route.clone(),
-            status: row.status,
-            code: row.code.clone(),
-            stage: row.stage.clone(),
-            duration_us: row.duration_us,
-            bytes_in: row.bytes_in,
-            bytes_out: row.bytes_out,
-            client_hash: row.client_hash,
-            user_hash: row.user_hash,
-            plugin: row.plugin.clone(),
-            rule_line: row.rule_line,
-            generation: row.generation,
-            service: row.service.clone(),
-            policy: row.policy,
-        }
-    }
 }
 
 impl Recall {
@@ -137,7 +73,7 @@ impl Recall {
         let facts = facts.filter(|_| bytes <= FACTS_BYTES_MAX).cloned();
         let bytes = if facts.is_some() { bytes } else { 0 };
         // What falls out is freed after the lock: it may be the last that holds a whole request.
-        let gone = self.ring.lock().push(Recalled { seq: 0, row: row.into(), facts, bytes });
+        let gone = self.ring.lock().push(Recalled { seq: 0, row: row.clone(), facts, bytes });
         drop(gone);
     }
 

@@ -4,8 +4,10 @@ use std::sync::OnceLock;
 use http::{HeaderMap, Method};
 
 use super::*;
+use crate::base::ids::CorrelationId;
 use crate::geo::Geo;
 use crate::script::{GeoFacts, RouteFacts};
+use crate::store::Label;
 
 fn row(id: &str) -> UsageRow {
     UsageRow {

@@ -5,8 +5,9 @@ use maud::{Markup, html};
 use super::Page;
 use super::shown::{duration, explain_link, nothing, pseudonym, status, time};
 use super::visit::Visit;
-use crate::pipeline::recall::{Recalled, RecalledRow};
+use crate::pipeline::recall::Recalled;
 use crate::store::Label;
+use crate::store::UsageRow;
 
 /// Rows of a page.
 pub(super) const ROWS_MAX: usize = 100;
@@ -36,7 +37,7 @@ pub(super) fn page(visit: &Visit<'_>) -> Page {
 
 /// One request as a row; the stream of events sends the same.
 pub(super) fn row(kept: &Recalled) -> Markup {
-    let RecalledRow {
+    let UsageRow {
         time_ms,
         correlation_id,
         method,
