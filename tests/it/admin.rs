@@ -382,6 +382,14 @@ fn ad_02_no_page_of_another_site_opens_a_stream_and_no_link_leads_elsewhere() {
     let navigates =
         [("Sec-Fetch-Site", "cross-site"), ("Sec-Fetch-Mode", "navigate"), ("Sec-Fetch-Dest", "document")];
     assert_eq!(gateway.ask_admin("GET /requests/events", &navigates, b"").status, 403);
+    let rebound = format!("GET / HTTP/1.1\r\nHost: rebound.example:{}\r\n\r\n", gateway.admin.port());
+    let mut connection = crate::harness::Connection::open(gateway.admin);
+    connection.send(rebound.into_bytes()).expect("the gateway reads");
+    let refused = connection.read().expect("an answer");
+    assert_eq!(refused.status, 421);
+    for told in ["generation", "id=\"nav\"", "id=\"banners\""] {
+        assert!(!refused.text().contains(told), "{told} is shown under another name");
+    }
     let page = gateway.ask_admin("GET //evil.example/x", &[("Accept", "text/html")], b"").text();
     assert!(!page.contains("\"//evil.example"), "{page}");
 }

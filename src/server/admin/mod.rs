@@ -108,9 +108,13 @@ impl Admin {
         Self { gateway, reloader, token, open, started, lockout, readings, console, tools: None }
     }
 
-    /// Whether reads need no token: the listener is on loopback, and no proxy is between.
+    /// Whether reads need no token: the listener is on loopback, no proxy is between, and the host is one that it answers to. A
+    /// page whose name was pointed at this machine reads no more than the refusal (AD-02).
     pub(in crate::server) fn is_open_to(&self, head: &Arrival) -> bool {
-        self.open && !FORWARDED.iter().any(|name| head.headers().contains_key(*name))
+        let hosts = &self.gateway.live.current().config.admin.hosts;
+        self.open
+            && !FORWARDED.iter().any(|name| head.headers().contains_key(*name))
+            && guard::host(head, hosts).is_ok()
     }
 
     /// The same with what needs the files of the policy.

@@ -19,10 +19,12 @@ use http_body::{Body as HttpBody, Frame};
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::live::{ROWS_MAX, row};
+use super::session::{Sessions, SignedIn};
 use super::visit::Visit;
 use crate::base::refusal::Refusal;
 use crate::pipeline::answer::Body;
 use crate::pipeline::gateway::Gateway;
+use crate::server::admin::Token;
 use crate::server::phase::{Phase, Shutdown};
 
 /// Most streams at a time: a browser has few tabs, and each stream keeps an admin connection.
@@ -47,7 +49,13 @@ pub(super) fn stream(visit: &Visit<'_>, shutdown: &Shutdown) -> Result<Response<
     let last = visit.gateway().recall.last();
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let sign_in = visit.signed_in().filter(|_| !visit.is_open()).map(|signed_in| SignIn {
+        signed_in: signed_in.clone(),
+        sessions: visit.admin.console.sessions.clone(),
+        token: visit.admin.token.clone(),
+    });
     let events = Events {
+        sign_in,
         gateway: Arc::clone(&visit.admin.gateway),
         shutdown: shutdown.clone(),
         ticks,
@@ -84,8 +92,17 @@ impl Drop for Seat {
     }
 }
 
+/// What a stream is shown for, where not everybody may read.
+struct SignIn {
+    signed_in: SignedIn,
+    sessions: Sessions,
+    token: Token,
+}
+
 struct Events {
     gateway: Arc<Gateway>,
+    /// Absent where everybody may read.
+    sign_in: Option<SignIn>,
     shutdown: Shutdown,
     ticks: Interval,
     /// The last request that was told of.
@@ -101,6 +118,10 @@ impl Events {
             || self.shutdown.phase() != Phase::Serving
             || self.shutdown.is_retiring()
             || self.gateway.draining.is_on()
+            || self.sign_in.as_ref().is_some_and(|it| {
+                // Signed out, or the account may no more (AD-07).
+                !it.sessions.holds(&it.signed_in, &self.gateway, &it.token)
+            })
     }
 
     /// What is new; a sign of life where nothing was for a while.
@@ -145,14 +166,16 @@ impl HttpBody for Events {
 
 #[cfg(test)]
 mod tests {
+    use super::super::session::Who;
     use super::*;
     use crate::server::admin::tests::house;
 
     #[tokio::test]
-    async fn where_nothing_happens_there_is_a_sign_of_life_every_fifteen_seconds() {
+    async fn a_stream_shows_signs_of_life_and_ends_with_its_sign_in_and_its_listener() {
         let house = house("");
         let mut events = Events {
             gateway: Arc::clone(&house.admin.gateway),
+            sign_in: None,
             shutdown: Shutdown::default(),
             ticks: interval(TICK),
             seq: 0,
@@ -163,6 +186,16 @@ mod tests {
         let signs: Vec<_> = (0..61).filter(|_| events.news().is_some()).collect();
         assert_eq!(signs, [0, 30, 60], "in half seconds");
         assert!(!events.is_over());
+        let sessions = Sessions::default();
+        let token = house.admin.token.clone();
+        let who = Who::Token(token.fingerprint());
+        let cookie = sessions.begin(who, house.admin.gateway.clock.now()).unwrap();
+        let signed_in = sessions.find(&cookie, &house.admin.gateway, &token).unwrap();
+        events.sign_in = Some(SignIn { signed_in: signed_in.clone(), sessions: sessions.clone(), token });
+        assert!(!events.is_over(), "who is signed in may go on");
+        sessions.end(&signed_in);
+        assert!(events.is_over(), "ad_07: signed out");
+        events.sign_in = None;
         events.shutdown.retire();
         assert!(events.is_over(), "others have taken over");
     }

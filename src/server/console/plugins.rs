@@ -141,17 +141,17 @@ fn facts(visit: &Visit<'_>, plugin: &PluginInfo) -> Markup {
     }
 }
 
+/// Whether it is one of files: a rule of one line stands in config.toml.
+fn has_folder(visit: &Visit<'_>, plugin: &PluginInfo) -> bool {
+    visit.gateway().live.current().rules.file_hashes().contains_key(&*plugin.name)
+}
+
 /// Why the files on disk are not in force, where they are not.
 fn stale(visit: &Visit<'_>, plugin: &PluginInfo) -> Option<&'static str> {
     let policy = visit.gateway().policy.read();
     match policy.plugin_files.get(&*plugin.name) {
         Some(hash) if *hash == plugin.hash => None,
-        // A rule of one line has no folder.
-        None if plugin.hash.is_empty()
-            || visit.gateway().live.current().rules.file_hashes().get(&*plugin.name).is_none() =>
-        {
-            None
-        }
+        None if plugin.hash.is_empty() || !has_folder(visit, plugin) => None,
         None => Some("its folder is gone."),
         Some(_) => Some("see the reloads."),
     }
@@ -200,6 +200,9 @@ fn last_fault(visit: &Visit<'_>, plugin: &PluginInfo, fault: &LastFault) -> Mark
 }
 
 fn switches(visit: &Visit<'_>, plugin: &PluginInfo) -> Markup {
+    if !has_folder(visit, plugin) {
+        return html! { p.hint { "A rule of one line: its " code { "mode" } " and its words stand in " code { "config.toml" } "." } };
+    }
     html! {
         @if visit.is_signed_in() {
             p.actions {

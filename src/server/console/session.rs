@@ -80,7 +80,15 @@ impl Sessions {
 
     /// Who has that cookie, if they still may.
     pub(super) fn find(&self, cookie: &str, gateway: &Gateway, token: &Token) -> Option<SignedIn> {
-        let key = key(cookie);
+        self.of(key(cookie), gateway, token)
+    }
+
+    /// Whether somebody who was signed in still is.
+    pub(super) fn holds(&self, signed_in: &SignedIn, gateway: &Gateway, token: &Token) -> bool {
+        self.of(signed_in.key, gateway, token).is_some()
+    }
+
+    fn of(&self, key: Key, gateway: &Gateway, token: &Token) -> Option<SignedIn> {
         let now = Moment::of(&gateway.clock);
         let found = {
             let all = self.0.lock();

@@ -251,6 +251,14 @@ async fn a_sign_in_ends_with_its_time_its_token_and_its_sign_out() {
 }
 
 #[tokio::test]
+async fn a_rule_of_one_line_has_no_switch_that_would_be_refused() {
+    let rule = "[[rules]]\ncode = \"house.closed\"\non = \"request\"\nwhen = 'req.path == \"/x\"'\nthen = { deny = 403, message = \"No.\" }\n";
+    let house = house(rule);
+    let page = house.page("/plugins", &house.token_cookie().await).await.text;
+    assert!(page.contains("A rule of one line") && !page.contains("data-to="), "{page}");
+}
+
+#[tokio::test]
 async fn sign_ins_are_bounded_and_the_oldest_goes() {
     let house = house("");
     let first = house.token_cookie().await;

@@ -61,7 +61,12 @@ impl<'a> Visit<'a> {
 
     /// Whether pages may be shown: to everybody on this machine, where the listener is on loopback and no proxy is between.
     pub(super) fn may_read(&self) -> bool {
-        self.admin.is_open_to(self.head) || self.is_signed_in()
+        self.is_open() || self.is_signed_in()
+    }
+
+    /// Whether pages may be shown without a sign-in.
+    pub(super) fn is_open(&self) -> bool {
+        self.admin.is_open_to(self.head)
     }
 
     /// Whether there may be buttons: what a form does needs the sign-in.
