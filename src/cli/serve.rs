@@ -207,6 +207,7 @@ fn watch(
     let metrics = Arc::clone(&gateway.metrics);
     let files =
         inputs::gather(options).map(|inputs| PolicyTexts::read(&inputs, &hot.gateway.live.current().config));
+    let busy = hot.data_folder.clone();
     let mut attempts = Attempts {
         files: files.unwrap_or_default(),
         gather: Box::new(move || inputs::gather(&again).map_err(Box::new)),
@@ -215,7 +216,7 @@ fn watch(
         gateway,
         hot,
     };
-    Watcher::start(roots, read_ms, metrics, move |trigger| attempts.attempt(trigger))
+    Watcher::start(roots, Some(busy), read_ms, metrics, move |trigger| attempts.attempt(trigger))
         .map_err(|source| StartError::Io { what: "cannot start watching the files", source })
 }
 

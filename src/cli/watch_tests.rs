@@ -31,7 +31,8 @@ pub(super) fn run(options: &Options, asked: &Test) -> Result<Exit, Failure> {
     let roots = again(options, asked, &mut folders);
     let (options, asked) = (options.clone(), asked.clone());
     let build = move |_| Built { report: (), roots: again(&options, &asked, &mut folders) };
-    let watcher = Watcher::start(roots, began, Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))), build);
+    let watcher =
+        Watcher::start(roots, None, began, Arc::new(Metrics::new(env!("CARGO_PKG_VERSION"))), build);
     let _watcher = watcher.map_err(|error| Failure::cannot_run(error.to_string()))?;
     runtime.block_on(async {
         tokio::select! {

@@ -76,13 +76,13 @@ impl Armed {
         failed.map_or(Ok(change), Err)
     }
 
-    /// Forgets the watch on a folder that is gone; says whether there was one.
+    /// Forgets the watch on what is gone; says whether it was a folder. A file goes with every edit that replaces it.
     pub(super) fn forget(&mut self, path: &Path) -> bool {
-        let known = self.folders.remove(path).is_some();
-        if let (true, Some(watcher)) = (known, &mut self.watcher) {
+        let known = self.folders.remove(path);
+        if let (Some(_), Some(watcher)) = (known, &mut self.watcher) {
             watcher.unwatch(path).ok();
         }
-        known
+        known.is_some_and(|known| !known.is_file)
     }
 
     /// Whether an event on this path can matter to the roots.

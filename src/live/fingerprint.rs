@@ -33,7 +33,8 @@ pub struct Fingerprint([u8; 32]);
 pub struct Scan {
     /// The hash.
     pub fingerprint: Fingerprint,
-    /// Folders to watch: those below the roots, those that hold the roots, and those that symbolic links lead to.
+    /// What to watch: folders below the roots, those that hold the roots, and those that symbolic links lead to; of a busy
+    /// folder the files that are roots.
     pub folders: BTreeMap<PathBuf, Folder>,
     /// When something of it was changed last, in milliseconds since 1970-01-01 UTC, by the file system's clock.
     pub changed_unix_ms: i64,
@@ -41,17 +42,20 @@ pub struct Scan {
     pub cut_short: bool,
 }
 
-/// A folder to watch.
+/// A folder to watch, or a file in a busy one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Folder {
     /// Device and inode: the same path with another one is another folder.
     pub id: (u64, u64),
     /// Whether everything in it counts; in a folder that only holds a root, only the root's name does.
     pub whole: bool,
+    /// Whether it is a file.
+    pub is_file: bool,
 }
 
-/// Looks at the roots, files or folders; what is not there is part of the hash as well.
-pub fn scan(roots: &[PathBuf]) -> Scan {
+/// Looks at the roots, files or folders; what is not there is part of the hash as well. In the folder `busy` somebody writes
+/// all the time, the database: it is not watched for the sake of a root in it that is there, but the root is.
+pub fn scan(roots: &[PathBuf], busy: Option<&Path>) -> Scan {
     let mut walk = Walk {
         hash: Context::new(&SHA256),
         folders: BTreeMap::new(),
@@ -62,7 +66,9 @@ pub fn scan(roots: &[PathBuf]) -> Scan {
         cut_short: false,
     };
     for root in roots {
-        walk.holder(root, false);
+        if root.parent().is_none_or(|folder| Some(folder) != busy) || !walk.alone(root) {
+            walk.holder(root, false);
+        }
         walk.entry(root, root.as_os_str(), 0);
     }
     let mut hash = [0; 32];
@@ -122,7 +128,7 @@ impl Walk {
 
     fn folder(&mut self, path: &Path, meta: &Metadata, depth: usize) {
         let id = (meta.dev(), meta.ino());
-        self.folders.insert(path.to_owned(), Folder { id, whole: true });
+        self.folders.insert(path.to_owned(), Folder { id, whole: true, is_file: false });
         if !self.inside.insert(id) {
             return self.tell(b"again", b"");
         }
@@ -173,6 +179,14 @@ impl Walk {
         }
     }
 
+    /// A file by itself; whether it is one. Another in its place has another inode, and the kernel tells that this one is gone.
+    fn alone(&mut self, path: &Path) -> bool {
+        let Some(meta) = fs::symlink_metadata(path).ok().filter(Metadata::is_file) else { return false };
+        let id = (meta.dev(), meta.ino());
+        self.folders.insert(path.to_owned(), Folder { id, whole: false, is_file: true });
+        true
+    }
+
     /// The nearest folder above that is there: where the entry would appear.
     fn holder(&mut self, path: &Path, whole: bool) {
         let found = path.ancestors().skip(1).find_map(|above| {
@@ -181,7 +195,7 @@ impl Walk {
         });
         if let Some((above, meta)) = found {
             let id = (meta.dev(), meta.ino());
-            let folder = self.folders.entry(above.to_owned()).or_insert(Folder { id, whole });
+            let folder = self.folders.entry(above.to_owned()).or_insert(Folder { id, whole, is_file: false });
             folder.whole |= whole;
         }
     }
@@ -242,7 +256,7 @@ mod tests {
     use super::*;
 
     fn print(root: &Path) -> Fingerprint {
-        scan(&[root.to_owned()]).fingerprint
+        scan(&[root.to_owned()], None).fingerprint
     }
 
     fn write(path: impl AsRef<Path>, text: &str) {
@@ -324,7 +338,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let deep: PathBuf = std::iter::repeat_n("d", DEPTH_MAX + 3).collect();
         write(dir.path().join(deep).join("f"), "x");
-        assert!(scan(&[dir.path().to_owned()]).cut_short);
+        assert!(scan(&[dir.path().to_owned()], None).cut_short);
     }
 
     #[test]
@@ -335,10 +349,10 @@ mod tests {
         write(at("..v2/config.toml"), "2");
         symlink("..v1", at("..data")).unwrap();
         symlink("..data/config.toml", at("config.toml")).unwrap();
-        let before = scan(&[at("config.toml")]);
+        let before = scan(&[at("config.toml")], None);
         symlink("..v2", at("..new")).unwrap();
         fs::rename(at("..new"), at("..data")).unwrap();
-        let after = scan(&[at("config.toml")]);
+        let after = scan(&[at("config.toml")], None);
         assert_ne!(before.fingerprint, after.fingerprint);
         assert!(before.folders.contains_key(dir.path()));
         let real = fs::canonicalize(at("..v2")).unwrap();

@@ -62,12 +62,13 @@ pub struct Watcher<R> {
 impl<R: Clone + Send + 'static> Watcher<R> {
     /// Watches `roots` (files and folders) and calls `build` after each edit that changed something, and whenever a reload is
     /// asked for. `build` may block; it runs on the watcher's thread, never twice at a time. Returns once the watches are set.
-    /// `read_unix_ms` is when the caller began to read the roots: what was changed since then is built again.
+    /// `busy` is the folder of the database, whose every write would wake the watch. `read_unix_ms` is when the caller began to read the roots: what was changed since then is built again.
     ///
     /// # Errors
     /// The thread cannot be started.
     pub fn start(
         roots: Vec<PathBuf>,
+        busy: Option<PathBuf>,
         read_unix_ms: i64,
         metrics: Arc<Metrics>,
         build: impl FnMut(Trigger) -> Built<R> + Send + 'static,
@@ -78,6 +79,7 @@ impl<R: Clone + Send + 'static> Watcher<R> {
         let mut run = Run {
             armed: Armed::new(sender.clone()),
             roots: absolute(roots),
+            busy: busy.map(|busy| std::path::absolute(&busy).unwrap_or(busy)),
             seen: None,
             pending: Pending::default(),
             lost: false,
@@ -118,6 +120,8 @@ impl<R> Drop for Watcher<R> {
 struct Run<R, B> {
     armed: Armed,
     roots: Vec<PathBuf>,
+    /// The folder of the database.
+    busy: Option<PathBuf>,
     seen: Option<Fingerprint>,
     pending: Pending,
     /// The watch is not whole; told once until it is whole again.
@@ -245,7 +249,7 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
 
     /// Scans, and brings the watches in step with what was found; again while new folders come in sight.
     fn arm(&mut self) -> Scan {
-        let mut seen = scan(&self.roots);
+        let mut seen = scan(&self.roots, self.busy.as_deref());
         for _ in 1..SCANS_MAX {
             match self.armed.arm(&seen.folders) {
                 Ok(Change::None) => {
@@ -265,7 +269,7 @@ impl<R: Clone, B: FnMut(Trigger) -> Built<R>> Run<R, B> {
                     break;
                 }
             }
-            seen = scan(&self.roots);
+            seen = scan(&self.roots, self.busy.as_deref());
         }
         let told = std::mem::replace(&mut self.cut_short, seen.cut_short);
         if seen.cut_short && !told {

@@ -33,12 +33,18 @@ fn read(root: &Path) -> String {
 impl Bench {
     /// `prepare` fills the folder and gives the root.
     fn new(prepare: impl FnOnce(&Path) -> PathBuf) -> Self {
+        Self::in_folder(false, prepare)
+    }
+
+    /// The same, in a folder where others write all the time.
+    fn in_folder(is_busy: bool, prepare: impl FnOnce(&Path) -> PathBuf) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = prepare(dir.path());
+        let busy = is_busy.then(|| dir.path().to_owned());
         let metrics = Arc::new(Metrics::new("test"));
         let (tell, built) = mpsc::channel();
         let mine = root.clone();
-        let watcher = Watcher::start(vec![root.clone()], LATER, Arc::clone(&metrics), move |trigger| {
+        let watcher = Watcher::start(vec![root.clone()], busy, LATER, Arc::clone(&metrics), move |trigger| {
             let report = read(&mine);
             tell.send((trigger, report.clone())).ok();
             Built { report, roots: vec![mine.clone()] }
@@ -91,6 +97,35 @@ fn an_edit_is_seen() {
     let bench = Bench::file();
     fs::write(&bench.root, "new").unwrap();
     assert_eq!(bench.built.recv_timeout(LONG).unwrap(), (Trigger::Files, "new".into()));
+}
+
+#[test]
+fn in_the_databases_folder_a_file_is_watched_alone_and_every_kind_of_edit_is_seen() {
+    let write = |dir: &Path| {
+        fs::write(dir.join("config"), "old").unwrap();
+        dir.join("config")
+    };
+    let bench = Bench::in_folder(true, write);
+    let watched = || {
+        let seen = scan(std::slice::from_ref(&bench.root), Some(bench.dir.path()));
+        seen.folders.into_iter().map(|(path, found)| (path, found.is_file)).collect::<Vec<_>>()
+    };
+    assert_eq!(watched(), [(bench.root.clone(), true)], "not the folder");
+    fs::write(&bench.root, "in place").unwrap();
+    bench.until("in place");
+    for text in ["by rename", "by rename again"] {
+        fs::write(bench.at("draft"), text).unwrap();
+        fs::rename(bench.at("draft"), &bench.root).unwrap();
+        bench.until(text);
+    }
+    fs::remove_file(&bench.root).unwrap();
+    bench.until("(absent)");
+    assert_eq!(watched(), [(bench.dir.path().to_owned(), false)], "where it would appear");
+    fs::write(&bench.root, "made anew").unwrap();
+    bench.until("made anew");
+    fs::write(&bench.root, "and edited").unwrap();
+    bench.until("and edited");
+    assert_eq!(bench.metrics.watch_lost.get(), 0, "a file that is replaced is no watch lost");
 }
 
 #[test]
@@ -261,7 +296,7 @@ fn what_is_watched_changes_with_the_configuration() {
     let (tell, built) = mpsc::channel();
     let folder = dir.path().to_owned();
     let roots = vec![at("config"), at("a")];
-    let watcher = Watcher::start(roots, LATER, Arc::new(Metrics::new("test")), move |_| {
+    let watcher = Watcher::start(roots, None, LATER, Arc::new(Metrics::new("test")), move |_| {
         let named = folder.join(fs::read_to_string(folder.join("config")).unwrap());
         tell.send(read(&named)).ok();
         Built { report: (), roots: vec![folder.join("config"), named] }
@@ -284,12 +319,13 @@ fn a_panic_in_an_attempt_ends_neither_the_watch_nor_the_askers_wait() {
     let path = dir.path().join("config");
     fs::write(&path, "old").unwrap();
     let mine = path.clone();
-    let watcher = Watcher::start(vec![path.clone()], LATER, Arc::new(Metrics::new("test")), move |_| {
-        let text = fs::read_to_string(&mine).unwrap();
-        assert_ne!(text, "bad");
-        Built { report: text, roots: vec![mine.clone()] }
-    })
-    .unwrap();
+    let watcher =
+        Watcher::start(vec![path.clone()], None, LATER, Arc::new(Metrics::new("test")), move |_| {
+            let text = fs::read_to_string(&mine).unwrap();
+            assert_ne!(text, "bad");
+            Built { report: text, roots: vec![mine.clone()] }
+        })
+        .unwrap();
     fs::write(&path, "bad").unwrap();
     assert!(watcher.reloader().ask().unwrap().blocking_recv().is_err());
     fs::write(&path, "good").unwrap();
@@ -324,7 +360,7 @@ fn what_was_changed_while_the_caller_read_it_is_built_again() {
     fs::write(&path, "changed meanwhile").unwrap();
     let (tell, built) = mpsc::channel();
     let mine = path.clone();
-    let _watcher = Watcher::start(vec![path], 0, Arc::new(Metrics::new("test")), move |_| {
+    let _watcher = Watcher::start(vec![path], None, 0, Arc::new(Metrics::new("test")), move |_| {
         tell.send(read(&mine)).ok();
         Built { report: (), roots: vec![mine.clone()] }
     })
@@ -337,7 +373,7 @@ fn hr_14_those_who_ask_during_an_attempt_share_the_next_one() {
     let (began_tx, began) = mpsc::channel();
     let (release, released) = mpsc::channel::<()>();
     let mut attempts = 0;
-    let watcher = Watcher::start(Vec::new(), LATER, Arc::new(Metrics::new("test")), move |_| {
+    let watcher = Watcher::start(Vec::new(), None, LATER, Arc::new(Metrics::new("test")), move |_| {
         attempts += 1;
         began_tx.send(()).ok();
         released.recv().ok();
@@ -361,7 +397,7 @@ fn hr_14_those_who_ask_during_an_attempt_share_the_next_one() {
 #[test]
 fn askers_are_bounded() {
     let (release, released) = mpsc::channel::<()>();
-    let watcher = Watcher::start(Vec::new(), LATER, Arc::new(Metrics::new("test")), move |_| {
+    let watcher = Watcher::start(Vec::new(), None, LATER, Arc::new(Metrics::new("test")), move |_| {
         released.recv().ok();
         Built { report: (), roots: Vec::new() }
     })

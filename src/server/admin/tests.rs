@@ -69,7 +69,7 @@ pub(in crate::server) fn house(config: &str) -> House {
     let guard = tracing::subscriber::set_default(subscriber);
     let metrics = Arc::new(Metrics::new("test"));
     let gateway = start::gateway(snapshot, Problems::default(), logs.clone(), &metrics, clock).unwrap();
-    let watcher = Watcher::start(Vec::new(), 0, metrics, |_| {
+    let watcher = Watcher::start(Vec::new(), None, 0, metrics, |_| {
         let problems = Arc::new(Problems::default());
         Built {
             report: Report { applied: true, generation: 7, problems, needs_restart: Vec::new() },
