@@ -132,8 +132,14 @@ impl Handed {
         edits: &[HeaderEdit],
     ) -> Self {
         let mut handed = Self::default();
-        for (place, name) in (0..).zip(&OURS) {
-            if sent.contains_key(name) && differs(name, received, sent) {
+        for (name, value) in sent {
+            // Most go as they came, and one look tells.
+            if received.get(name) == Some(value) {
+                continue;
+            }
+            if let Some((place, _)) = (0..).zip(&OURS).find(|(_, ours)| *ours == name)
+                && differs(name, received, sent)
+            {
                 handed.set.add_at(place);
             }
         }

@@ -29,7 +29,7 @@ pub(super) const URGENT_MAX: usize = 1_024;
 /// Most urgent writes in one commit.
 const URGENT_GROUP: usize = 256;
 /// Most batched writes in one commit: small, so that no commit takes a core for long.
-pub(super) const BATCH: usize = 128;
+pub(super) const BATCH: usize = 256;
 /// How long a batch waits to become full.
 const LINGER: Duration = Duration::from_millis(50);
 /// How long batched writes wait after the database refused some.
