@@ -129,8 +129,8 @@ class Stage:
         config = self.write("Caddyfile", folder / "Caddyfile", port=port)
         return self.keep(Peer(name, ["caddy", "run", "--adapter", "caddyfile", "--config", str(config)], port, path, cores))
 
-    def gateway(self, name, workers, cores, path, plugins="none"):
-        """The gateway, with everybody's session in its database."""
+    def gateway(self, name, workers, cores, path, plugins="none", wrapper=()):
+        """The gateway, with everybody's session in its database; under another program, if one is named."""
         folder, port = self.place(name), free_port()
         (folder / "secret").write_text(self.secret + "\n")
         (folder / "secret").chmod(0o600)
@@ -141,7 +141,7 @@ class Stage:
         if made.returncode:
             sys.exit(f"users add: {made.stderr}")
         self.people.write_into(folder / "data" / "pluginmind.db")
-        return self.keep(Peer(name, [*command, "serve"], port, path, cores))
+        return self.keep(Peer(name, [*wrapper, *command, "serve"], port, path, cores))
 
 
 def end(process):
