@@ -74,7 +74,8 @@ impl Source {
     fn word(&mut self) -> u64 {
         if self.left == 0 {
             let bytes = self.stock.as_flattened_mut();
-            rand::fill(bytes).expect("the system's random generator does not fail once the process has started");
+            rand::fill(bytes)
+                .expect("the system's random generator does not fail once the process has started");
             self.left = STOCK_WORDS;
         }
         self.left -= 1;
@@ -88,7 +89,7 @@ fn text(high: u64, low: u64) -> [u8; TEXT_BYTES] {
     const AT: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut text = [b'-'; TEXT_BYTES];
-    let bytes = (u128::from(high) << 64 | u128::from(low)).to_be_bytes();
+    let bytes = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
     for (byte, at) in bytes.iter().zip(AT) {
         text[at] = DIGITS[usize::from(byte >> 4)];
         text[at + 1] = DIGITS[usize::from(byte & 15)];

@@ -150,7 +150,7 @@ where
     B: Body + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    match patience.poll(link, connection.is_awake(), cx) {
+    match patience.poll(link, connection.rests_after(), cx) {
         Poll::Ready(Over::Idle) => {
             connection.close();
             true

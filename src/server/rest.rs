@@ -2,6 +2,7 @@
 //! keeps two buffers of 8 KiB and its state for as long as it lives, which is most of what an idle connection would take;
 //! at rest there is the socket, its guard and its timer. Half a head waits in the guard, and costs what came of it.
 
+use std::cell::Cell;
 use std::error::Error;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -14,9 +15,18 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::wire::Wire;
 
-/// How long nothing comes before a connection rests. Waking costs it two allocations and a copy of one head, so whoever
+/// How long nothing comes before a connection rests. Waking costs it some allocations and a copy of one head, so whoever
 /// asks more often than that does not notice.
-pub const REST_AFTER: Duration = Duration::from_secs(1);
+const REST_AFTER: Duration = Duration::from_secs(1);
+/// The same while many of a worker's connections are awake: what they all took at once, the allocator keeps.
+const REST_AFTER_OF_MANY: Duration = Duration::from_millis(50);
+/// So many are many.
+const MANY: usize = 128;
+
+thread_local! {
+    /// Connections of this worker that are awake.
+    static AWAKE: Cell<usize> = const { Cell::new(0) };
+}
 
 /// hyper's side of a connection, where it is needed.
 pub struct Speaker<'a, I, S: HttpService<Incoming>> {
@@ -28,7 +38,7 @@ enum State<I, S: HttpService<Incoming>> {
     /// Nothing has come for hyper.
     Rest(Wire<I>, S),
     /// hyper reads and writes.
-    Awake(Box<UpgradeableConnection<Wire<I>, S>>),
+    Awake(Box<UpgradeableConnection<Wire<I>, S>>, Counted),
     /// Others have the stream.
     Gone,
 }
@@ -53,20 +63,21 @@ where
             self.wake();
         }
         match &mut self.state {
-            State::Awake(connection) => Pin::new(&mut **connection).poll(cx),
+            State::Awake(connection, _) => Pin::new(&mut **connection).poll(cx),
             State::Rest(..) | State::Gone => Poll::Ready(Ok(())),
         }
     }
 
-    /// Whether hyper is there, and could be put away.
-    pub fn is_awake(&self) -> bool {
-        matches!(self.state, State::Awake(_))
+    /// How long nothing may come before it is to rest; nothing where it does.
+    pub fn rests_after(&self) -> Option<Duration> {
+        let after = || if AWAKE.get() > MANY { REST_AFTER_OF_MANY } else { REST_AFTER };
+        matches!(self.state, State::Awake(..)).then(after)
     }
 
     /// Has hyper finish what is in flight, and close.
     pub fn close(&mut self) {
         self.wake();
-        if let State::Awake(connection) = &mut self.state {
+        if let State::Awake(connection, _) = &mut self.state {
             Pin::new(&mut **connection).graceful_shutdown();
         }
     }
@@ -74,7 +85,7 @@ where
     /// Puts hyper away. Only where nothing is in flight and all that was answered is written: it has read nothing then that
     /// it did not use, and would not give it up if it had.
     pub fn rest(&mut self) {
-        if let State::Awake(connection) = std::mem::replace(&mut self.state, State::Gone)
+        if let State::Awake(connection, _) = std::mem::replace(&mut self.state, State::Gone)
             && let Some(Parts { mut io, read_buf, service, .. }) = connection.into_parts()
         {
             io.take_back(&read_buf);
@@ -85,9 +96,31 @@ where
     fn wake(&mut self) {
         self.state = match std::mem::replace(&mut self.state, State::Gone) {
             State::Rest(wire, service) => {
-                State::Awake(Box::new(self.builder.serve_connection(wire, service).with_upgrades()))
+                let connection = self.builder.serve_connection(wire, service).with_upgrades();
+                State::Awake(Box::new(connection), Counted::new())
             }
             other => other,
         };
     }
 }
+
+/// One of [`AWAKE`].
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        AWAKE.set(AWAKE.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        // Never below: each is dropped where it was made, and a thread that ends has no count any more.
+        let _ = AWAKE.try_with(|awake| awake.set(awake.get().saturating_sub(1)));
+    }
+}
+
+#[cfg(test)]
+#[path = "rest_tests.rs"]
+mod tests;

@@ -9,7 +9,6 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Link, Standing};
 use crate::base::clock::timer_now;
-use crate::server::rest::REST_AFTER;
 
 /// The time that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +41,8 @@ impl Patience {
     }
 
     /// Whose time is over. It is said once, and the connection ends then; but for the one that only an awake connection has.
-    pub fn poll(&mut self, link: &Link, is_awake: bool, cx: &mut Context<'_>) -> Poll<Over> {
+    /// `rests_after` is that one.
+    pub fn poll(&mut self, link: &Link, rests_after: Option<Duration>, cx: &mut Context<'_>) -> Poll<Over> {
         let stands = link.standing();
         if self.is_over || stands.0 == Standing::Busy {
             self.stands = stands;
@@ -55,10 +55,10 @@ impl Patience {
             }
             self.stands = stands;
         }
-        let (limit, over) = match stands {
-            (Standing::InHead, _) => (self.head, Over::Head),
-            (_, 0) => (self.head, Over::Idle),
-            _ if is_awake && REST_AFTER < self.idle => (REST_AFTER, Over::Awake),
+        let (limit, over) = match (stands, rests_after) {
+            ((Standing::InHead, _), _) => (self.head, Over::Head),
+            ((_, 0), _) => (self.head, Over::Idle),
+            (_, Some(rest)) if rest < self.idle => (rest, Over::Awake),
             _ => (self.idle, Over::Idle),
         };
         let deadline = self.since + limit;
