@@ -12,6 +12,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 PARENT_DEATH_SIGNAL = 1
+# Nothing else of this shell's environment: it may hold settings of the gateway.
+ENVIRONMENT = {name: os.environ[name] for name in ("PATH", "HOME", "TMPDIR", "LANG") if name in os.environ}
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -28,7 +30,7 @@ class Peer:
             command = ["taskset", "-c", cores, *command]
         quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         # A session of its own: ^C goes to the benchmark alone, which then ends everything in order.
-        self.process = subprocess.Popen(command, **quiet, start_new_session=True, preexec_fn=ends_with_its_parent)
+        self.process = subprocess.Popen(command, **quiet, env=ENVIRONMENT, start_new_session=True, preexec_fn=ends_with_its_parent)
 
     def listens(self, patience=30):
         """Waits until it listens."""
@@ -143,7 +145,8 @@ class Stage:
         words |= {"port": port, "admin": free_port(), "workers": workers, "plugins": plugins}
         config = self.write(template, folder / "config.toml", **words)
         command = [str(self.binary), "-c", str(config)]
-        made = subprocess.run([*command, "users", "add", "first"], input="a long enough password\n", text=True, capture_output=True, check=False)
+        add = [*command, "users", "add", "first"]
+        made = subprocess.run(add, input="a long enough password\n", text=True, capture_output=True, check=False, env=ENVIRONMENT)
         if made.returncode:
             sys.exit(f"users add: {made.stderr}")
         (people or self.people).write_into(folder / "data" / "pluginmind.db")
