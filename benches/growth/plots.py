@@ -9,7 +9,8 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 20, 56, 40
 TITLE = "What a request costs, and how that grows"
 NAMES = {
     "routes": "routes",
-    "plugins": "plugins",
+    "plugins": "plugins that do not match",
+    "hooks": "plugins that match",
     "addresses": "addresses with a bucket",
     "users": "users with a session, a token and a bucket",
     "bodies": "length of a body",
