@@ -84,8 +84,8 @@ def again(request):
 def routes(_):
     """More routes; the one that is asked for is always there."""
     for count in (10, 100, 1_000):
-        # Four are in the configuration anyway.
-        more = "".join(ROUTE.format(n=n) for n in range(count - 4))
+        # Five are in the configuration anyway.
+        more = "".join(ROUTE.format(n=n) for n in range(count - 5))
         yield Point("routes", f"{count:,}", again(get("/plain")), more=more)
 
 
@@ -146,7 +146,7 @@ def bodies(_):
     """Longer bodies in either direction."""
     for name, size in SIZES.items():
         counted = max(8, min(600, (40 << 20) // size))
-        yield Point("request body", name, again(post("/plain", "application/octet-stream", b"x" * size)), counted=counted)
+        yield Point("request body", name, again(post("/upload", "application/octet-stream", b"x" * size)), counted=counted)
     for name, size in SIZES.items():
         counted = max(8, min(600, (40 << 20) // size))
         yield Point("response body", name, again(get(f"/files/{size}")), counted=counted)

@@ -103,14 +103,16 @@ def by_time(points, ground, arguments):
             peer = ground.gateway(point)
             before = peer.memory()
             point.prepare(peer.port)
-            peers.append((peer, Client(peer.port, 32), (peer.memory() - before) / point.idle if point.idle else peer.memory()))
+            peers.append((peer, (peer.memory() - before) / point.idle if point.idle else peer.memory()))
+        # Not earlier: a connection that asks nothing while another gateway is filled is closed.
+        clients = [Client(peer.port, 32) for peer, _ in peers]
         costs = [[] for _ in series]
         for number in range(-1, arguments.rounds):
             for place in random.sample(range(len(series)), len(series)):
-                cost = round_of(peers[place][0], peers[place][1], series[place], arguments.seconds)
+                cost = round_of(peers[place][0], clients[place], series[place], arguments.seconds)
                 if number >= 0:
                     costs[place].append(cost)
-        for point, own, (peer, client, memory) in zip(series, costs, peers):
+        for point, own, client, (peer, memory) in zip(series, costs, clients, peers):
             client.close()
             point.release()
             peer.end()
@@ -146,7 +148,7 @@ def measured(name, arguments):
     by = arguments.by or by
     load_before, begun = os.getloadavg()[0], time.monotonic()
     tell(f"{name}, by {by}")
-    people = People(SECRET, max(axes.KEYS) if name == "users" else 1)
+    people = People(SECRET, min(max(axes.KEYS), arguments.most) if name == "users" else 1)
     with tempfile.TemporaryDirectory(prefix="pluginmind-growth-") as place, Ground(Path(place), arguments.binary, people) as ground:
         rows = list((by_time if by == "time" else by_instructions)(fitting(points(people), arguments), ground, arguments))
     if by == "instructions":

@@ -55,8 +55,12 @@ class Peer:
         return sum(time.clock_gettime(processor_clock(pid)) for pid in self.tree())
 
     def memory(self):
-        """Bytes of memory of all its processes. Pages that several share count once: nginx's workers share many."""
-        return sum(proportional(pid) for pid in self.tree())
+        """Resident bytes of all its processes. What they share counts once: nginx's workers share their code and counters.
+
+        What another peer of the same program has too counts whole, for alone it would need it as well.
+        """
+        parts = [resident(pid) for pid in self.tree()]
+        return sum(own for own, _ in parts) + max(mapped for _, mapped in parts)
 
     def end(self):
         """Ends it, and whatever it leaves behind."""
@@ -169,15 +173,22 @@ def processor_clock(pid):
     return (~pid << 3) | 2
 
 
-def proportional(pid):
-    """Bytes of a process, of a page that others have too only its share; all that is resident where that is not told."""
-    try:
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
-            if line.startswith("Pss:"):
-                return int(line.split()[1]) * 1024
-    except OSError:
-        pass
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+def resident(pid):
+    """Bytes of a process's own pages (of those that a fork left to several, its share), and of those of files and shared memory.
+
+    # Source: proc_pid_smaps(5), `smaps_rollup`; proc_pid_status(5).
+    """
+    own = kilobytes(f"/proc/{pid}/smaps_rollup", "Pss_Anon")
+    return own * 1024, kilobytes(f"/proc/{pid}/status", "RssFile", "RssShmem") * 1024
+
+
+def kilobytes(path, *names):
+    """The sum of these lines of a file of /proc."""
+    lines = (line.split() for line in Path(path).read_text().splitlines())
+    found = [int(words[1]) for words in lines if words[0].rstrip(":") in names]
+    if len(found) != len(names):
+        sys.exit(f"{path} lacks one of {', '.join(names)}: this needs Linux 5.9")
+    return sum(found)
 
 
 def free_port():
