@@ -227,7 +227,5 @@ def main():
 if __name__ == "__main__":
     try:
         main()
-    except KeyboardInterrupt:
-        sys.exit(130)
     except Refused as refused:
         sys.exit(f"a request failed: {refused}")

@@ -93,7 +93,7 @@ class Stage:
 
     def end(self):
         """Ends everything, the youngest first, whoever else wants this to stop meanwhile."""
-        before = [(number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM)]
+        before = [(number, signal.signal(number, signal.SIG_IGN)) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)]
         try:
             while self.started:
                 self.started.pop().end()
@@ -200,5 +200,5 @@ def free_port():
 
 def stop_in_order():
     """Turns the signals that end a program into an exception, so that what was started is ended."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda number, _: sys.exit(128 + number))
