@@ -3,7 +3,7 @@
 use rusqlite::Connection;
 
 use super::label::Label;
-use super::trace::Trace;
+use super::trace::{Trace, TraceBytes};
 use crate::base::ids::CorrelationId;
 
 mod insert;
@@ -48,7 +48,7 @@ pub struct UsageRow {
     /// The first 8 bytes of the policy's hash.
     pub policy: [u8; 8],
     /// What every stage and every rule decided, encoded.
-    pub trace: Option<Vec<u8>>,
+    pub trace: Option<TraceBytes>,
 }
 
 /// Which requests are looked for; every field that is set must hold.

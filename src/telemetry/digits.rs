@@ -31,14 +31,26 @@ pub fn push_fixed<const N: usize>(out: &mut String, number: u32) {
 
 /// Appends 16 bytes as 32 hexadecimal digits.
 pub fn push_hex(out: &mut String, bytes: &[u8; 16]) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
     let mut digits = [0; 32];
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(bytes) {
-        pair[0] = HEX[usize::from(byte >> 4)];
-        pair[1] = HEX[usize::from(byte & 15)];
+    let mut at = 0;
+    while at < bytes.len() {
+        [digits[2 * at], digits[2 * at + 1]] = PAIRS[bytes[at] as usize];
+        at += 1;
     }
     push_ascii(out, &digits);
 }
+
+/// Both digits of each byte.
+static PAIRS: [[u8; 2]; 256] = {
+    const HEX: &[u8; 16] = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < pairs.len() {
+        pairs[byte] = [HEX[byte >> 4], HEX[byte & 15]];
+        byte += 1;
+    }
+    pairs
+};
 
 fn decimal(digit: u64) -> u8 {
     b'0' + u8::try_from(digit).unwrap_or(0)

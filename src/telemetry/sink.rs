@@ -104,7 +104,7 @@ impl Sink {
         self.queue(line, false);
     }
 
-    /// Queues a line whose every word has been through the net already.
+    /// Queues a line whose every word has been through the net already, and which has no line end in it.
     pub(super) fn send_clean(&self, line: &str) {
         self.queue(line, true);
     }
@@ -192,6 +192,13 @@ fn take(shared: &Shared, taken: &mut Waiting) -> bool {
 impl Waiting {
     /// Appends a line and its end; a line end inside it would make two lines, so it becomes a space.
     fn push(&mut self, line: &str, is_clean: bool) {
+        self.lines += 1;
+        if is_clean {
+            debug_assert!(!line.contains('\n'), "two lines in one");
+            self.text.push_str(line);
+            self.text.push('\n');
+            return;
+        }
         let start = self.text.len();
         let mut parts = line.split('\n');
         self.text.push_str(parts.next().unwrap_or_default());
@@ -199,11 +206,8 @@ impl Waiting {
             self.text.push(' ');
             self.text.push_str(part);
         }
-        if !is_clean {
-            self.raw.push(start..self.text.len());
-        }
+        self.raw.push(start..self.text.len());
         self.text.push('\n');
-        self.lines += 1;
     }
 
     /// The lines as they may be written; `out` is room for them where the net has to look at one.

@@ -4,12 +4,14 @@
 
 use std::sync::LazyLock;
 
-use rusqlite::{CachedStatement, Connection, Statement, ToSql};
+use rusqlite::{Connection, Statement, ToSql};
 
 use super::UsageRow;
 
 /// Rows of one statement. What it costs to begin and end a statement is shared by so many; more gain little.
-const ROWS: usize = 16;
+const MANY: usize = 16;
+/// Rows of a statement for what is left over.
+const SOME: usize = 4;
 
 const COLUMNS: [&str; 19] = [
     "id",
@@ -40,33 +42,33 @@ fn sql(rows: usize) -> String {
     format!("INSERT OR FAIL INTO query_logs ({}) VALUES {values}", COLUMNS.join(", "))
 }
 
-/// Adds rows under numbers from `first` on, which is higher than every one before it.
+/// Adds rows under numbers from `first` on, which is higher than every one before it; the number after the last.
 pub(in crate::store) fn insert<'a>(
     connection: &Connection,
     first: i64,
     rows: impl Iterator<Item = &'a UsageRow>,
 ) -> rusqlite::Result<i64> {
-    static ONE: LazyLock<String> = LazyLock::new(|| sql(1));
-    static MANY: LazyLock<String> = LazyLock::new(|| sql(ROWS));
+    static SQL: LazyLock<[String; 3]> = LazyLock::new(|| [MANY, SOME, 1].map(sql));
     let rows: Vec<&UsageRow> = rows.collect();
-    let (whole, rest) = rows.as_chunks::<ROWS>();
-    let mut next = first;
-    if !whole.is_empty() {
-        next = groups(connection.prepare_cached(&MANY)?, next, whole)?;
-    }
-    if !rest.is_empty() {
-        let (rest, _) = rest.as_chunks::<1>();
-        next = groups(connection.prepare_cached(&ONE)?, next, rest)?;
-    }
-    Ok(next)
+    let (many, rest) = rows.as_chunks::<MANY>();
+    let (some, rest) = rest.as_chunks::<SOME>();
+    let (single, _) = rest.as_chunks::<1>();
+    let next = groups(connection, &SQL[0], first, many)?;
+    let next = groups(connection, &SQL[1], next, some)?;
+    groups(connection, &SQL[2], next, single)
 }
 
-/// Runs a statement of `N` rows for each group of as many.
+/// Runs a statement of `N` rows for each group of as many; the number after the last of them.
 fn groups<const N: usize>(
-    mut statement: CachedStatement<'_>,
+    connection: &Connection,
+    sql: &str,
     mut next: i64,
     groups: &[[&UsageRow; N]],
 ) -> rusqlite::Result<i64> {
+    if groups.is_empty() {
+        return Ok(next);
+    }
+    let mut statement = connection.prepare_cached(sql)?;
     let mut before: Option<&[&UsageRow; N]> = None;
     for group in groups {
         for (place, row) in group.iter().enumerate() {
