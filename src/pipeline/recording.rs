@@ -16,13 +16,8 @@ use crate::store::{ANSWER, HeaderNames, RuleAsked, STAGES, TraceBytes, TraceWrit
 
 /// Stages that wait for nothing and ask no rule: a look or two at what is in memory. To ask what time it is would take as long
 /// as they do, so it is not asked when one of them ends.
-const BRIEF: [u8; 5] = [
-    Stage::Bans as u8,
-    Stage::Cors as u8,
-    Stage::Route as u8,
-    Stage::Origin as u8,
-    Stage::Thresholds as u8,
-];
+const BRIEF: [u8; 5] =
+    [Stage::Bans as u8, Stage::Cors as u8, Stage::Route as u8, Stage::Origin as u8, Stage::Thresholds as u8];
 
 /// When a request came to each stage.
 #[derive(Debug)]
@@ -278,7 +273,9 @@ mod tests {
     fn what_a_brief_stage_took_is_told_with_the_next_and_an_answer_begins_when_it_does() {
         let clock = Clock::manual(0);
         let mut trail = trail(&clock);
-        for stage in [Stage::Client, Stage::Bans, Stage::Cors, Stage::OnRequest, Stage::Identity, Stage::Origin] {
+        for stage in
+            [Stage::Client, Stage::Bans, Stage::Cors, Stage::OnRequest, Stage::Identity, Stage::Origin]
+        {
             trail.enter(stage);
             clock.advance(Duration::from_millis(1));
         }

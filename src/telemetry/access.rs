@@ -216,7 +216,10 @@ fn word(out: &mut String, name: &str, value: &str) {
 
 /// Appends a duration in milliseconds with three decimals.
 fn push_ms(out: &mut String, duration: Duration) {
-    push_number(out, duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis().into()));
+    push_number(
+        out,
+        duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis().into()),
+    );
     out.push('.');
     push_fixed::<3>(out, duration.subsec_micros() % 1_000);
 }

@@ -56,8 +56,9 @@ fn decimal(digit: u64) -> u8 {
     b'0' + u8::try_from(digit).unwrap_or(0)
 }
 
-fn push_ascii(out: &mut String, digits: &[u8]) {
-    out.push_str(std::str::from_utf8(digits).expect("digits are ASCII"));
+/// Appends what was put together of digits and signs.
+pub(super) fn push_ascii(out: &mut String, digits: &[u8]) {
+    out.push_str(std::str::from_utf8(digits).expect("digits and signs are ASCII"));
 }
 
 #[cfg(test)]

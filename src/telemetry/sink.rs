@@ -138,7 +138,8 @@ impl Sink {
         let mut state = self.0.state.lock();
         state.writer_sleeps = false;
         self.0.came.notify_one();
-        let waited = self.0.written.wait_while_for(&mut state, |s| s.waiting.lines > 0 || s.writer_busy, within);
+        let waited =
+            self.0.written.wait_while_for(&mut state, |s| s.waiting.lines > 0 || s.writer_busy, within);
         !waited.timed_out()
     }
 

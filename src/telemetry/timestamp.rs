@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::digits::push_fixed;
+use super::digits::{push_ascii, push_fixed};
 
 const MS_PER_SECOND: i64 = 1_000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -25,7 +25,7 @@ pub fn push_rfc3339(out: &mut String, unix_ms: i64) {
         text = date_and_time(second);
         LATEST.set((second, text));
     }
-    out.push_str(std::str::from_utf8(&text).expect("digits and signs are ASCII"));
+    push_ascii(out, &text);
     out.push('.');
     push_fixed::<3>(out, u32::try_from(ms).unwrap_or(0));
     out.push('Z');
