@@ -12,7 +12,12 @@ use crate::base::clock::Clock;
 use crate::config::Mode;
 use crate::limiter::{Kind, Level, Levels};
 use crate::script::{HeaderEdit, Note};
-use crate::store::{ANSWER, HeaderNames, RuleAsked, STAGES, TraceWriter};
+use crate::store::{ANSWER, HeaderNames, RuleAsked, STAGES, TraceBytes, TraceWriter};
+
+/// Stages that wait for nothing and ask no rule: a look or two at what is in memory. To ask what time it is would take as long
+/// as they do, so it is not asked when one of them ends.
+const BRIEF: [u8; 5] =
+    [Stage::Bans as u8, Stage::Cors as u8, Stage::Route as u8, Stage::Origin as u8, Stage::Thresholds as u8];
 
 /// When a request came to each stage.
 #[derive(Debug)]
@@ -30,22 +35,27 @@ impl Times {
         Self { clock: clock.clone(), started, entered: [(0, 0); STAGES.len()], count: 0 }
     }
 
-    /// The request comes to the next stage.
+    /// The request comes to the next stage. What a brief one took is told with the stage after it.
     pub fn enter(&mut self, stage: Stage) {
-        // The first stage begins with the request: no need to ask what time it is.
-        self.mark(stage as u8, self.count > 0);
+        let before = self.count.checked_sub(1).and_then(|last| self.entered.get(last));
+        let known = match before {
+            // The first stage begins with the request.
+            None => Some(0),
+            Some((before, at)) => BRIEF.contains(before).then_some(*at),
+        };
+        self.mark(stage as u8, known);
     }
 
     /// The head of the answer is known; what follows is sending it.
     pub fn answered(&mut self) {
-        self.mark(ANSWER, true);
+        self.mark(ANSWER, None);
     }
 
-    fn mark(&mut self, place: u8, asks: bool) {
-        if let Some(room) = self.entered.get_mut(self.count) {
-            let since =
-                if asks { self.clock.now().saturating_duration_since(self.started) } else { Duration::ZERO };
-            *room = (place, micros(since));
+    /// Notes that it came to that place: at a time that is known, else now.
+    fn mark(&mut self, place: u8, known: Option<u32>) {
+        let since = || micros(self.clock.now().saturating_duration_since(self.started));
+        if self.count < self.entered.len() {
+            self.entered[self.count] = (place, known.unwrap_or_else(since));
             self.count += 1;
         }
     }
@@ -169,7 +179,7 @@ fn differs(name: &HeaderName, received: &HeaderMap, sent: &HeaderMap) -> bool {
 }
 
 /// The trace of a request that was over at `end` after its start, as it is kept.
-pub fn written(trail: &Trail, end: Duration) -> Vec<u8> {
+pub fn written(trail: &Trail, end: Duration) -> TraceBytes {
     let mut writer = TraceWriter::new();
     let (stages, count) = trail.times.spent(end);
     writer.stages(&stages[..count]);
@@ -257,6 +267,23 @@ mod tests {
         let spent: Vec<_> = trace.stages.iter().map(|s| (s.stage.as_str(), s.us)).collect();
         assert_eq!(spent, [("connection", 1_000), ("client", 0), ("upstream", 40_000), ("answer", 9_000)]);
         assert_eq!((trace.auth.as_str(), trace.upstream_ms, trace.buckets.len()), ("none", None, 0));
+    }
+
+    #[test]
+    fn what_a_brief_stage_took_is_told_with_the_next_and_an_answer_begins_when_it_does() {
+        let clock = Clock::manual(0);
+        let mut trail = trail(&clock);
+        for stage in
+            [Stage::Client, Stage::Bans, Stage::Cors, Stage::OnRequest, Stage::Identity, Stage::Origin]
+        {
+            trail.enter(stage);
+            clock.advance(Duration::from_millis(1));
+        }
+        trail.times.answered();
+        let trace = Trace::decode(&written(&trail, Duration::from_millis(9))).unwrap();
+        let spent: Vec<_> = trace.stages.iter().map(|s| (s.stage.as_str(), s.us)).collect();
+        let told = [("client", 1_000), ("bans", 0), ("cors", 0), ("on_request", 3_000), ("identity", 1_000)];
+        assert_eq!(spent, [&told[..], &[("origin", 1_000), ("answer", 3_000)]].concat());
     }
 
     #[test]
