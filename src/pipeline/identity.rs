@@ -211,8 +211,8 @@ impl Identity {
     pub fn subject(&self) -> Option<Arc<str>> {
         match self {
             Self::Anonymous => None,
-            Self::User(user) => Some(Arc::from(user.user().text())),
-            Self::ApiKey(key) => Some(Arc::from(key.subject())),
+            Self::User(user) => Some(user.session.subject()),
+            Self::ApiKey(key) => Some(key.subject()),
         }
     }
 
@@ -221,7 +221,7 @@ impl Identity {
         match self {
             Self::Anonymous => None,
             Self::User(user) => Some((user.account.id.text(), gateway.email_of(&user.account))),
-            Self::ApiKey(key) => Some((key.subject(), None)),
+            Self::ApiKey(key) => Some((key.subject().as_ref().to_owned(), None)),
         }
     }
 
