@@ -23,7 +23,7 @@ use keyed::{Key, Keyed};
 /// The buckets of everybody. One for the whole process, shared by all workers.
 pub struct Limiter {
     began: Instant,
-    hash: [RandomState; 2],
+    hash: RandomState,
     users: Keyed,
     ips: Keyed,
 }
@@ -146,8 +146,7 @@ impl Levels {
 impl Limiter {
     /// A limiter whose buckets are all full. `now` is the earliest time that it will be asked about.
     pub fn new(now: Instant) -> Self {
-        let hash = [RandomState::new(), RandomState::new()];
-        Self { began: now, hash, users: Keyed::new(), ips: Keyed::new() }
+        Self { began: now, hash: RandomState::new(), users: Keyed::new(), ips: Keyed::new() }
     }
 
     /// Takes a token from the bucket of the address and, if one is known, from that of the user: from both or from
@@ -216,16 +215,18 @@ impl Limiter {
         };
         let mut bytes = [family; 9];
         bytes[1..].copy_from_slice(&network.to_be_bytes());
-        [self.half(0, scope, &bytes), network]
+        [self.hash(scope, &bytes), network]
     }
 
+    /// An id is random, and its end half of its key.
     fn user_key(&self, id: &str, scope: Option<&str>) -> Key {
-        [self.half(0, scope, id.as_bytes()), self.half(1, scope, id.as_bytes())]
+        let end = id.as_bytes().last_chunk().copied().unwrap_or_default();
+        [self.hash(scope, id.as_bytes()), u64::from_be_bytes(end)]
     }
 
     /// 64 bits of keyed hash. In few writes, each of which costs as much as the hash of 16 bytes.
-    fn half(&self, which: usize, scope: Option<&str>, who: &[u8]) -> u64 {
-        let mut hasher = self.hash[which].build_hasher();
+    fn hash(&self, scope: Option<&str>, who: &[u8]) -> u64 {
+        let mut hasher = self.hash.build_hasher();
         hasher.write(who);
         if let Some(scope) = scope {
             // A byte that no id and no name holds.

@@ -59,3 +59,4 @@ mod tests {
         assert!(old.iter().all(|weak| weak.strong_count() == 0));
     }
 }
+

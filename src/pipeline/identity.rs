@@ -217,11 +217,11 @@ impl Identity {
     }
 
     /// The opaque id of somebody who is known, and a person's e-mail address.
-    pub fn person(&self, gateway: &Gateway) -> Option<(String, Option<String>)> {
+    pub fn person(&self, gateway: &Gateway) -> Option<(Arc<str>, Option<String>)> {
         match self {
             Self::Anonymous => None,
-            Self::User(user) => Some((user.account.id.text(), gateway.email_of(&user.account))),
-            Self::ApiKey(key) => Some((key.subject().as_ref().to_owned(), None)),
+            Self::User(user) => Some((user.session.subject(), gateway.email_of(&user.account))),
+            Self::ApiKey(key) => Some((key.subject(), None)),
         }
     }
 

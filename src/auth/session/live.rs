@@ -201,5 +201,7 @@ impl Session {
 }
 
 pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.min(LIFETIME_MAX).as_millis()).expect("ten years of milliseconds fit")
+    let duration = duration.min(LIFETIME_MAX);
+    let millis = duration.as_secs() * 1_000 + u64::from(duration.subsec_millis());
+    i64::try_from(millis).expect("ten years of milliseconds fit")
 }
