@@ -163,9 +163,8 @@ impl Limiter {
     ) -> Result<Levels, Denied> {
         let now_ns = self.ns(now);
         // The order of locks is user, then ip, everywhere.
-        let mut user = user.map(|id| {
-            self.users.hold(self.user_key(id, limits.scope), limits.user, now_ns, limits.keys_max)
-        });
+        let mut user = user
+            .map(|id| self.users.hold(self.user_key(id, limits.scope), limits.user, now_ns, limits.keys_max));
         let mut ip = self.ips.hold(self.ip_key(ip, limits.scope), limits.ip, now_ns, limits.keys_max);
         let by_user = user.as_deref().and_then(|u| denied(Kind::User, u));
         let by_ip = denied(Kind::Ip, &ip);

@@ -59,4 +59,3 @@ mod tests {
         assert!(old.iter().all(|weak| weak.strong_count() == 0));
     }
 }
-

@@ -108,7 +108,9 @@ impl Known {
 /// Whether two texts are one and the same token. The MAC is compared in whole, however much of it is right: how long that
 /// takes tells nobody how near a guess came. Who knows the MAC may know how much of the rest is right.
 fn is_same(ours: &str, theirs: &str) -> bool {
-    let (Some((rest, mac)), Some((other_rest, other_mac))) = (split(ours), split(theirs)) else { return false };
+    let (Some((rest, mac)), Some((other_rest, other_mac))) = (split(ours), split(theirs)) else {
+        return false;
+    };
     let difference = mac.iter().zip(other_mac).fold(0, |so_far, (a, b)| so_far | (a ^ b));
     std::hint::black_box(difference) == 0 && rest == other_rest
 }
