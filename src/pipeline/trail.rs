@@ -103,7 +103,7 @@ impl Trail {
             started,
             unix_ms: clock.unix_ms(),
             method: known_method(method.as_str()),
-            route: Arc::from(""),
+            route: Arc::default(),
             stage: Stage::Connection,
             client: None,
             probe: false,
