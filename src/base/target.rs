@@ -3,6 +3,8 @@
 //! # Source
 //! RFC 3986 section 6.2.2 (normalisation), RFC 9112 section 3.2 (target forms); THREATS section RT.
 
+use std::fmt::Write as _;
+
 /// Why a target or a host was refused. The sentences are public and hold nothing of the request.
 pub type Ambiguous = &'static str;
 
@@ -196,7 +198,9 @@ pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
 /// A `Host` in canonical form: lower case, without a trailing dot, the port apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
-    name: String,
+    /// Name and port.
+    text: String,
+    name_length: usize,
     port: Option<u16>,
 }
 
@@ -210,7 +214,7 @@ impl Host {
     /// A public sentence when it is no host with an optional port.
     pub fn parse(text: &str) -> Result<Self, Ambiguous> {
         const BAD: Ambiguous = "The Host header is not a host name.";
-        let (name, port) = match text.strip_prefix('[') {
+        let (mut text, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (inside, after) = rest.split_once(']').ok_or(BAD)?;
                 let v6: std::net::Ipv6Addr = inside.parse().map_err(|_| BAD)?;
@@ -233,12 +237,16 @@ impl Host {
             }
             Some(_) => return Err(BAD),
         };
-        Ok(Self { name, port })
+        let name_length = text.len();
+        if let Some(port) = port {
+            let _ = write!(text, ":{port}");
+        }
+        Ok(Self { text, name_length, port })
     }
 
     /// The name or bracketed address, without the port.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.text[..self.name_length]
     }
 
     /// The port, where one was written.
@@ -249,12 +257,12 @@ impl Host {
     /// Whether both name the same place; a port that is not written is the scheme's own.
     pub fn is_same(&self, other: &Self, secure: bool) -> bool {
         let default = if secure { 443 } else { 80 };
-        self.name == other.name && self.port.unwrap_or(default) == other.port.unwrap_or(default)
+        self.name() == other.name() && self.port.unwrap_or(default) == other.port.unwrap_or(default)
     }
 
     /// Name and port as a `Host` header has them.
-    pub fn authority(&self) -> String {
-        self.port.map_or_else(|| self.name.clone(), |p| format!("{}:{p}", self.name))
+    pub fn authority(&self) -> &str {
+        &self.text
     }
 }
 

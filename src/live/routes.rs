@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
+use http::{HeaderName, HeaderValue};
+
 use crate::config::{Destination, Route};
 use crate::schema::Compiled;
 
@@ -21,6 +23,8 @@ pub struct CompiledRoute {
     pub service: Option<Arc<str>>,
     /// The schema of request bodies, compiled.
     pub schema: Option<Compiled>,
+    /// The headers that it sets on the request that goes upstream.
+    pub set_headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 /// Every route, by path.
@@ -57,7 +61,10 @@ impl CompiledRoute {
             Destination::Service(name) => Some(Arc::from(name.as_str())),
             Destination::Respond(_) | Destination::Redirect(_) => None,
         };
-        Self { name: Arc::from(route.name.as_str()), service, schema, route }
+        let set = |(name, value): &(String, String)| Some((name.parse().ok()?, value.parse().ok()?));
+        // The configuration holds no name and no value that is none.
+        let set_headers = route.set_headers.iter().filter_map(set).collect();
+        Self { name: Arc::from(route.name.as_str()), service, schema, set_headers, route }
     }
 
     /// Whether the route takes the method; the method names are case-sensitive (RFC 9110 section 9.1).
