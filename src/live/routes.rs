@@ -1,10 +1,11 @@
 //! The routes, compiled once a snapshot: the longest path that matches wins, whatever the number of routes.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use crate::config::{Destination, Route};
 use crate::schema::Compiled;
+use crate::script::RouteFacts;
 
 /// Methods that a route takes when it lists none.
 pub const USUAL_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -20,6 +21,8 @@ pub struct CompiledRoute {
     pub service: Option<Arc<str>>,
     /// The schema of request bodies, compiled.
     pub schema: Option<Compiled>,
+    /// What rules know of the route, and which of them look at it; worked out by the first request.
+    pub facts: OnceLock<RouteFacts>,
 }
 
 /// Every route, by path.
@@ -47,7 +50,7 @@ impl CompiledRoute {
             Destination::Service(name) => Some(Arc::from(name.as_str())),
             Destination::Respond(_) | Destination::Redirect(_) => None,
         };
-        Self { name: Arc::from(route.name.as_str()), service, schema, route }
+        Self { name: Arc::from(route.name.as_str()), service, schema, facts: OnceLock::new(), route }
     }
 
     /// Whether the route takes the method; the method names are case-sensitive (RFC 9110 section 9.1).
