@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::{HeaderName, HeaderValue};
 
 use crate::config::{Destination, Route};
 use crate::schema::Compiled;
+use crate::script::RouteFacts;
 
 /// Methods that a route takes when it lists none.
 pub const USUAL_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
@@ -25,6 +26,8 @@ pub struct CompiledRoute {
     pub schema: Option<Compiled>,
     /// The headers that it sets on the request that goes upstream.
     pub set_headers: Vec<(HeaderName, HeaderValue)>,
+    /// What rules know of the route, and which of them look at it; worked out by the first request.
+    pub facts: OnceLock<RouteFacts>,
 }
 
 /// Every route, by path.
@@ -64,7 +67,8 @@ impl CompiledRoute {
         let set = |(name, value): &(String, String)| Some((name.parse().ok()?, value.parse().ok()?));
         // The configuration holds no name and no value that is none.
         let set_headers = route.set_headers.iter().filter_map(set).collect();
-        Self { name: Arc::from(route.name.as_str()), service, schema, set_headers, route }
+        let facts = OnceLock::new();
+        Self { name: Arc::from(route.name.as_str()), service, schema, set_headers, facts, route }
     }
 
     /// Whether the route takes the method; the method names are case-sensitive (RFC 9110 section 9.1).
