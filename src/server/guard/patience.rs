@@ -1,5 +1,5 @@
 //! How long a connection may say nothing, and how long a head may take. One timer each, and it is only moved when a
-//! deadline comes nearer: a connection that is kept busy touches it once a minute, not with each request.
+//! deadline comes nearer: a connection that is kept busy touches it once a second, not with each request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,6 +9,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::{Link, Standing};
 use crate::base::clock::timer_now;
+use crate::server::rest::REST_AFTER;
 
 /// The time that is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,6 +18,8 @@ pub enum Over {
     Idle,
     /// The one for a head of which a part has come.
     Head,
+    /// The one after which what an idle connection does not need is put away.
+    Awake,
 }
 
 /// The timers of one connection.
@@ -38,8 +41,8 @@ impl Patience {
         Self { head, idle, since, stands: (Standing::Between, 0), timer, is_over: false }
     }
 
-    /// Whose time is over. It is said once; the connection ends then.
-    pub fn poll(&mut self, link: &Link, cx: &mut Context<'_>) -> Poll<Over> {
+    /// Whose time is over. It is said once, and the connection ends then; but for the one that only an awake connection has.
+    pub fn poll(&mut self, link: &Link, is_awake: bool, cx: &mut Context<'_>) -> Poll<Over> {
         let stands = link.standing();
         if self.is_over || stands.0 == Standing::Busy {
             self.stands = stands;
@@ -55,6 +58,7 @@ impl Patience {
         let (limit, over) = match stands {
             (Standing::InHead, _) => (self.head, Over::Head),
             (_, 0) => (self.head, Over::Idle),
+            _ if is_awake && REST_AFTER < self.idle => (REST_AFTER, Over::Awake),
             _ => (self.idle, Over::Idle),
         };
         let deadline = self.since + limit;
@@ -64,7 +68,7 @@ impl Patience {
         loop {
             ready!(self.timer.as_mut().poll(cx));
             if self.timer.deadline() >= deadline {
-                self.is_over = true;
+                self.is_over = over != Over::Awake;
                 return Poll::Ready(over);
             }
             self.timer.as_mut().reset(deadline);
