@@ -109,7 +109,7 @@ fn facts(method: Method, path: &str, route: &str) -> Arc<RequestFacts> {
         client_hash: "35df6877071473787ec69d19b4cf9119".into(),
         headers,
         session_cookie: "pm_session".into(),
-        route: RouteFacts { name: route.into(), service: "shop".into(), tags: Arc::from([]) },
+        route: RouteFacts::new(route.into(), "shop".into(), Arc::default()),
         content_length: if posts { body.len() as u64 } else { 0 },
         unix_ms: 1_767_614_400_000,
         geo: GeoFacts::known(Location::default()),

@@ -75,7 +75,7 @@ pub use routes::{
     AuthNeed, Credential, Destination, REDIRECT_PATH, REDIRECT_QUERY, Redirect, Respond, Route, RouteLimits,
     Schema,
 };
-pub use rules::{InlineRule, Then};
+pub use rules::{InlineRule, RULES_MAX as INLINE_RULES_MAX, Then};
 pub use secrets::{make_development_secret, new_secret};
 pub use server::Server;
 pub use services::{Balance, Breaker, Health, Protocol, Retry, Service, Tls};

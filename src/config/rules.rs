@@ -8,7 +8,7 @@ use crate::base::problems::{Place, Problem, Source};
 use super::plugins::Mode;
 
 /// Rules in one file.
-const RULES_MAX: usize = 100;
+pub const RULES_MAX: usize = 100;
 /// Longest code, in bytes.
 const CODE_BYTES_MAX: usize = 64;
 /// Longest expression, in bytes.

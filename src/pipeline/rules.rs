@@ -11,7 +11,6 @@ use super::step::Step;
 use super::trail::Trail;
 use crate::base::refusal::Refusal;
 use crate::base::upgrade::asks_websocket;
-use crate::config::Destination;
 use crate::live::snapshot::Snapshot;
 use crate::script::{Decision, GeoFacts, Hook, RequestFacts, ResponseFacts, RouteFacts};
 
@@ -31,8 +30,12 @@ pub fn on_request(
     snapshot: &Snapshot,
     trail: &mut Trail,
 ) -> Step<Examined> {
-    if Hook::ALL.into_iter().any(|hook| snapshot.rules.interested(hook)) {
-        trail.facts = Some(Arc::new(facts(&routed, gateway, snapshot, trail)));
+    if !snapshot.rules.is_empty() {
+        let route = route_facts(&routed, snapshot);
+        // Where no rule looks at the request, nothing is gathered for rules.
+        if snapshot.rules.looks_at(&route, routed.method(), routed.path().as_str()) {
+            trail.facts = Some(Arc::new(facts(&routed, route, gateway, snapshot, trail)));
+        }
     }
     ask(Hook::Request, None, gateway, snapshot, trail)?;
     let way = routed.way()?;
@@ -63,9 +66,26 @@ pub fn ask(
     }
 }
 
-fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Trail) -> RequestFacts {
+/// The route as rules see it. A route of the operator's is the same for every request of its snapshot.
+fn route_facts(routed: &Routed, snapshot: &Snapshot) -> RouteFacts {
+    let gather = |service| {
+        let route = RouteFacts::new(routed.name(), service, routed.tags().into());
+        snapshot.rules.on_route(route)
+    };
+    match routed.route() {
+        Some(route) => route.facts.get_or_init(|| gather(route.service.clone().unwrap_or_default())).clone(),
+        None => gather(Arc::default()),
+    }
+}
+
+fn facts(
+    routed: &Routed,
+    route: RouteFacts,
+    gateway: &Gateway,
+    snapshot: &Snapshot,
+    trail: &mut Trail,
+) -> RequestFacts {
     let client_hash = trail.client_pseudonym(&gateway.pseudonyms).map(|p| p.to_string()).unwrap_or_default();
-    let service = routed.route().map_or("", |r| service_name(&r.route.to));
     RequestFacts {
         id: trail.id.clone(),
         method: routed.method().clone(),
@@ -82,7 +102,7 @@ fn facts(routed: &Routed, gateway: &Gateway, snapshot: &Snapshot, trail: &mut Tr
         client_hash: client_hash.into(),
         headers: routed.headers().clone(),
         session_cookie: Arc::clone(&snapshot.session_cookie),
-        route: RouteFacts { name: routed.name(), service: service.into(), tags: routed.tags().into() },
+        route,
         content_length: routed.declared_length().unwrap_or_default(),
         unix_ms: trail.unix_ms,
         geo: GeoFacts::new(snapshot.geo.clone(), routed.address()),
@@ -103,12 +123,5 @@ impl Deref for Examined {
 
     fn deref(&self) -> &Routed {
         &self.routed
-    }
-}
-
-fn service_name(to: &Destination) -> &str {
-    match to {
-        Destination::Service(name) => name,
-        Destination::Respond(_) | Destination::Redirect(_) => "",
     }
 }

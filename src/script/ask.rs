@@ -25,7 +25,7 @@ use super::standing::{self, Turn};
 use crate::base::clock::Clock;
 use crate::config::Mode;
 
-/// Asks the plugins in order.
+/// Asks these plugins in order.
 pub(super) fn ask<'a>(
     plugins: impl Iterator<Item = &'a Plugin>,
     hook: Hook,
@@ -36,7 +36,7 @@ pub(super) fn ask<'a>(
 ) -> Decision {
     let mut answer = Answer::borrow(response);
     let mut decision = Decision::Pass;
-    for plugin in plugins.filter(|p| p.manifest.filter.takes(facts)) {
+    for plugin in plugins {
         if !sees(plugin, hook, facts, answer.shared.as_deref()) {
             continue;
         }
@@ -193,14 +193,17 @@ pub(super) fn enter(
         Ok(verdict) => {
             let (word, code, rule) = match &verdict {
                 Some(v) => (v.outcome(), v.code.clone(), v.rule.clone()),
-                None => (Outcome::Pass, "".into(), plugin.name.to_string()),
+                None => (Outcome::Pass, Arc::default(), plugin.name.to_string()),
             };
-            note_down(plugin, note(rule.clone(), word, code, time), ledger);
+            note_down(plugin, note(rule, word, code, time), ledger);
             if !enforces {
                 return Decision::Pass;
             }
-            if let Some(refusal) = verdict.and_then(super::verdict::Verdict::refusal) {
-                return Decision::Refuse { refusal, plugin: plugin.name.clone(), rule };
+            if let Some(verdict) = verdict {
+                let rule = verdict.rule.clone();
+                if let Some(refusal) = verdict.refusal() {
+                    return Decision::Refuse { refusal, plugin: plugin.name.clone(), rule };
+                }
             }
             if let Some(draft) = said.draft {
                 answer.change(draft.status, draft.headers);

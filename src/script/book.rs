@@ -4,18 +4,21 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use http::Method;
+
 use super::api::Info;
 use super::ask::ask;
 use super::buffering::{TooLarge, Wish};
 use super::check;
 use super::engine::Extras;
-use super::facts::RequestFacts;
+use super::facts::{RequestFacts, RouteFacts};
 use super::hook::Hook;
 use super::inline;
 use super::ledger::{Ledger, Occasions};
 use super::library::{FILES_MAX, Library};
 use super::manifest::{OnError, is_plugin_name};
 use super::occasion::{self, Reason};
+use super::picks::{Picks, Prefilter};
 use super::plugin::{Plugin, mode_word};
 use super::response::ResponseFacts;
 use super::schedule::{Job, Schedule};
@@ -26,17 +29,19 @@ use crate::base::clock::Clock;
 use crate::base::nearest::nearest;
 use crate::base::problems::{Problem, Problems};
 use crate::base::refusal::RuleRefusal;
-use crate::config::{InlineRule, Mode, PluginOverride};
+use crate::config::{INLINE_RULES_MAX, InlineRule, Mode, PluginOverride};
 
 /// Plugins in one book.
 const PLUGINS_MAX: usize = 128;
+
+const _: () = assert!(PLUGINS_MAX + INLINE_RULES_MAX <= Picks::MAX);
 
 /// Every plugin of one snapshot. Immutable; a request keeps the one it began with.
 #[derive(Default)]
 pub struct RuleBook {
     plugins: Vec<Plugin>,
-    /// For each hook, the plugins that have it and are not off, in order.
-    by_hook: [Vec<usize>; Hook::ALL.len()],
+    /// Which of them may have a say at a moment.
+    prefilter: Prefilter,
     inputs: Vec<(PathBuf, String)>,
     hashes: BTreeMap<String, String>,
 }
@@ -230,7 +235,29 @@ impl RuleBook {
 
     /// Whether any plugin has that hook and is not off. Cheap: without interest no facts need be gathered.
     pub fn interested(&self, hook: Hook) -> bool {
-        !self.by_hook[hook.index()].is_empty()
+        !self.prefilter.having(hook).is_empty()
+    }
+
+    /// Whether any plugin is not off and has a hook.
+    pub fn is_empty(&self) -> bool {
+        self.prefilter.is_empty()
+    }
+
+    /// A route with the plugins that look at it worked out. To be done once for each route of a snapshot.
+    pub fn on_route(&self, route: RouteFacts) -> RouteFacts {
+        RouteFacts { picks: Some(self.prefilter.on_route(&self.plugins, &route)), ..route }
+    }
+
+    /// Whether any plugin looks at a request for that path, at any moment.
+    pub fn looks_at(&self, route: &RouteFacts, method: &Method, path: &str) -> bool {
+        let mut places = self.prefilter.asked_at_all(&self.plugins, route, method).places();
+        places.any(|place| self.plugins[place].manifest.filter.takes_path(path))
+    }
+
+    /// The plugins that look at this request at that moment, in order.
+    pub(super) fn asked(&self, hook: Hook, facts: &RequestFacts) -> impl Iterator<Item = &Plugin> {
+        let places = self.prefilter.asked(&self.plugins, hook, facts).places();
+        places.map(|place| &self.plugins[place]).filter(|p| p.manifest.filter.takes_path(&facts.path))
     }
 
     /// Files that made this book: absolute path and a hash of the content, in hex.
@@ -247,15 +274,12 @@ impl RuleBook {
         ledger: &mut Ledger,
         clock: &Clock,
     ) -> Decision {
-        let plugins = self.by_hook[hook.index()].iter().map(|i| &self.plugins[*i]);
-        ask(plugins, hook, facts, response, ledger, clock)
+        ask(self.asked(hook, facts), hook, facts, response, ledger, clock)
     }
 
     /// What the plugins that look at this request ask of its body; `None` where nobody asks.
     pub fn body_wish(&self, facts: &RequestFacts) -> Option<BodyWish> {
-        let plugins = self.by_hook[Hook::Body.index()].iter().map(|i| &self.plugins[*i]);
-        let asking =
-            plugins.filter(|p| p.manifest.body.request != Wish::None && p.manifest.filter.takes(facts));
+        let asking = self.asked(Hook::Body, facts).filter(|p| p.manifest.body.request != Wish::None);
         let mut wish: Option<BodyWish> = None;
         for plugin in asking {
             let body = &plugin.manifest.body;
@@ -279,15 +303,14 @@ impl RuleBook {
     /// The most bytes of an answer of that `Content-Type` that a plugin that looks at this request asks for; `None`
     /// where nobody asks.
     pub fn answer_wish(&self, facts: &RequestFacts, content_type: &str) -> Option<u64> {
-        let plugins = self.by_hook[Hook::ResponseBody.index()].iter().map(|i| &self.plugins[*i]);
-        let asking = plugins.filter(|p| p.manifest.body.wants_answer(content_type));
-        asking.filter(|p| p.manifest.filter.takes(facts)).map(|p| p.manifest.body.response_max).max()
+        let asked = self.asked(Hook::ResponseBody, facts);
+        let asking = asked.filter(|p| p.manifest.body.wants_answer(content_type));
+        asking.map(|p| p.manifest.body.response_max).max()
     }
 
     /// Whether a plugin that looks at this request asks for the body of any answer.
     pub fn asks_for_answers(&self, facts: &RequestFacts) -> bool {
-        let mut plugins = self.by_hook[Hook::ResponseBody.index()].iter().map(|i| &self.plugins[*i]);
-        plugins.any(|p| p.manifest.body.response != Wish::None && p.manifest.filter.takes(facts))
+        self.asked(Hook::ResponseBody, facts).any(|p| p.manifest.body.response != Wish::None)
     }
 
     /// Lets every plugin take over what the plugin of its name remembers. For a book that goes live; until then each
@@ -359,12 +382,8 @@ impl RuleBook {
 
     pub(super) fn new(mut plugins: Vec<Plugin>, inputs: Vec<(PathBuf, String)>) -> Self {
         plugins.sort_by(|a, b| (a.manifest.priority, &a.name).cmp(&(b.manifest.priority, &b.name)));
-        let asked = |hook: Hook| {
-            let asks = |p: &Plugin| p.has(hook) && p.manifest.mode != Mode::Off;
-            plugins.iter().enumerate().filter(|(_, p)| asks(p)).map(|(i, _)| i).collect()
-        };
-        let by_hook = Hook::ALL.map(asked);
-        Self { plugins, by_hook, inputs, hashes: BTreeMap::new() }
+        let prefilter = Prefilter::new(&plugins);
+        Self { plugins, prefilter, inputs, hashes: BTreeMap::new() }
     }
 
     pub(super) fn nth(&self, index: usize) -> Option<&Plugin> {

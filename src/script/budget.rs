@@ -4,7 +4,7 @@
 //! million operations under a limit of ten thousand. `on_progress` is called for every operation wherever it happens;
 //! counting there, per thread, cannot be restarted by a script.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant};
 
 use crate::base::clock::Clock;
@@ -74,8 +74,35 @@ struct Budget {
     stop: Option<Stop>,
 }
 
+/// How old the last look at the thread's own clock may be. That clock is a system call, which took half of a short call's
+/// time; it matters only where the wall's clock has gone past the limit. Since the last look the thread is taken to have
+/// run without a break, so that a script may get this much more than its time, and never less.
+const MARK_AGE_MAX: Duration = Duration::from_micros(100);
+
+/// The last look at both clocks.
+#[derive(Clone, Copy)]
+struct Mark {
+    wall: Instant,
+    thread: Duration,
+}
+
 thread_local! {
     static BUDGET: RefCell<Option<Budget>> = const { RefCell::new(None) };
+    static MARK: Cell<Option<Mark>> = const { Cell::new(None) };
+}
+
+/// What the thread's clock showed at that moment, or a little more.
+fn thread_time_at(now: Instant, clock: &Clock) -> Duration {
+    if let Clock::Manual(_) = clock {
+        return clock.thread_time();
+    }
+    let age = |mark: &Mark| now.checked_duration_since(mark.wall).filter(|age| *age <= MARK_AGE_MAX);
+    if let Some((mark, age)) = MARK.get().and_then(|mark| Some((mark, age(&mark)?))) {
+        return mark.thread + age;
+    }
+    let thread = clock.thread_time();
+    MARK.set(Some(Mark { wall: now, thread }));
+    thread
 }
 
 /// Begins to count on this thread. Whatever ran before on it is forgotten.
@@ -84,7 +111,7 @@ pub(super) fn start(limits: Limits, clock: &Clock) {
     let budget = Budget {
         clock: clock.clone(),
         began,
-        began_thread: clock.thread_time(),
+        began_thread: thread_time_at(began, clock),
         deadline: began + limits.time,
         time: limits.time,
         ops: 0,
@@ -102,9 +129,12 @@ pub(super) fn finish() -> Spent {
         return Spent { time: Duration::ZERO, stop: None };
     };
     // A native function that ran past the deadline has not been looked at yet.
-    budget.check_clock();
-    let wall = budget.clock.now().saturating_duration_since(budget.began);
-    Spent { time: wall.min(budget.thread_spent()), stop: budget.stop }
+    let now = budget.clock.now();
+    budget.check_clock(now);
+    let wall = now.saturating_duration_since(budget.began);
+    // The thread's clock would take off no more than that.
+    let time = if wall <= MARK_AGE_MAX { wall } else { wall.min(budget.thread_spent()) };
+    Spent { time, stop: budget.stop }
 }
 
 /// Sets the running budget aside for work that has its own, and takes it up again afterwards.
@@ -148,15 +178,14 @@ impl Budget {
             self.stop = Some(Stop::Memory);
         } else if self.ops >= self.clock_due {
             self.clock_due = self.ops + OPS_PER_CLOCK;
-            self.check_clock();
+            self.check_clock(self.clock.now());
         }
         self.stop.is_some()
     }
 
     /// Past the deadline on the wall, only time on the processor counts: a machine that gives the thread no time is
     /// not the script's fault.
-    fn check_clock(&mut self) {
-        let now = self.clock.now();
+    fn check_clock(&mut self, now: Instant) {
         if now <= self.deadline {
             return;
         }

@@ -110,8 +110,8 @@ pub(super) struct Response(pub Arc<Call>);
 impl Call {
     /// The call that a native function belongs to.
     pub fn of(ctx: &NativeCallContext<'_>) -> Raised<Arc<Self>> {
-        let call = ctx.tag().and_then(|tag| tag.clone().try_cast::<Request>());
-        call.map(|r| r.0).ok_or_else(|| error("this function works only inside a hook"))
+        let call = ctx.tag().and_then(|tag| tag.read_lock::<Request>().map(|request| Arc::clone(&request.0)));
+        call.ok_or_else(|| error("this function works only inside a hook"))
     }
 
     /// Ends the script if a verdict has already fallen: what swallowed it cannot go on.

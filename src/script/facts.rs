@@ -8,6 +8,7 @@ use http::{HeaderMap, Method, header};
 
 use super::body::BodyFacts;
 use super::geo_facts::GeoFacts;
+use super::picks::OnRoute;
 use crate::base::ids::CorrelationId;
 use crate::base::tls::{ClientCertificate, Tls};
 
@@ -68,11 +69,20 @@ pub struct RouteFacts {
     pub service: Arc<str>,
     /// The route's tags.
     pub tags: Arc<[String]>,
+    /// The plugins that look at it, once worked out.
+    pub(super) picks: Option<OnRoute>,
+}
+
+impl RouteFacts {
+    /// A route of that name and service, with those tags.
+    pub fn new(name: Arc<str>, service: Arc<str>, tags: Arc<[String]>) -> Self {
+        Self { name, service, tags, picks: None }
+    }
 }
 
 impl Default for RouteFacts {
     fn default() -> Self {
-        Self { name: "".into(), service: "".into(), tags: Arc::from([]) }
+        Self::new(Arc::default(), Arc::default(), Arc::default())
     }
 }
 

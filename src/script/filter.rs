@@ -5,7 +5,7 @@ use std::sync::Arc;
 use globset::{GlobBuilder, GlobMatcher};
 use http::Method;
 
-use super::facts::RequestFacts;
+use super::facts::{RequestFacts, RouteFacts};
 use crate::config::RouteFilter;
 
 /// A glob over route names and tags. A route's name may be a path, so `*` crosses slashes here.
@@ -31,8 +31,8 @@ impl RoutePattern {
         glob.map(|g| Self(g.compile_matcher())).map_err(|e| format!("`{text}` is not a glob: {}", e.kind()))
     }
 
-    fn fits(&self, facts: &RequestFacts) -> bool {
-        self.0.is_match(&*facts.route.name) || facts.route.tags.iter().any(|t| self.0.is_match(t))
+    fn fits(&self, route: &RouteFacts) -> bool {
+        self.0.is_match(&*route.name) || route.tags.iter().any(|t| self.0.is_match(t))
     }
 }
 
@@ -61,9 +61,22 @@ impl Filter {
 
     /// Whether the plugin looks at this request.
     pub fn takes(&self, facts: &RequestFacts) -> bool {
-        let included = self.include.is_empty() || self.include.iter().any(|p| p.fits(facts));
-        let method = self.methods.is_empty() || self.methods.contains(&facts.method);
-        let path = self.paths.is_empty() || self.paths.iter().any(|p| p.is_match(&facts.path));
-        included && method && path && !self.exclude.iter().any(|p| p.fits(facts))
+        self.takes_route(&facts.route) && self.takes_method(&facts.method) && self.takes_path(&facts.path)
+    }
+
+    /// Whether the plugin looks at requests on this route.
+    pub fn takes_route(&self, route: &RouteFacts) -> bool {
+        let included = self.include.is_empty() || self.include.iter().any(|p| p.fits(route));
+        included && !self.exclude.iter().any(|p| p.fits(route))
+    }
+
+    /// Whether it looks at requests of this method.
+    pub fn takes_method(&self, method: &Method) -> bool {
+        self.methods.is_empty() || self.methods.contains(method)
+    }
+
+    /// Whether it looks at requests for this path.
+    pub fn takes_path(&self, path: &str) -> bool {
+        self.paths.is_empty() || self.paths.iter().any(|p| p.is_match(path))
     }
 }

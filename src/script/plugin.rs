@@ -14,6 +14,7 @@ use super::check::{self, Checked};
 use super::compile::{self, Constant};
 use super::declared::Setting;
 use super::engine::{Extras, Names, sandbox};
+use super::entry::Entries;
 use super::hook::Hook;
 use super::library::{FILES_MAX, Library};
 use super::manifest::{self, Manifest};
@@ -39,6 +40,8 @@ pub(super) struct Plugin {
     pub source: Source,
     pub ast: Arc<AST>,
     pub engine: Engine,
+    /// The hooks, ready to run in that engine.
+    pub entries: Entries,
     /// The literal codes of every verb that the plugin can reach.
     pub codes: Arc<BTreeSet<String>>,
     pub hash: String,
@@ -132,6 +135,7 @@ impl Plugin {
             folder,
             source,
             engine: sandbox(&with_settings(&code.around, &settings), Names::Known),
+            entries: Entries::of(&code.ast, code.alone),
             ast: code.ast,
             codes: code.codes.into(),
             hooks: code.hooks,
@@ -220,6 +224,7 @@ impl Plugin {
 
     fn renew_engine(&mut self) {
         self.engine = sandbox(&with_settings(&self.around, &self.settings), Names::Known);
+        self.entries.renew();
         if let Some(probe) = &self.probe {
             probe.attach(&mut self.engine);
         }
@@ -237,6 +242,8 @@ struct Code {
     codes: BTreeSet<String>,
     hooks: [bool; Hook::ALL.len()],
     around: Extras,
+    /// Whether no function of another file can run.
+    alone: bool,
 }
 
 impl Code {
@@ -280,9 +287,11 @@ impl Code {
         }));
         let mut codes = check::codes_of(&ast);
         codes.extend(spaces.iter().flat_map(|s| check::codes_of(&s.ast)));
+        // A function of another file is called by the name of its namespace, which then stands in the text of this one.
+        let alone = !spaces.iter().any(|space| main.text.contains(&space.name));
         let hooks = Hook::ALL
             .map(|h| ast.iter_functions().any(|f| f.name == h.name() && f.params.len() == h.arity()));
-        (Some(Self { ast, codes, hooks, around }), problems)
+        (Some(Self { ast, codes, hooks, around, alone }), problems)
     }
 }
 

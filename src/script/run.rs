@@ -40,14 +40,28 @@ pub(super) struct Fault {
 
 /// Calls the hook and waits for it to end, which the limits see to.
 pub(super) fn call(plugin: &Plugin, call: &Arc<Call>, limits: Limits) -> Heard {
-    let mut args = vec![Dynamic::from(Request(call.clone()))];
-    match call.hook.second() {
-        Second::Nothing => {}
-        Second::Upstream => args.push(Dynamic::from(Up(call.clone()))),
-        Second::Response => args.push(Dynamic::from(Response(call.clone()))),
-        Second::Verdict => args.push(Dynamic::from(Denied(call.clone()))),
+    let request = Dynamic::from(Request(call.clone()));
+    let second = match call.hook.second() {
+        Second::Nothing => None,
+        Second::Upstream => Some(Dynamic::from(Up(call.clone()))),
+        Second::Response => Some(Dynamic::from(Response(call.clone()))),
+        Second::Verdict => Some(Dynamic::from(Denied(call.clone()))),
+    };
+    if plugin.probe.is_some() {
+        // What runs is told to the probe by Rhai's own call.
+        let args = [Some(request), second].into_iter().flatten().collect();
+        return invoke(plugin, call, call.hook.name(), args, limits);
     }
-    invoke(plugin, call, call.hook.name(), args, limits)
+    within(plugin, call, limits, || {
+        let tag = request.clone();
+        let ran = match second {
+            None => plugin.entries.run(&plugin.engine, &plugin.ast, call.hook, tag, [request]),
+            Some(second) => {
+                plugin.entries.run(&plugin.engine, &plugin.ast, call.hook, tag, [request, second])
+            }
+        };
+        ran.unwrap_or(Ok(()))
+    })
 }
 
 /// Calls a function of the plugin, hook or not, and waits for it to end.
@@ -58,15 +72,25 @@ pub(super) fn invoke(
     args: Vec<Dynamic>,
     limits: Limits,
 ) -> Heard {
-    budget::start(limits, &call.clock);
-    let ran = guarded(|| {
+    within(plugin, call, limits, || {
         let options = CallFnOptions::new().eval_ast(false).with_tag(Request(call.clone()));
         let mut scope = Scope::new();
         plugin
             .engine
             .call_fn_with_options::<Dynamic>(options, &mut scope, &plugin.ast, function, args)
             .map(drop)
-    });
+    })
+}
+
+/// Runs a script within its limits, and hears what it said.
+fn within(
+    plugin: &Plugin,
+    call: &Arc<Call>,
+    limits: Limits,
+    script: impl FnOnce() -> Result<(), Box<EvalAltResult>>,
+) -> Heard {
+    budget::start(limits, &call.clock);
+    let ran = guarded(script);
     let spent = budget::finish();
     let mut said = std::mem::take(&mut *call.said.lock());
     // The recorded verdict is authoritative, whatever happened after it.

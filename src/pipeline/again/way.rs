@@ -35,19 +35,13 @@ impl Way {
     /// What rules know of the route.
     pub fn facts(&self) -> RouteFacts {
         match self {
-            Self::Own(own) => {
-                RouteFacts { name: own.path().into(), service: "".into(), tags: own.tags().into() }
-            }
+            Self::Own(own) => RouteFacts::new(own.path().into(), Arc::default(), own.tags().into()),
             Self::Route(route) | Self::OtherMethods(Some(route)) => {
                 let service = match &route.route.to {
                     Destination::Service(name) if matches!(self, Self::Route(_)) => name.as_str(),
                     _ => "",
                 };
-                RouteFacts {
-                    name: Arc::clone(&route.name),
-                    service: service.into(),
-                    tags: route.route.tags.clone().into(),
-                }
+                RouteFacts::new(Arc::clone(&route.name), service.into(), route.route.tags.clone().into())
             }
             Self::OtherMethods(None) | Self::Nothing => RouteFacts::default(),
         }

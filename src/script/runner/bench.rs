@@ -133,7 +133,7 @@ fn judge(
     clock: &Clock,
 ) -> Decision {
     let at = |hook: Hook, response: Option<&mut ResponseFacts>, ledger: &mut Ledger| {
-        let asked = Some(plugin).filter(|p| p.has(hook)).into_iter();
+        let asked = Some(plugin).filter(|p| p.has(hook) && p.manifest.filter.takes(facts)).into_iter();
         budget::apart(|| ask(asked, hook, facts, response, ledger, clock))
     };
     let mut decision = at(Hook::Request, None, ledger);

@@ -91,11 +91,11 @@ impl TestRequest {
             client_hash: "client-hash".into(),
             headers: self.headers.clone(),
             session_cookie: SESSION_COOKIE.into(),
-            route: RouteFacts {
-                name: self.route.clone().unwrap_or_default().into(),
-                service: "app".into(),
-                tags: self.tags.clone().into(),
-            },
+            route: RouteFacts::new(
+                self.route.clone().unwrap_or_default().into(),
+                "app".into(),
+                self.tags.clone().into(),
+            ),
             content_length: u64::try_from(self.body.len()).unwrap_or(u64::MAX),
             unix_ms,
             geo: GeoFacts::known(self.location.clone()),

@@ -28,6 +28,9 @@ pub enum Turn {
 /// What becomes of the plugin at this moment.
 pub fn turn(plugin: &Plugin, hook: Hook, facts: &RequestFacts, clock: &Clock) -> Turn {
     let mode = side(plugin, facts);
+    if !plugin.record.breaker.is_tripped() {
+        return Turn::Ask { mode, probe: false }; // and no clock is read
+    }
     let State::Tripped { probe } = plugin.record.breaker.state(clock.now()) else {
         return Turn::Ask { mode, probe: false };
     };
@@ -88,6 +91,9 @@ pub fn settle(plugin: &Plugin, heard: &Heard, probe: bool, clock: &Clock) {
         Ok(_) if heard.time > limit / 2 => Showed::Slow,
         Ok(_) => Showed::Well,
     };
+    if !probe && matches!(showed, Showed::Well | Showed::Nothing) {
+        return; // as nearly all do
+    }
     let Some(change) = plugin.record.breaker.showed(showed, probe, clock.now()) else { return };
     let action = plugin.manifest.budget.action.word();
     let trip = Trip { plugin: Arc::clone(&plugin.name), change: change.word(), action };

@@ -3,10 +3,12 @@
 mod bodies;
 mod checker;
 mod corpus;
+mod entries;
 mod findings;
 mod gateway_bans;
 mod generated;
 mod inline;
+mod prefilter;
 mod rehearsal;
 mod remembering;
 mod running;

@@ -120,7 +120,7 @@ fn routes_methods_and_paths_are_looked_at_before_the_script() {
     let asked = |method: &str, path: &str, route: &str, tags: &[&str]| {
         let mut facts = plain_facts(method, path);
         let tags: Vec<String> = tags.iter().map(|t| (*t).to_owned()).collect();
-        facts.route = RouteFacts { name: route.into(), service: "".into(), tags: tags.into() };
+        facts.route = RouteFacts::new(route.into(), "".into(), tags.into());
         let book = Arc::clone(&book);
         on_worker(move || decide(&book, Hook::Request, facts).0) != "pass"
     };
