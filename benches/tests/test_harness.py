@@ -94,6 +94,13 @@ class Profiles(unittest.TestCase):
 class Budget(unittest.TestCase):
     ALLOWED = {"plain": {"instructions": 1000, "system_calls": 8.0, "functions": {"old": 700, "small": 10}}}
 
+    def test_another_compiler_is_allowed_more_and_the_same_one_is_not(self):
+        here = {"rustc": "1", "libc": "2", "valgrind": "3"}
+        self.assertEqual(instructions.over(here, {"made_with": dict(here)}), instructions.OVER)
+        self.assertEqual(instructions.over(here, {"made_with": here | {"rustc": "2"}}), instructions.OVER_ELSEWHERE)
+        self.assertEqual(list(instructions.complaints(self.counted(instructions=1100), self.ALLOWED, instructions.OVER_ELSEWHERE)), [])
+        self.assertEqual(instructions.least([{"instructions": 3}, {"instructions": 2}]), {"instructions": 2})
+
     def counted(self, **other):
         return {"plain": {"instructions": 1000, "system_calls": 8.0, "calls": {"read": 8.0}, "functions": {"old": 700.0}} | other}
 
