@@ -6,6 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use aws_lc_rs::hmac;
 use ipnet::{IpNet, Ipv4Net};
 
+use super::text::hex;
+
 /// Folds an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) to IPv4, so that one machine has one address.
 pub fn canonical(address: IpAddr) -> IpAddr {
     match address {
@@ -76,10 +78,7 @@ impl Pseudonym {
 
 impl fmt::Display for Pseudonym {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0 {
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        f.write_str(&hex(&self.0))
     }
 }
 
