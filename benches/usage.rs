@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 
 use pluginmind::base::ids::CorrelationId;
 use pluginmind::store::{
-    BucketTrace, KvRow, Label, Options, Reader, STAGES, StageTrace, Store, Sweep, Trace, UsageFilter,
-    UsageRow,
+    BucketTrace, KvRow, Label, Options, Reader, STAGES, StageTrace, Store, Sweep, Trace, TraceBytes,
+    UsageFilter, UsageRow,
 };
 
 /// The days over which the rows are spread.
@@ -62,7 +62,7 @@ fn small(number: u64) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-fn trace(dice: &mut Dice) -> Vec<u8> {
+fn trace(dice: &mut Dice) -> TraceBytes {
     let mut stage = |name: &&str| StageTrace { stage: (*name).to_owned(), us: small(dice.roll(90)) };
     let stages = STAGES.iter().filter(|name| **name != "correlation").map(&mut stage).collect();
     let bucket =

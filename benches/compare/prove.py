@@ -10,10 +10,12 @@ WANTED_HEADERS = (
     "referrer-policy",
     "permissions-policy",
     "vary",
+    "x-ratelimit-limit",
+    "x-ratelimit-remaining",
 )
 
 
-def ask(peer, token=None, announced=0, **headers):
+def ask(peer, token=None, announced=0, query="", **headers):
     """One request on a connection of its own; of a body that is announced nothing is sent, for its head is enough to judge."""
     connection = http.client.HTTPConnection("127.0.0.1", peer.port, timeout=10)
     headers = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -22,7 +24,7 @@ def ask(peer, token=None, announced=0, **headers):
     try:
         if announced:
             headers["Content-Length"] = str(announced)
-        connection.request("POST" if announced else "GET", peer.path, None, headers)
+        connection.request("POST" if announced else "GET", peer.path + query, None, headers)
         answer = connection.getresponse()
         return answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read()
     finally:
@@ -46,7 +48,10 @@ def full(peer, people):
     _, other, _ = ask(peer, people.tokens[0], Origin="https://evil.example")
     must(peer, "access-control-allow-origin" not in other, "an origin that is not listed is answered")
     must(peer, other.get("x-request-id", "") not in ("", "proof-1"), "no id of its own")
-    for name, token in {"no token": None, **people.bad()}.items():
+    status, _, body = ask(peer, people.tokens[0], query="?echo", X_Request_ID="proof-2", X_Auth_Request_User="somebody-else")
+    wanted = f"user={people.ids[0][0]} cookie= id=proof-2 for=127.0.0.1"
+    must(peer, (status, body.decode()) == (200, wanted), f"the app is told: {status} {body!r}")
+    for name, token in {"no cookie": None, **people.bad()}.items():
         status, _, body = ask(peer, token)
         must(peer, status == 401 and b"AUTHENTICATION_REQUIRED" in body, f"{name}: {status}")
     status, _, _ = ask(peer, people.tokens[0], announced=1_100_000, Origin="https://app.example")

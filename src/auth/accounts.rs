@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, RwLock};
 
 use super::durable::{AccountLog, Unavailable, Written};
+use super::id_map::IdMap;
 use super::ids::UserId;
 use super::name::AccountName;
 use super::password::PasswordDigest;
@@ -56,7 +57,7 @@ pub enum AccountError {
 
 /// All accounts. One for the whole process.
 pub struct Accounts {
-    shards: [RwLock<HashMap<UserId, Arc<Account>>>; SHARDS],
+    shards: [RwLock<IdMap<UserId, Arc<Account>>>; SHARDS],
     /// Also the reservation of names whose account is not on disk yet.
     names: Mutex<HashMap<AccountName, UserId>>,
     log: Arc<dyn AccountLog>,
@@ -180,7 +181,7 @@ impl Accounts {
         Ok(())
     }
 
-    fn shard(&self, id: UserId) -> &RwLock<HashMap<UserId, Arc<Account>>> {
+    fn shard(&self, id: UserId) -> &RwLock<IdMap<UserId, Arc<Account>>> {
         &self.shards[usize::from(id.as_bytes()[0]) % SHARDS]
     }
 

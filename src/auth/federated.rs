@@ -11,6 +11,7 @@ use tokio::sync::watch;
 
 use super::accounts::{Account, AccountError, Accounts};
 use super::durable::{Unavailable, Written};
+use super::id_map::IdMap;
 use super::ids::UserId;
 use super::name::AccountName;
 use super::oidc::Identity;
@@ -59,7 +60,7 @@ type Key = (String, String);
 #[derive(Default)]
 struct State {
     users: HashMap<Key, UserId>,
-    profiles: HashMap<UserId, Arc<Profile>>,
+    profiles: IdMap<UserId, Arc<Profile>>,
     /// People whose account is being made: a second sign-in at the same time waits, and must not make another.
     making: HashMap<Key, watch::Receiver<()>>,
 }

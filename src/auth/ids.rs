@@ -35,7 +35,7 @@ impl UserId {
 
     /// The canonical form.
     pub fn text(&self) -> String {
-        self.0.hyphenated().to_string()
+        self.0.hyphenated().encode_lower(&mut Uuid::encode_buffer()).to_owned()
     }
 }
 

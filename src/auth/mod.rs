@@ -11,6 +11,7 @@ pub mod assertion;
 pub mod cookie;
 pub mod durable;
 pub mod federated;
+mod id_map;
 pub mod ids;
 pub mod keyring;
 pub mod lockout;

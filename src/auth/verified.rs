@@ -1,22 +1,19 @@
 //! From a token to a session: genuine, alive, and allowed to act.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod known;
 
-use moka::Expiry;
-use moka::sync::Cache;
+use std::sync::Arc;
+
+use known::KnownTokens;
 
 use super::accounts::{Account, Accounts};
 use super::ids::UserId;
-use super::keyring::{Fingerprint, Keyring};
+use super::keyring::Keyring;
 use super::moment::Moment;
 use super::session::{Dead, Lifetimes, Session, Sessions};
 use super::token::{self, Claims, Rejected};
 
-/// Most verified tokens that are remembered.
-pub const VERIFIED_MAX: u64 = 100_000;
-/// An HMAC-SHA256 in base64url without padding.
-const MAC_CHARS: usize = 43;
+pub use known::VERIFIED_MAX;
 
 /// Who a token stands for.
 #[derive(Clone, Debug)]
@@ -59,43 +56,12 @@ impl From<Rejected> for Reason {
 /// Remembers which tokens are genuine, so that the MAC is computed once per token. That a token is genuine never
 /// changes; whether its session is alive does, and is looked up on every request, remembered token or not.
 pub struct Verified {
-    cache: Cache<Mac, Arc<Known>>,
-}
-
-#[derive(PartialEq, Eq, Hash)]
-struct Mac([u8; MAC_CHARS]);
-
-struct Known {
-    /// The ring under which it was verified: what a removed key signed is not found again.
-    ring: Fingerprint,
-    token: Box<str>,
-    claims: Claims,
-    /// How long to keep it, from when it was verified.
-    keep: Duration,
-}
-
-/// Drops an entry when its token expires.
-struct AtTokenExpiry;
-
-impl Expiry<Mac, Arc<Known>> for AtTokenExpiry {
-    fn expire_after_create(&self, _: &Mac, known: &Arc<Known>, _: Instant) -> Option<Duration> {
-        Some(known.keep)
-    }
-
-    fn expire_after_update(
-        &self,
-        _: &Mac,
-        known: &Arc<Known>,
-        _: Instant,
-        _: Option<Duration>,
-    ) -> Option<Duration> {
-        Some(known.keep)
-    }
+    known: KnownTokens,
 }
 
 impl Default for Verified {
     fn default() -> Self {
-        Self { cache: Cache::builder().max_capacity(VERIFIED_MAX).expire_after(AtTokenExpiry).build() }
+        Self { known: KnownTokens::new() }
     }
 }
 
@@ -105,18 +71,12 @@ impl Verified {
     /// # Errors
     /// As [`token::verify`].
     pub fn claims(&self, ring: &Keyring, token: &str, now: Moment) -> Result<Claims, Rejected> {
-        let mac = Mac::of(token).ok_or(Rejected::Invalid)?;
-        if let Some(known) = self.cache.get(&mac)
-            && known.ring == ring.fingerprint()
-            && *known.token == *token
-        {
-            known.claims.hold_at(now.unix_s())?;
-            return Ok(known.claims);
+        if let Some(claims) = self.known.recall(ring.fingerprint(), token) {
+            claims.hold_at(now.unix_s())?;
+            return Ok(claims);
         }
         let claims = token::verify(ring, token, now.unix_s())?;
-        let keep = Duration::from_secs(claims.exp.saturating_sub(now.unix_s()));
-        self.cache
-            .insert(mac, Arc::new(Known { ring: ring.fingerprint(), token: token.into(), claims, keep }));
+        self.known.remember(ring.fingerprint(), token, claims);
         Ok(claims)
     }
 
@@ -154,14 +114,7 @@ impl Verified {
 
 impl std::fmt::Debug for Verified {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Verified({})", self.cache.entry_count())
-    }
-}
-
-impl Mac {
-    fn of(token: &str) -> Option<Self> {
-        let (_, _, signature) = token::parts(token)?;
-        signature.as_bytes().try_into().ok().map(Self)
+        write!(f, "Verified({})", self.known.len())
     }
 }
 

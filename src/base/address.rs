@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::hmac;
 use ipnet::{IpNet, Ipv4Net};
 
 use super::text::hex;
+
+mod recent;
 
 /// Folds an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) to IPv4, so that one machine has one address.
 pub fn canonical(address: IpAddr) -> IpAddr {
@@ -89,20 +92,27 @@ impl fmt::Debug for Pseudonym {
 }
 
 /// Makes pseudonyms: HMAC-SHA256 (RFC 2104) under a key of its own, cut to 128 bits.
-pub struct Pseudonymiser(hmac::Key);
+pub struct Pseudonymiser {
+    key: hmac::Key,
+    /// Tells it from every other one of the process, so that what is remembered of one is not given out for another.
+    number: u64,
+}
 
 impl Pseudonymiser {
     /// A pseudonymiser with the given key bytes; 32 random bytes are expected.
     pub fn new(key: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+        static MADE: AtomicU64 = AtomicU64::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), number }
     }
 
     /// The pseudonym of a network address.
     pub fn address(&self, address: IpAddr) -> Pseudonym {
-        match canonical(address) {
+        let address = canonical(address);
+        recent::recall(self.number, address, || match address {
             IpAddr::V4(v4) => self.tagged(b"ip4:", &v4.octets()),
             IpAddr::V6(v6) => self.tagged(b"ip6:", &v6.octets()),
-        }
+        })
     }
 
     /// The pseudonym of somebody who acts, by their opaque id: a machine's under the database's key, a person's under their
@@ -122,7 +132,7 @@ impl Pseudonymiser {
     }
 
     fn tagged(&self, tag: &[u8], value: &[u8]) -> Pseudonym {
-        let mut context = hmac::Context::with_key(&self.0);
+        let mut context = hmac::Context::with_key(&self.key);
         context.update(tag);
         context.update(value);
         let mut short = [0; 16];

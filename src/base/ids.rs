@@ -4,6 +4,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use super::uuid_v7::TextV7;
+
 /// The longest correlation id that a client may choose, in bytes.
 pub const CORRELATION_ID_BYTES_MAX: usize = 64;
 
@@ -39,9 +41,7 @@ impl CorrelationId {
 
     /// A new time-ordered id (UUIDv7, RFC 9562 section 5.7).
     pub fn generate() -> Self {
-        let mut buffer = uuid::Uuid::encode_buffer();
-        let text = Arc::from(&*uuid::Uuid::now_v7().hyphenated().encode_lower(&mut buffer));
-        Self { text, made_here: true }
+        Self { text: Arc::from(TextV7::fresh().as_str()), made_here: true }
     }
 
     /// The id as text, safe to print anywhere.

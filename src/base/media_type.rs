@@ -25,16 +25,18 @@ pub fn fits(pattern: &str, essence: &str) -> bool {
 /// Whether a `Content-Type` is that of a stream without end, which is quiet when there is nothing to tell: server-sent
 /// events, JSON line by line, a picture that is replaced again and again, gRPC.
 pub fn is_endless(content_type: &str) -> bool {
-    let essence = essence(content_type);
-    matches!(
-        essence.as_str(),
-        "text/event-stream"
-            | "application/x-ndjson"
-            | "application/jsonl"
-            | "application/json-seq"
-            | "application/grpc"
-    ) || essence == "multipart/x-mixed-replace"
-        || essence.starts_with("application/grpc+")
+    const WHOLE: [&str; 6] = [
+        "text/event-stream",
+        "application/x-ndjson",
+        "application/jsonl",
+        "application/json-seq",
+        "application/grpc",
+        "multipart/x-mixed-replace",
+    ];
+    const GRPC_OF: &str = "application/grpc+";
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    let of_grpc = essence.get(..GRPC_OF.len()).is_some_and(|front| front.eq_ignore_ascii_case(GRPC_OF));
+    of_grpc || WHOLE.iter().any(|endless| essence.eq_ignore_ascii_case(endless))
 }
 
 /// Whether any line of `Content-Encoding` names a coding, so that the bytes are not what their type says (RFC 9110
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn streams_without_end_are_known_by_their_type() {
-        for endless in ["text/event-stream", "Text/Event-Stream; charset=utf-8", "application/grpc+proto"] {
+        for endless in ["text/event-stream", "Text/Event-Stream; charset=utf-8", "application/gRPC+proto"] {
             assert!(is_endless(endless), "{endless}");
         }
         for other in ["", "text/event-streams", "text/plain", "application/json", "application/grpc-web"] {

@@ -20,4 +20,5 @@ pub mod tls;
 pub mod trace_context;
 pub mod units;
 pub mod upgrade;
+pub mod uuid_v7;
 pub mod withheld;

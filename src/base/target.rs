@@ -3,6 +3,8 @@
 //! # Source
 //! RFC 3986 section 6.2.2 (normalisation), RFC 9112 section 3.2 (target forms); THREATS section RT.
 
+use std::fmt::Write as _;
+
 /// Why a target or a host was refused. The sentences are public and hold nothing of the request.
 pub type Ambiguous = &'static str;
 
@@ -33,6 +35,9 @@ impl CanonicalPath {
         if !raw.starts_with('/') {
             return Err("The request target is not a path.");
         }
+        if is_plain(raw.as_bytes()) {
+            return Ok(Self { text: raw.to_owned(), has_encoded_slash: false });
+        }
         let (text, has_encoded_slash) = decode_unreserved(raw)?;
         check_segments(&text)?;
         Ok(Self { text, has_encoded_slash })
@@ -58,6 +63,20 @@ impl CanonicalPath {
     pub fn decoded(&self) -> String {
         percent_decode(&self.text)
     }
+}
+
+/// Whether a path is its own canonical form at a first look, as almost every path is: nothing escaped, nothing that must
+/// be, no empty segment, and no segment that begins with a dot. All others are read with care.
+fn is_plain(path: &[u8]) -> bool {
+    let mut before = b' ';
+    for &byte in path {
+        let begins_oddly = before == b'/' && matches!(byte, b'/' | b'.');
+        if begins_oddly || !matches!(byte, b'!'..=b'~') || matches!(byte, b'%' | b'\\' | b'#' | b'?') {
+            return false;
+        }
+        before = byte;
+    }
+    true
 }
 
 /// Decodes escapes of unreserved characters once and refuses what is ambiguous.
@@ -179,7 +198,9 @@ pub fn query_pairs(query: &str) -> impl Iterator<Item = (String, String)> + '_ {
 /// A `Host` in canonical form: lower case, without a trailing dot, the port apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
-    name: String,
+    /// Name and port.
+    text: String,
+    name_length: usize,
     port: Option<u16>,
 }
 
@@ -193,7 +214,7 @@ impl Host {
     /// A public sentence when it is no host with an optional port.
     pub fn parse(text: &str) -> Result<Self, Ambiguous> {
         const BAD: Ambiguous = "The Host header is not a host name.";
-        let (name, port) = match text.strip_prefix('[') {
+        let (mut text, port) = match text.strip_prefix('[') {
             Some(rest) => {
                 let (inside, after) = rest.split_once(']').ok_or(BAD)?;
                 let v6: std::net::Ipv6Addr = inside.parse().map_err(|_| BAD)?;
@@ -202,17 +223,11 @@ impl Host {
             }
             None => {
                 let (name, port) = text.split_once(':').map_or((text, None), |(n, p)| (n, Some(p)));
-                let name = name.strip_suffix('.').unwrap_or(name).to_ascii_lowercase();
-                let clean =
-                    name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'));
-                if name.is_empty()
-                    || name.len() > HOST_BYTES_MAX
-                    || !clean
-                    || name.split('.').any(str::is_empty)
-                {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                if name.len() > HOST_BYTES_MAX || !is_labels(name.as_bytes()) {
                     return Err(BAD);
                 }
-                (name, port)
+                (name.to_ascii_lowercase(), port)
             }
         };
         let port = match port {
@@ -222,12 +237,16 @@ impl Host {
             }
             Some(_) => return Err(BAD),
         };
-        Ok(Self { name, port })
+        let name_length = text.len();
+        if let Some(port) = port {
+            let _ = write!(text, ":{port}");
+        }
+        Ok(Self { text, name_length, port })
     }
 
     /// The name or bracketed address, without the port.
     pub fn name(&self) -> &str {
-        &self.name
+        &self.text[..self.name_length]
     }
 
     /// The port, where one was written.
@@ -238,13 +257,28 @@ impl Host {
     /// Whether both name the same place; a port that is not written is the scheme's own.
     pub fn is_same(&self, other: &Self, secure: bool) -> bool {
         let default = if secure { 443 } else { 80 };
-        self.name == other.name && self.port.unwrap_or(default) == other.port.unwrap_or(default)
+        self.name() == other.name() && self.port.unwrap_or(default) == other.port.unwrap_or(default)
     }
 
     /// Name and port as a `Host` header has them.
-    pub fn authority(&self) -> String {
-        self.port.map_or_else(|| self.name.clone(), |p| format!("{}:{p}", self.name))
+    pub fn authority(&self) -> &str {
+        &self.text
     }
+}
+
+/// Whether a name is labels of letters, digits, `-` and `_` with a dot between each two: one look at each byte.
+fn is_labels(name: &[u8]) -> bool {
+    let mut is_label_empty = true;
+    for byte in name {
+        match byte {
+            b'.' if is_label_empty => return false,
+            b'.' => is_label_empty = true,
+            b'-' | b'_' => is_label_empty = false,
+            _ if byte.is_ascii_alphanumeric() => is_label_empty = false,
+            _ => return false,
+        }
+    }
+    !is_label_empty
 }
 
 #[cfg(test)]
@@ -359,6 +393,23 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn the_first_look_at_a_path_says_what_care_says(raw in "/[a/.;%2eE#? -]{0,12}") {
+            let with_care = decode_unreserved(&raw)
+                .and_then(|(text, slash)| check_segments(&text).map(|()| (text, slash)));
+            if is_plain(raw.as_bytes()) {
+                proptest::prop_assert_eq!(with_care, Ok((raw, false)));
+            }
+        }
+
+        #[test]
+        fn labels_are_what_is_left_between_dots(name in "[aZ0_.: -]{0,8}") {
+            let clean = |label: &str| {
+                !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+            };
+            proptest::prop_assert_eq!(is_labels(name.as_bytes()), name.split('.').all(clean));
+        }
+
         #[test]
         fn a_canonical_path_is_its_own_canonical_form(raw in "/[ -~]{0,40}") {
             if let Ok(once) = path(&raw) {

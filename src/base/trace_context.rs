@@ -13,7 +13,7 @@ use std::sync::LazyLock;
 use aws_lc_rs::digest;
 
 /// Length of a `traceparent` of version 00, in bytes.
-const PARENT_BYTES: usize = 55;
+pub const TRACEPARENT_BYTES: usize = 55;
 /// The flag of a trace that somebody may have recorded.
 const SAMPLED: u8 = 1;
 
@@ -43,10 +43,11 @@ impl TraceContext {
     pub fn follow(parent: &[u8]) -> Option<Self> {
         let fits = |bytes: &[u8]| {
             let separated = [2, 35, 52].iter().all(|at| bytes[*at] == b'-');
-            let ends = bytes.len() == PARENT_BYTES || (&bytes[..2] != b"00" && bytes[PARENT_BYTES] == b'-');
+            let ends = bytes.len() == TRACEPARENT_BYTES
+                || (&bytes[..2] != b"00" && bytes[TRACEPARENT_BYTES] == b'-');
             separated && ends && &bytes[..2] != b"ff"
         };
-        if parent.len() < PARENT_BYTES || !fits(parent) {
+        if parent.len() < TRACEPARENT_BYTES || !fits(parent) {
             return None;
         }
         hex(&parent[..2])?;
@@ -82,9 +83,13 @@ impl TraceContext {
         self.flags & SAMPLED != 0
     }
 
-    /// The `traceparent` for whoever is asked under that span; the flags are those that the client sent.
-    pub fn parent_of(&self, span: SpanId) -> String {
-        format!("00-{}-{span}-{:02x}", self.trace, self.flags)
+    /// The `traceparent` for whoever is asked under that span, in ASCII; the flags are those that the client sent.
+    pub fn parent_of(&self, span: SpanId) -> [u8; TRACEPARENT_BYTES] {
+        let mut text = *b"00-................................-................-..";
+        write_hex(&mut text[3..35], &self.trace.0);
+        write_hex(&mut text[36..52], &span.0.to_be_bytes());
+        write_hex(&mut text[53..], &[self.flags]);
+        text
     }
 }
 
@@ -160,6 +165,15 @@ impl fmt::Debug for SpanId {
     }
 }
 
+/// Two hexadecimal digits in lower case for each byte.
+fn write_hex(text: &mut [u8], bytes: &[u8]) {
+    const DIGITS: [u8; 16] = *b"0123456789abcdef";
+    for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
+        digits[0] = DIGITS[usize::from(byte >> 4)];
+        digits[1] = DIGITS[usize::from(byte & 15)];
+    }
+}
+
 /// At most 16 hexadecimal digits in lower case, as the source has them.
 fn hex(digits: &[u8]) -> Option<u64> {
     digits.iter().try_fold(0, |number, digit| {
@@ -191,7 +205,7 @@ mod tests {
             assert_eq!(followed.parent.unwrap().to_string(), "b7ad6b7169203331");
             assert_ne!(Some(followed.span), followed.parent);
             let ours = format!("00-0af7651916cd43dd8448eb211c80319c-{}-{flags}", followed.span);
-            assert_eq!(followed.parent_of(followed.span), ours);
+            assert_eq!(followed.parent_of(followed.span), *ours.as_bytes());
             assert_eq!(followed.is_sampled(), flags != "00");
         }
     }
@@ -221,11 +235,11 @@ mod tests {
         let begun = TraceContext::begin(ID, 1.0);
         assert_eq!(begun.trace.to_string(), ID.replace('-', ""));
         assert!(begun.is_sampled() && begun.parent.is_none());
-        assert!(TraceContext::follow(begun.parent_of(begun.span).as_bytes()).is_some());
+        assert!(TraceContext::follow(&begun.parent_of(begun.span)).is_some());
         assert!(!TraceContext::begin(ID, 0.0).is_sampled());
         for other in ["order.42", "00000000-0000-0000-0000-000000000000"] {
             let text = TraceContext::begin(other, 1.0).parent_of(SpanId::fresh());
-            assert!(TraceContext::follow(text.as_bytes()).is_some(), "{text}");
+            assert!(TraceContext::follow(&text).is_some(), "{other}");
         }
         assert_ne!(TraceContext::begin("a", 1.0).trace, TraceContext::begin("b", 1.0).trace);
     }

@@ -18,7 +18,7 @@ const SWEEP_STEP: usize = 4;
 /// How many are looked at when no place is left.
 const SWEEP_STEP_FULL: usize = 16;
 
-/// A key: 128 bits of keyed hash, made by the limiter.
+/// A key, made by the limiter: 64 bits of keyed hash, and 64 bits that tell apart what shares them.
 pub type Key = [u64; 2];
 
 /// The bucket of one key, locked.
@@ -94,8 +94,8 @@ impl Keyed {
     }
 
     fn shard(&self, key: Key) -> &Mutex<Shard> {
-        // The map below uses the first half of the key; the shard is chosen by the other.
-        &self.shards[usize::try_from(key[1] % SHARDS as u64).unwrap_or(0)]
+        // The map below uses the lowest bits and the highest.
+        &self.shards[usize::from(key[0].to_be_bytes()[3]) % SHARDS]
     }
 }
 
@@ -137,7 +137,7 @@ impl Shard {
     }
 }
 
-/// Keys are keyed hashes already: half of one is as good as any hash of it.
+/// Half of a key is a keyed hash already.
 #[derive(Default)]
 struct AlreadyHashed(u64);
 
@@ -146,16 +146,11 @@ impl Hasher for AlreadyHashed {
         self.0
     }
 
+    /// A key comes as its 16 bytes.
     fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 ^= u64::from_ne_bytes(word);
+        if let Some(half) = bytes.first_chunk() {
+            self.0 = u64::from_ne_bytes(*half);
         }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 ^= word;
     }
 
     fn write_usize(&mut self, _length: usize) {}

@@ -4,7 +4,7 @@
 //! OWASP Secure Headers; RFC 6797 (HSTS); CONTRACT section 5.
 
 use http::header::{
-    CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, SERVER,
+    CONTENT_SECURITY_POLICY, Entry, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY, SERVER,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
@@ -57,10 +57,10 @@ impl Hardening {
     pub fn apply(&self, headers: &mut HeaderMap, author: Author, secure: bool) {
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.remove(SERVER);
-        headers.remove(STRICT_TRANSPORT_SECURITY);
-        if let Some(hsts) = self.hsts.as_ref().filter(|_| secure) {
-            headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
-        }
+        match self.hsts.as_ref().filter(|_| secure) {
+            Some(hsts) => headers.insert(STRICT_TRANSPORT_SECURITY, hsts.clone()),
+            None => headers.remove(STRICT_TRANSPORT_SECURITY),
+        };
         // A redirect of ours whose address holds a code asks for more than the rest (THREATS OI-15).
         let asks = author == Author::Gateway
             && headers.get(REFERRER_POLICY).is_some_and(|policy| policy == "no-referrer");
@@ -68,8 +68,10 @@ impl Hardening {
             if asks && *name == REFERRER_POLICY {
                 continue;
             }
-            if author == Author::Gateway || self.override_upstream || !headers.contains_key(name) {
-                headers.insert(name.clone(), value.clone());
+            if author == Author::Gateway || self.override_upstream {
+                headers.insert(name, value.clone());
+            } else if let Entry::Vacant(place) = headers.entry(name) {
+                place.insert(value.clone());
             }
         }
         if author == Author::Gateway && !headers.contains_key(CONTENT_SECURITY_POLICY) {

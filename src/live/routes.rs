@@ -1,7 +1,10 @@
 //! The routes, compiled once a snapshot: the longest path that matches wins, whatever the number of routes.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::{Arc, OnceLock};
+
+use http::{HeaderName, HeaderValue};
 
 use crate::config::{Destination, Route};
 use crate::schema::Compiled;
@@ -21,6 +24,8 @@ pub struct CompiledRoute {
     pub service: Option<Arc<str>>,
     /// The schema of request bodies, compiled.
     pub schema: Option<Compiled>,
+    /// The headers that it sets on the request that goes upstream.
+    pub set_headers: Vec<(HeaderName, HeaderValue)>,
     /// What rules know of the route, and which of them look at it; worked out by the first request.
     pub facts: OnceLock<RouteFacts>,
 }
@@ -28,9 +33,18 @@ pub struct CompiledRoute {
 /// Every route, by path.
 #[derive(Debug, Default)]
 pub struct RouteTable {
-    exact: HashMap<String, Vec<Arc<CompiledRoute>>>,
-    prefix: HashMap<String, Vec<Arc<CompiledRoute>>>,
+    exact: ByPath,
+    prefix: ByPath,
+    /// Bytes of the longest prefix: no longer piece of a path need be looked up, however many slashes it holds.
+    prefix_max: usize,
 }
+
+type ByPath = HashMap<String, Vec<Arc<CompiledRoute>>, BuildHasherDefault<PathHash>>;
+
+/// A hash for paths that an operator chose. What a client asks for is only looked up, so it need not be one that nobody can
+/// foresee.
+#[derive(Default)]
+struct PathHash(u64);
 
 /// What the table says of a request.
 #[derive(Debug)]
@@ -50,7 +64,11 @@ impl CompiledRoute {
             Destination::Service(name) => Some(Arc::from(name.as_str())),
             Destination::Respond(_) | Destination::Redirect(_) => None,
         };
-        Self { name: Arc::from(route.name.as_str()), service, schema, facts: OnceLock::new(), route }
+        let set = |(name, value): &(String, String)| Some((name.parse().ok()?, value.parse().ok()?));
+        // The configuration holds no name and no value that is none.
+        let set_headers = route.set_headers.iter().filter_map(set).collect();
+        let facts = OnceLock::new();
+        Self { name: Arc::from(route.name.as_str()), service, schema, set_headers, facts, route }
     }
 
     /// Whether the route takes the method; the method names are case-sensitive (RFC 9110 section 9.1).
@@ -70,6 +88,29 @@ impl CompiledRoute {
     }
 }
 
+impl PathHash {
+    fn add(&mut self, word: u64) {
+        let mixed = u128::from(self.0 ^ word) * 0x9e37_79b9_7f4a_7c15;
+        self.0 = u64::try_from((mixed >> 64) ^ (mixed & u128::from(u64::MAX))).unwrap_or_default();
+    }
+}
+
+impl Hasher for PathHash {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        let (words, rest) = bytes.as_chunks();
+        for word in words {
+            self.add(u64::from_le_bytes(*word));
+        }
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        self.add(u64::from_le_bytes(last) ^ u64::try_from(bytes.len()).unwrap_or_default().rotate_left(56));
+    }
+}
+
 impl RouteTable {
     /// A table of routes; where two share a path, the one with a host is asked first, then the file's order.
     pub fn new(routes: impl IntoIterator<Item = CompiledRoute>) -> Self {
@@ -82,6 +123,7 @@ impl RouteTable {
             };
             list.push(route);
         }
+        table.prefix_max = table.prefix.keys().map(String::len).max().unwrap_or_default();
         for list in table.exact.values_mut().chain(table.prefix.values_mut()) {
             list.sort_by_key(|r| r.route.host.is_none());
         }
@@ -94,8 +136,8 @@ impl RouteTable {
         if let Some(found) = self.exact.get(path).and_then(|list| choose(list, host, method)) {
             return found;
         }
-        let mut end = path.len();
-        while let Some(slash) = path[..end].rfind('/') {
+        let mut end = path.len().min(self.prefix_max);
+        while let Some(slash) = memchr::memrchr(b'/', &path.as_bytes()[..end]) {
             if let Some(found) = self.prefix.get(&path[..=slash]).and_then(|list| choose(list, host, method))
             {
                 return found;
@@ -114,13 +156,12 @@ impl RouteTable {
 fn choose(list: &[Arc<CompiledRoute>], host: &str, method: &str) -> Option<Found> {
     // A route for this very host speaks for it alone: what it does not take never falls through to a route for any host.
     let own = list.iter().any(|r| r.route.host.as_deref() == Some(host));
-    let serving: Vec<_> =
-        list.iter().filter(|r| r.serves(host) && (!own || r.route.host.is_some())).collect();
-    let first = *serving.first()?;
-    if let Some(route) = serving.iter().find(|r| r.takes(method)) {
+    let serving = || list.iter().filter(|r| r.serves(host) && (!own || r.route.host.is_some()));
+    if let Some(route) = serving().find(|r| r.takes(method)) {
         return Some(Found::Route(Arc::clone(route)));
     }
-    let mut allow: Vec<&str> = serving.iter().flat_map(|r| allowed(r)).collect();
+    let first = serving().next()?;
+    let mut allow: Vec<&str> = serving().flat_map(|r| allowed(r)).collect();
     allow.sort_unstable();
     allow.dedup();
     Some(Found::OtherMethods(Arc::clone(first), allow.join(", ")))
@@ -190,6 +231,16 @@ mod tests {
         assert_eq!(find("", "GET", "/api/"), "api");
         assert_eq!(find("", "GET", "/api/admin/y"), "admin");
         assert_eq!(find("", "POST", "/api/admin/x"), "exact");
+    }
+
+    #[test]
+    fn a_path_of_any_length_finds_the_longest_prefix() {
+        for n in 0..40 {
+            assert_eq!(find("", "GET", &format!("/api/admin/{}", "a/".repeat(n))), "admin", "{n}");
+            assert_eq!(find("", "GET", &format!("/{}", "a/".repeat(n))), "all", "{n}");
+        }
+        assert_eq!(RouteTable::default().prefix_max, 0);
+        assert!(matches!(RouteTable::default().find("", "/a/b", "GET"), Found::Nothing));
     }
 
     #[test]

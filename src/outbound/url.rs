@@ -112,7 +112,7 @@ impl Url {
     }
 
     /// What stands in the `Host` header.
-    pub(super) fn authority(&self) -> String {
+    pub(super) fn authority(&self) -> &str {
         self.host.authority()
     }
 

@@ -23,9 +23,9 @@ pub struct Body {
 enum Source {
     Empty,
     Full(Bytes),
-    Upstream(Box<UpstreamBody>),
+    Upstream(UpstreamBody),
     /// What was read of an upstream's body already, and the rest of it.
-    Resumed(Bytes, Box<UpstreamBody>),
+    Resumed(Bytes, UpstreamBody),
     /// No body: the connection becomes a tunnel.
     Opened(Box<Opened>),
     /// What the gateway tells for as long as somebody listens.
@@ -61,7 +61,7 @@ impl Body {
 
     /// A body that streams from an upstream, and the trailers of it that its client is sent.
     pub fn upstream(body: UpstreamBody, trailers: Trailers) -> Self {
-        let mut own = Self::of(Source::Upstream(Box::new(body)));
+        let mut own = Self::of(Source::Upstream(body));
         own.trailers = trailers;
         own
     }
@@ -185,7 +185,7 @@ impl HttpBody for Body {
             }
             Source::Resumed(read, _) if !read.is_empty() => Some(Ok(Frame::data(std::mem::take(read)))),
             Source::Upstream(body) | Source::Resumed(_, body) => {
-                std::task::ready!(Pin::new(body.as_mut()).poll_frame(context))
+                std::task::ready!(Pin::new(body).poll_frame(context))
             }
         };
         let frame = match frame.map(|frame| frame.map(Frame::into_trailers)) {

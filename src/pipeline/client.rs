@@ -28,8 +28,10 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// Proof that the request has one client address and one canonical target.
-pub struct Located {
+/// Proof that the request has one client address and one canonical target. In a box, for all later stages take it by value.
+pub struct Located(Box<Place>);
+
+struct Place {
     arrival: Arrival,
     address: IpAddr,
     path: CanonicalPath,
@@ -64,7 +66,7 @@ pub fn locate(arrival: Arrival, trusted: &[IpNet], trail: &mut Trail) -> Step<Lo
         Some(forwarded) => Some(Host::parse(&forwarded).map_err(Refusal::BadRequest)?),
         None => own_host,
     };
-    Ok(Located { arrival, address, path, query, host, secure, via_proxy })
+    Ok(Located(Box::new(Place { arrival, address, path, query, host, secure, via_proxy })))
 }
 
 /// In production a plain-http request that a trusted proxy forwards is sent to https, or refused where that would lose
@@ -73,15 +75,15 @@ pub fn locate(arrival: Arrival, trusted: &[IpNet], trail: &mut Trail) -> Step<Lo
 /// # Errors
 /// The refusal of this stage.
 pub fn require_https(located: &Located, config: &Config) -> Step<()> {
-    let plain = located.via_proxy && !located.secure && located.headers().contains_key(X_FORWARDED_PROTO);
+    let plain = located.0.via_proxy && !located.0.secure && located.headers().contains_key(X_FORWARDED_PROTO);
     if config.environment != Environment::Production || config.server.allow_http || !plain {
         return Ok(());
     }
     let may_redirect = located.asked().is_none_or(|asked| asked.redirect)
         && matches!(*located.method(), Method::GET | Method::HEAD);
-    let host = located.host.as_ref().filter(|_| may_redirect);
+    let host = located.0.host.as_ref().filter(|_| may_redirect);
     let query = located.query().map_or_else(String::new, |q| format!("?{q}"));
-    let target = host.map(|h| format!("https://{}{}{query}", h.name(), located.path.as_str()));
+    let target = host.map(|h| format!("https://{}{}{query}", h.name(), located.0.path.as_str()));
     match target.and_then(|t| http::HeaderValue::try_from(t).ok()) {
         Some(location) => {
             let mut answer = Response::new(Body::empty());
@@ -189,47 +191,47 @@ fn last_item(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
 impl Located {
     /// The client's address.
     pub fn address(&self) -> IpAddr {
-        self.address
+        self.0.address
     }
 
     /// The canonical path; this is what goes upstream.
     pub fn path(&self) -> &CanonicalPath {
-        &self.path
+        &self.0.path
     }
 
     /// The query as it came.
     pub fn query(&self) -> Option<&str> {
-        self.query.as_deref()
+        self.0.query.as_deref()
     }
 
     /// The host that was asked for; absent only in HTTP/1.0.
     pub fn host(&self) -> Option<&Host> {
-        self.host.as_ref()
+        self.0.host.as_ref()
     }
 
     /// The host's name, or nothing.
     pub fn host_name(&self) -> &str {
-        self.host.as_ref().map_or("", Host::name)
+        self.0.host.as_ref().map_or("", Host::name)
     }
 
     /// Whether the client came over https, to us or by the word of a trusted proxy.
     pub fn secure(&self) -> bool {
-        self.secure
+        self.0.secure
     }
 
     /// Whether the peer is a trusted proxy.
     pub fn via_proxy(&self) -> bool {
-        self.via_proxy
+        self.0.via_proxy
     }
 
     /// `http` or `https`.
     pub fn scheme(&self) -> &'static str {
-        if self.secure { "https" } else { "http" }
+        if self.0.secure { "https" } else { "http" }
     }
 
     /// The serialised origin of this site, as this request sees it.
     pub fn own_origin(&self) -> Option<String> {
-        Some(origin_of(self.scheme(), self.host.as_ref()?))
+        Some(origin_of(self.scheme(), self.0.host.as_ref()?))
     }
 }
 
@@ -246,7 +248,7 @@ impl Deref for Located {
     type Target = Arrival;
 
     fn deref(&self) -> &Arrival {
-        &self.arrival
+        &self.0.arrival
     }
 }
 

@@ -33,11 +33,10 @@ pub struct Screened(Admitted);
 /// The refusal of this stage.
 pub fn screen(admitted: Admitted, cors: &Cors, trail: &Trail) -> Step<Screened> {
     let headers = admitted.headers();
-    let asks = headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     // A proxy would take the answer to a preflight for leave to pass.
     if admitted.method() != Method::OPTIONS
         || !headers.contains_key(ORIGIN)
-        || !asks
+        || !headers.contains_key(ACCESS_CONTROL_REQUEST_METHOD)
         || admitted.asked().is_some()
     {
         return Ok(Screened(admitted));
@@ -79,14 +78,16 @@ fn preflight(cors: &Cors) -> Response<Body> {
 
 /// Stage 16: the CORS headers of an answer; an upstream's own are replaced.
 pub fn decorate(headers: &mut HeaderMap, origin: Option<&HeaderValue>) {
-    headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
-    headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
-    headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS);
     vary_by_origin(headers);
     if let Some(origin) = origin {
+        // `insert` takes the place of every line of the name.
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    } else {
+        headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+        headers.remove(ACCESS_CONTROL_ALLOW_CREDENTIALS);
+        headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS);
     }
 }
 

@@ -114,7 +114,11 @@ fn charge(gateway: &Gateway, config: &RateLimit, trail: &mut Trail) {
     trail.charged.one(level);
 }
 
+/// About as many headers as are set here: room for them is made once.
+const SET_MAX: usize = 16;
+
 fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail: &Trail) {
+    headers.reserve(SET_MAX);
     snapshot.hardening.apply(headers, author, trail.secure);
     renewal::decorate(headers, trail.renewed.as_ref());
     cors::decorate(headers, trail.cors_origin.as_ref());
@@ -122,7 +126,7 @@ fn decorate(headers: &mut HeaderMap, author: Author, snapshot: &Snapshot, trail:
         // What is left of the body must not be read as a next request (RFC 9112 section 9.6). HTTP/2 resets the stream.
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
-    if let Ok(id) = trail.id.as_str().parse() {
+    if let Ok(id) = HeaderValue::from_str(trail.id.as_str()) {
         headers.insert(super::arrival::X_REQUEST_ID, id);
     }
     if let Some(way) = &trail.sign_in {

@@ -20,11 +20,12 @@ use super::trailers::Trailers;
 use super::vigil::Vigil;
 use super::websocket::Plan;
 use super::{Answer, assertion, redirect, respond};
+use crate::base::ids::CorrelationId;
 use crate::base::media_type::is_endless;
 use crate::base::refusal::Refusal;
 use crate::base::target::Host;
-use crate::base::trace_context::SpanId;
-use crate::config::{Destination, Protocol};
+use crate::base::trace_context::{SpanId, TRACEPARENT_BYTES};
+use crate::config::{self, Destination, Protocol};
 use crate::live::hardening::Author;
 use crate::live::routes::CompiledRoute;
 use crate::live::snapshot::Snapshot;
@@ -39,7 +40,7 @@ const BUSY_RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The refusal of this stage.
 pub async fn answer(
     route: &CompiledRoute,
-    request: Cleared,
+    request: &mut Cleared,
     changes: &Changes,
     worker: &Worker,
     snapshot: &Snapshot,
@@ -58,7 +59,7 @@ pub async fn answer(
             Ok(Answer { response: respond::render(fixed, &seen), author: Author::Gateway })
         }
         Destination::Redirect(elsewhere) => {
-            let path = stripped(&request, route);
+            let path = stripped(request, route);
             let path = if path.is_empty() { "/" } else { path };
             let response = redirect::render(elsewhere, path, request.query())
                 .ok_or(Refusal::BadRequest("The request target is not a path."))?;
@@ -74,7 +75,7 @@ pub async fn answer(
 async fn upstream(
     name: &str,
     route: &CompiledRoute,
-    mut request: Cleared,
+    request: &mut Cleared,
     changes: &Changes,
     worker: &Worker,
     snapshot: &Snapshot,
@@ -83,37 +84,36 @@ async fn upstream(
     let gateway = &worker.gateway;
     let service = gateway.upstreams.get(name).ok_or(Refusal::Unavailable { retry_after: None })?;
     let (body, watch) = request.take_body();
+    let request = &*request;
+    let plan = Plan::of(request, gateway, snapshot, trail)?;
     let span = SpanId::fresh();
-    let trace = trail.trace.parent_of(span);
-    let trace = hops::Trace { parent: &trace, follows: trail.trace.parent.is_some() };
-    let outgoing = outgoing(&request, name, route, gateway, snapshot, trail, trace)?;
-    let mut outgoing = outgoing.map(|()| body.into_upload());
-    name_host(outgoing.headers_mut(), &service.config().urls);
-    changes.apply(outgoing.headers_mut());
-    if service.config().protocol == Protocol::Http2 {
-        ask_for_trailers(outgoing.headers_mut());
-    }
-    let plan = Plan::of(&request, gateway, snapshot, trail)?;
+    let source = Source {
+        request,
+        route,
+        service: service.config(),
+        changes,
+        plan: plan.as_ref(),
+        gateway,
+        snapshot,
+        id: trail.id.clone(),
+        trace: trail.trace.parent_of(span),
+        follows: trail.trace.parent.is_some(),
+    };
+    let outgoing = source.head()?.map(|()| body.into_upload());
     if let Some(rehearsal) = &worker.rehearsal {
         let heard = rehearsal.forward(name, request.headers(), outgoing).await;
         return heard.map_err(|e| refusal(&e, &watch));
     }
-    if let Some(plan) = &plan {
-        plan.tell(outgoing.headers_mut());
-    }
     trail.service.clone_from(&route.service);
-    trail.handed = Some(Handed::compare(
-        request.headers(),
-        outgoing.headers(),
-        &route.route.set_headers,
-        changes.edits(),
-    ));
+    trail.handed =
+        Some(Handed::compare(request.headers(), outgoing.headers(), &route.set_headers, changes.edits()));
     let began = gateway.clock.now();
     let limits = proxy::Limits {
         silence_max: snapshot.config.server.body_timeout,
         head_max: changes.timeout().unwrap_or(service.config().response_timeout),
     };
-    let sent = proxy::send(&worker.pool, &service, outgoing, limits).await;
+    let again = || source.head().ok();
+    let sent = proxy::send(&worker.pool, &service, outgoing, limits, &again).await;
     let took = gateway.clock.now().saturating_duration_since(began);
     gateway.metrics.upstream_seconds(name).observe(took.as_secs_f64());
     let status = sent.as_ref().ok().map(|answer| answer.status().as_u16());
@@ -128,7 +128,7 @@ async fn upstream(
         return Ok(Response::from_parts(parts, Body::opened(opened)));
     }
     let kind = parts.headers.get(CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
-    let vigil = is_endless(kind).then(|| Vigil::over(&request, gateway));
+    let vigil = is_endless(kind).then(|| Vigil::over(request, gateway));
     let body = Body::upstream(body, Trailers::of(request.parts(), &parts.headers));
     let body = match vigil {
         Some(vigil) => body.watched(vigil),
@@ -138,43 +138,65 @@ async fn upstream(
     Ok(Response::from_parts(parts, body))
 }
 
-fn outgoing(
-    request: &Cleared,
-    service: &str,
-    route: &CompiledRoute,
-    gateway: &Gateway,
-    snapshot: &Snapshot,
-    trail: &Trail,
-    trace: hops::Trace<'_>,
-) -> Result<Request<()>, Refusal> {
-    let groups = request.identity().roles();
-    let person = request.identity().person(gateway);
-    let identity = person.as_ref().map(|(user, email)| hops::Identity {
-        user,
-        email: email.as_deref(),
-        groups: &groups,
-    });
-    let host = request.host().map(Host::authority).unwrap_or_default();
-    let forward = hops::Forward {
-        request_id: &trail.id,
-        client: request.address(),
-        https: request.secure(),
-        host: &host,
-        identity,
-        certificate: request.transport().tls.as_ref().and_then(|tls| tls.client.as_ref()),
-        session_cookie: &snapshot.session_cookie,
-        credentials: request.withheld(),
-        trace,
-        set: &route.route.set_headers,
-    };
-    let mut outgoing = Request::new(());
-    *outgoing.method_mut() = request.method().clone();
-    *outgoing.uri_mut() =
-        target(request, route).ok_or(Refusal::BadRequest("The request target is not a path."))?;
-    let mut headers = hops::forward_request(request.headers().clone(), &forward);
-    assertion::set(&mut headers, service, request, gateway)?;
-    *outgoing.headers_mut() = headers;
-    Ok(outgoing)
+/// What the head of the upstream's request is made of. It is made anew, and not kept, for the few that are sent again.
+struct Source<'a> {
+    request: &'a Cleared,
+    route: &'a CompiledRoute,
+    service: &'a config::Service,
+    changes: &'a Changes,
+    plan: Option<&'a Plan>,
+    gateway: &'a Gateway,
+    snapshot: &'a Snapshot,
+    id: CorrelationId,
+    /// `traceparent`.
+    trace: [u8; TRACEPARENT_BYTES],
+    /// Whether it is the client's trace.
+    follows: bool,
+}
+
+impl Source<'_> {
+    fn head(&self) -> Result<Request<()>, Refusal> {
+        let mut head = Request::new(());
+        *head.method_mut() = self.request.method().clone();
+        *head.uri_mut() = target(self.request, self.route)
+            .ok_or(Refusal::BadRequest("The request target is not a path."))?;
+        let mut headers = self.headers();
+        assertion::set(&mut headers, self.service, self.request, self.gateway)?;
+        name_host(&mut headers, &self.service.urls);
+        self.changes.apply(&mut headers);
+        if self.service.protocol == Protocol::Http2 {
+            ask_for_trailers(&mut headers);
+        }
+        if let Some(plan) = self.plan {
+            plan.tell(&mut headers);
+        }
+        *head.headers_mut() = headers;
+        Ok(head)
+    }
+
+    fn headers(&self) -> HeaderMap {
+        let request = self.request;
+        let person = request.identity().person(self.gateway);
+        let groups = if person.is_some() { request.identity().roles() } else { Vec::new() };
+        let identity = person.as_ref().map(|(user, email)| hops::Identity {
+            user,
+            email: email.as_deref(),
+            groups: &groups,
+        });
+        let forward = hops::Forward {
+            request_id: &self.id,
+            client: request.address(),
+            https: request.secure(),
+            host: request.host().map(Host::authority).unwrap_or_default(),
+            identity,
+            certificate: request.transport().tls.as_ref().and_then(|tls| tls.client.as_ref()),
+            session_cookie: &self.snapshot.session_cookie,
+            credentials: request.withheld(),
+            trace: hops::Trace { parent: &self.trace, follows: self.follows },
+            set: &self.route.set_headers,
+        };
+        hops::forward_request(request.headers(), &forward)
+    }
 }
 
 /// What a client says of trailers ends at this hop; a gRPC server wants to hear that its own will be read.
@@ -199,9 +221,22 @@ fn name_host(headers: &mut HeaderMap, urls: &[String]) {
 /// The canonical path, without the prefix that the route strips, and the query as it came.
 fn target(request: &Cleared, route: &CompiledRoute) -> Option<Uri> {
     let stripped = stripped(request, route);
-    let slash = if stripped.starts_with('/') { "" } else { "/" };
-    let query = request.query().map_or_else(String::new, |q| format!("?{q}"));
-    format!("{slash}{stripped}{query}").parse().ok()
+    let came = request.parts().uri.path_and_query();
+    // Mostly the client wrote it as it goes on.
+    if let Some(same) = came.filter(|came| came.path() == stripped && came.query() == request.query()) {
+        return Some(Uri::from(same.clone()));
+    }
+    let query = request.query();
+    let mut target = String::with_capacity(stripped.len() + query.map_or(0, str::len) + 2);
+    if !stripped.starts_with('/') {
+        target.push('/');
+    }
+    target.push_str(stripped);
+    if let Some(query) = query {
+        target.push('?');
+        target.push_str(query);
+    }
+    Uri::try_from(target).ok()
 }
 
 fn stripped<'a>(request: &'a Cleared, route: &CompiledRoute) -> &'a str {

@@ -211,16 +211,16 @@ impl Identity {
     pub fn subject(&self) -> Option<Arc<str>> {
         match self {
             Self::Anonymous => None,
-            Self::User(user) => Some(Arc::from(user.user().text())),
-            Self::ApiKey(key) => Some(Arc::from(key.subject())),
+            Self::User(user) => Some(user.session.subject()),
+            Self::ApiKey(key) => Some(key.subject()),
         }
     }
 
     /// The opaque id of somebody who is known, and a person's e-mail address.
-    pub fn person(&self, gateway: &Gateway) -> Option<(String, Option<String>)> {
+    pub fn person(&self, gateway: &Gateway) -> Option<(Arc<str>, Option<String>)> {
         match self {
             Self::Anonymous => None,
-            Self::User(user) => Some((user.account.id.text(), gateway.email_of(&user.account))),
+            Self::User(user) => Some((user.session.subject(), gateway.email_of(&user.account))),
             Self::ApiKey(key) => Some((key.subject(), None)),
         }
     }

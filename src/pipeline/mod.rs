@@ -183,14 +183,14 @@ async fn decide(
     trail.enter(Stage::OnBody);
     let inspected = on_body::on_body(vetted, gateway, snapshot, trail)?;
     trail.enter(Stage::Thresholds);
-    let cleared = thresholds::clear(inspected, config.thresholds, trail)?;
+    let mut cleared = thresholds::clear(inspected, config.thresholds, trail)?;
     trail.enter(Stage::OnUpstream);
     let changes = on_upstream::on_upstream(&cleared, gateway, snapshot, trail)?;
     renewal::renew(&cleared, gateway, snapshot, trail).await;
     trail.enter(Stage::Upstream);
     let answer = match cleared.way().clone() {
         Way::Own(own) => endpoints::answer(own, cleared, gateway, snapshot).await?,
-        Way::Route(route) => forward::answer(&route, cleared, &changes, worker, snapshot, trail).await?,
+        Way::Route(route) => forward::answer(&route, &mut cleared, &changes, worker, snapshot, trail).await?,
     };
     trail.enter(Stage::OnResponse);
     let answer = finish::on_response(answer, gateway, snapshot, trail)?;

@@ -7,7 +7,7 @@
 use std::ops::Deref;
 
 use http::Method;
-use http::header::{HeaderMap, HeaderValue, ORIGIN, REFERER, UPGRADE};
+use http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN, REFERER, UPGRADE};
 
 use super::cors::is_listed;
 use super::identity::Identified;
@@ -16,7 +16,7 @@ use crate::base::refusal::Refusal;
 use crate::base::target::Host;
 use crate::config::Cors;
 
-const SEC_FETCH_SITE: &str = "sec-fetch-site";
+const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Proof that the request was not forged by another site's page.
 pub struct SameSite(Identified);
@@ -57,12 +57,12 @@ impl Sender<'_> {
 
     fn must_be_judged(&self) -> bool {
         let safe = matches!(*self.method, Method::GET | Method::HEAD | Method::OPTIONS);
-        let upgrade = self.headers.contains_key(UPGRADE);
         if self.has_session_cookie {
-            return !safe || upgrade;
+            return !safe || self.headers.contains_key(UPGRADE);
         }
-        let browser = self.headers.contains_key(ORIGIN) || self.headers.contains_key(SEC_FETCH_SITE);
-        !safe && browser && self.signs_in_or_out
+        !safe
+            && self.signs_in_or_out
+            && (self.headers.contains_key(ORIGIN) || self.headers.contains_key(SEC_FETCH_SITE))
     }
 
     /// `Origin` decides; where it is absent `Sec-Fetch-Site`; where that is absent too, `Referer`.

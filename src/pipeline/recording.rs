@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use http::HeaderMap;
-use http::header::HeaderName;
+use http::header::{HeaderName, HeaderValue};
 
 use super::stage::Stage;
 use super::trail::Trail;
@@ -12,7 +12,12 @@ use crate::base::clock::Clock;
 use crate::config::Mode;
 use crate::limiter::{Kind, Level, Levels};
 use crate::script::{HeaderEdit, Note};
-use crate::store::{ANSWER, HeaderNames, RuleAsked, STAGES, TraceWriter};
+use crate::store::{ANSWER, HeaderNames, RuleAsked, STAGES, TraceBytes, TraceWriter};
+
+/// Stages that wait for nothing and ask no rule: a look or two at what is in memory. To ask what time it is would take as long
+/// as they do, so it is not asked when one of them ends.
+const BRIEF: [u8; 5] =
+    [Stage::Bans as u8, Stage::Cors as u8, Stage::Route as u8, Stage::Origin as u8, Stage::Thresholds as u8];
 
 /// When a request came to each stage.
 #[derive(Debug)]
@@ -30,22 +35,27 @@ impl Times {
         Self { clock: clock.clone(), started, entered: [(0, 0); STAGES.len()], count: 0 }
     }
 
-    /// The request comes to the next stage.
+    /// The request comes to the next stage. What a brief one took is told with the stage after it.
     pub fn enter(&mut self, stage: Stage) {
-        // The first stage begins with the request: no need to ask what time it is.
-        self.mark(stage as u8, self.count > 0);
+        let before = self.count.checked_sub(1).and_then(|last| self.entered.get(last));
+        let known = match before {
+            // The first stage begins with the request.
+            None => Some(0),
+            Some((before, at)) => BRIEF.contains(before).then_some(*at),
+        };
+        self.mark(stage as u8, known);
     }
 
     /// The head of the answer is known; what follows is sending it.
     pub fn answered(&mut self) {
-        self.mark(ANSWER, true);
+        self.mark(ANSWER, None);
     }
 
-    fn mark(&mut self, place: u8, asks: bool) {
-        if let Some(room) = self.entered.get_mut(self.count) {
-            let since =
-                if asks { self.clock.now().saturating_duration_since(self.started) } else { Duration::ZERO };
-            *room = (place, micros(since));
+    /// Notes that it came to that place: at a time that is known, else now.
+    fn mark(&mut self, place: u8, known: Option<u32>) {
+        let since = || micros(self.clock.now().saturating_duration_since(self.started));
+        if self.count < self.entered.len() {
+            self.entered[self.count] = (place, known.unwrap_or_else(since));
             self.count += 1;
         }
     }
@@ -128,48 +138,85 @@ impl Handed {
     pub fn compare(
         received: &HeaderMap,
         sent: &HeaderMap,
-        configured: &[(String, String)],
+        configured: &[(HeaderName, HeaderValue)],
         edits: &[HeaderEdit],
     ) -> Self {
-        let mut handed = Self::default();
-        for (name, value) in sent {
-            // Most go as they came, and one look tells.
-            if received.get(name) == Some(value) {
-                continue;
-            }
-            if let Some((place, _)) = (0..).zip(&OURS).find(|(_, ours)| *ours == name)
-                && differs(name, received, sent)
-            {
-                handed.set.add_at(place);
-            }
-        }
-        for name in received.keys() {
-            if !sent.contains_key(name) {
-                handed.removed.add(name.as_str());
-            }
-        }
-        let configured = configured.iter().filter_map(|(name, _)| name.parse().ok());
+        let mut handed =
+            Self { set: set(received, sent), removed: removed(received, sent), more: Vec::new() };
+        let configured = configured.iter().map(|(name, _)| name);
         let edited = edits.iter().filter_map(|edit| match edit {
-            HeaderEdit::Set(name, _) | HeaderEdit::Add(name, _) => Some(name.clone()),
+            HeaderEdit::Set(name, _) | HeaderEdit::Add(name, _) => Some(name),
             HeaderEdit::Remove(_) => None,
         });
         for name in configured.chain(edited) {
-            let is_new = !OURS.contains(&name) && !handed.more.contains(&name);
+            let is_new = place(name).is_none() && !handed.more.contains(name);
             let is_new = is_new && name.as_str().len() <= NAME_BYTES_MAX;
-            if is_new && sent.contains_key(&name) && differs(&name, received, sent) {
-                handed.more.push(name);
+            if is_new && sent.contains_key(name) && differs(name, received, sent) {
+                handed.more.push(name.clone());
             }
         }
         handed
     }
 }
 
+/// Those of our names that go otherwise than they came.
+fn set(received: &HeaderMap, sent: &HeaderMap) -> HeaderNames {
+    let came: u32 = received.keys().filter_map(place).fold(0, |came, place| came | 1 << place);
+    let mut set = HeaderNames::default();
+    for name in sent.keys() {
+        // Mostly the client sent none of that name, and its values need no look.
+        if let Some(place) = place(name)
+            && (came & 1 << place == 0 || differs(name, received, sent))
+        {
+            set.add_at(place);
+        }
+    }
+    set
+}
+
+/// Names that go no further.
+fn removed(received: &HeaderMap, sent: &HeaderMap) -> HeaderNames {
+    let mut removed = HeaderNames::default();
+    // What goes begins with what was passed on, in its order, so mostly the next name is this one.
+    let mut passed = sent.keys().peekable();
+    for name in received.keys() {
+        if passed.next_if_eq(&name).is_none() && !sent.contains_key(name) {
+            removed.add(name.as_str());
+        }
+    }
+    removed
+}
+
 fn differs(name: &HeaderName, received: &HeaderMap, sent: &HeaderMap) -> bool {
     !sent.get_all(name).iter().eq(received.get_all(name).iter())
 }
 
+/// The place of a name of ours. Its length leaves at most two to compare it with.
+fn place(name: &HeaderName) -> Option<u8> {
+    let is = |place: u8| (OURS[usize::from(place)] == *name).then_some(place);
+    match name.as_str().len() {
+        2 => is(17),
+        4 => is(0),
+        5 => is(15),
+        6 => is(13),
+        8 => is(16),
+        10 => is(12),
+        11 => is(11),
+        12 => is(1),
+        15 => is(2).or_else(|| is(14)),
+        16 => is(4),
+        17 => is(3),
+        19 => is(5),
+        20 => is(6),
+        21 => is(7).or_else(|| is(8)),
+        22 => is(10),
+        25 => is(9),
+        _ => None,
+    }
+}
+
 /// The trace of a request that was over at `end` after its start, as it is kept.
-pub fn written(trail: &Trail, end: Duration) -> Vec<u8> {
+pub fn written(trail: &Trail, end: Duration) -> TraceBytes {
     let mut writer = TraceWriter::new();
     let (stages, count) = trail.times.spent(end);
     writer.stages(&stages[..count]);
@@ -219,6 +266,8 @@ fn millis(duration: Duration) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::base::ids::CorrelationId;
     use crate::base::trace_context::TraceContext;
@@ -260,6 +309,23 @@ mod tests {
     }
 
     #[test]
+    fn what_a_brief_stage_took_is_told_with_the_next_and_an_answer_begins_when_it_does() {
+        let clock = Clock::manual(0);
+        let mut trail = trail(&clock);
+        for stage in
+            [Stage::Client, Stage::Bans, Stage::Cors, Stage::OnRequest, Stage::Identity, Stage::Origin]
+        {
+            trail.enter(stage);
+            clock.advance(Duration::from_millis(1));
+        }
+        trail.times.answered();
+        let trace = Trace::decode(&written(&trail, Duration::from_millis(9))).unwrap();
+        let spent: Vec<_> = trace.stages.iter().map(|s| (s.stage.as_str(), s.us)).collect();
+        let told = [("client", 1_000), ("bans", 0), ("cors", 0), ("on_request", 3_000), ("identity", 1_000)];
+        assert_eq!(spent, [&told[..], &[("origin", 1_000), ("answer", 3_000)]].concat());
+    }
+
+    #[test]
     fn there_is_room_for_every_stage_and_for_nothing_more() {
         let mut trail = trail(&Clock::manual(0));
         for _ in 0..3 {
@@ -287,10 +353,47 @@ mod tests {
         ]);
         let edits = [HeaderEdit::Set("x-rule".parse().unwrap(), "1".parse().unwrap())];
         let mut trail = trail(&Clock::manual(0));
-        trail.handed =
-            Some(Handed::compare(&received, &sent, &[("X-Tenant".to_owned(), "acme".to_owned())], &edits));
+        let configured = [(HeaderName::from_static("x-tenant"), HeaderValue::from_static("acme"))];
+        trail.handed = Some(Handed::compare(&received, &sent, &configured, &edits));
         let trace = Trace::decode(&written(&trail, Duration::ZERO)).unwrap();
         assert_eq!(trace.set, ["x-request-id", "x-tenant", "x-rule"]);
         assert_eq!(trace.removed, ["te", crate::store::OTHER_NAME]);
+    }
+
+    #[test]
+    fn each_of_our_names_is_found_at_its_place_and_no_other_is() {
+        for (at, name) in (0..).zip(&OURS) {
+            assert_eq!(place(name), Some(at), "{name}");
+        }
+        for other in ["x", "accept", "if-match", "x-forwarded-far", "x-real-ip"] {
+            assert_eq!(place(&HeaderName::from_static(other)), None, "{other}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_differs_is_what_a_look_at_every_name_finds(
+            received in prop::collection::vec(("(host|te|cookie|range|accept|x-a|x-request-id)", "[12]"), 0..8),
+            sent in prop::collection::vec(("(host|te|cookie|range|accept|x-a|x-request-id)", "[12]"), 0..8),
+        ) {
+            let map = |lines: &[(String, String)]| {
+                let mut headers = HeaderMap::new();
+                for (name, value) in lines {
+                    let name: HeaderName = name.parse().unwrap();
+                    headers.append(name, HeaderValue::from_str(value).unwrap());
+                }
+                headers
+            };
+            let (received, sent) = (map(&received), map(&sent));
+            let mut expected = Handed::default();
+            for name in sent.keys().filter(|name| OURS.contains(name) && differs(name, &received, &sent)) {
+                expected.set.add(name.as_str());
+            }
+            for name in received.keys().filter(|name| !sent.contains_key(*name)) {
+                expected.removed.add(name.as_str());
+            }
+            let handed = Handed::compare(&received, &sent, &[], &[]);
+            prop_assert_eq!(format!("{:?}", handed), format!("{:?}", expected));
+        }
     }
 }

@@ -62,7 +62,7 @@ impl Routed {
             (Outcome::Way(Way::Route(route)) | Outcome::OtherMethods(Some(route), _), None) => {
                 Arc::clone(&route.name)
             }
-            _ => Arc::from(""),
+            _ => Arc::default(),
         }
     }
 

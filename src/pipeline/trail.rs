@@ -90,8 +90,6 @@ pub struct Trail {
     pub switch: Option<Switch>,
     /// What writes down a request that is only played through.
     pub rehearsal: Option<Rc<Rehearsal>>,
-    /// The client's pseudonym, once somebody asked for it: rules, the line and the row say the same one.
-    pseudonym: Option<(IpAddr, Pseudonym)>,
 }
 
 impl Trail {
@@ -105,7 +103,7 @@ impl Trail {
             started,
             unix_ms: clock.unix_ms(),
             method: known_method(method.as_str()),
-            route: Arc::from(""),
+            route: Arc::default(),
             stage: Stage::Connection,
             client: None,
             probe: false,
@@ -131,7 +129,6 @@ impl Trail {
             handed: None,
             switch: None,
             rehearsal: None,
-            pseudonym: None,
         }
     }
 
@@ -149,17 +146,9 @@ impl Trail {
         }
     }
 
-    /// The pseudonym of the client's address, made once.
-    pub fn client_pseudonym(&mut self, pseudonyms: &Pseudonymiser) -> Option<Pseudonym> {
-        let address = self.client?;
-        match self.pseudonym {
-            Some((of, pseudonym)) if of == address => Some(pseudonym),
-            _ => {
-                let pseudonym = pseudonyms.address(address);
-                self.pseudonym = Some((address, pseudonym));
-                Some(pseudonym)
-            }
-        }
+    /// The pseudonym of the client's address.
+    pub fn client_pseudonym(&self, pseudonyms: &Pseudonymiser) -> Option<Pseudonym> {
+        self.client.map(|address| pseudonyms.address(address))
     }
 
     /// Whether bytes of the request body may still come that nobody will read.

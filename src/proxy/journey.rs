@@ -17,8 +17,8 @@ const CONNECTS_MAX: usize = 3;
 pub enum Left {
     /// Nothing of it was sent: any other address may have it.
     Unsent(Request<Upload>),
-    /// It was sent, but asking twice does no harm.
-    Safe(Request<Upload>),
+    /// It was sent, but asking twice does no harm: the same may be sent again.
+    Safe,
     /// It was sent, or half of it, and is never sent again.
     Nothing,
 }
@@ -54,8 +54,14 @@ impl<'a> Journey<'a> {
         self.service.endpoints().len() > 1 && self.sent_again < self.service.config().retry.most
     }
 
-    /// The next address after one, and the request for it; none where it ends here.
-    pub fn next(&mut self, after: u64, left: Left) -> Option<(Choice, Request<Upload>)> {
+    /// The next address after one, and the request for it, made by `anew` where the last one is gone; none where it ends
+    /// here.
+    pub fn next(
+        &mut self,
+        after: u64,
+        left: Left,
+        anew: impl FnOnce() -> Option<Request<Upload>>,
+    ) -> Option<(Choice, Request<Upload>)> {
         if !matches!(left, Left::Nothing) {
             self.tried.push(after);
         }
@@ -67,11 +73,11 @@ impl<'a> Journey<'a> {
                 }
                 Some((self.another()?, request))
             }
-            Left::Safe(request) => {
+            Left::Safe => {
                 if !self.may_send_again() {
                     return None;
                 }
-                let choice = self.another()?;
+                let (choice, request) = (self.another()?, anew()?);
                 let retry = &self.service.config().retry;
                 if !self.service.books().budget.take(retry.budget_percent, self.pool.clock().now()) {
                     self.service.books().count_retried(Retried::OverBudget);
@@ -97,19 +103,10 @@ impl<'a> Journey<'a> {
     }
 }
 
-/// A copy of a request that may be sent twice: its method is safe, and it has no body.
+/// Whether a request may be sent twice: its method is safe, and it has no body.
 ///
 /// # Source
 /// RFC 9110 section 9.2.1.
-pub fn spare(request: &Request<Upload>) -> Option<Request<Upload>> {
-    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if !safe || !request.body().is_none() {
-        return None;
-    }
-    let mut copy = Request::new(Upload::none());
-    copy.method_mut().clone_from(request.method());
-    copy.uri_mut().clone_from(request.uri());
-    copy.headers_mut().clone_from(request.headers());
-    *copy.version_mut() = request.version();
-    Some(copy)
+pub fn is_safe(request: &Request<Upload>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS) && request.body().is_none()
 }

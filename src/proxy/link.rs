@@ -12,9 +12,8 @@ use http::{Method, Request, Response, header};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
-use tokio::task::coop::unconstrained;
-use tokio::time::sleep;
 
+use super::alarm::Alarm;
 use super::answer::{Asked, Fault, HEAD_BYTES_MAX};
 use super::dial::{DialError, Peer, dial};
 use super::socket::Socket;
@@ -26,6 +25,8 @@ pub struct Link {
     sender: SendRequest<Tracked>,
     connection: Connection<TokioIo<Socket>, Tracked>,
     socket: Socket,
+    /// How long the head of an answer may take; there once one was waited for.
+    alarm: Option<Alarm>,
     ended: bool,
     is_new: bool,
     /// Asked to change the protocol: whatever the answer is, nobody else gets this connection.
@@ -60,7 +61,8 @@ impl Link {
             .handshake(TokioIo::new(socket.clone()))
             .await
             .map_err(|_| DialError::Refused)?;
-        Ok(Box::new(Self { sender, connection, socket, ended: false, is_new: true, single_use: false }))
+        let (alarm, ended, is_new, single_use) = (None, false, true, false);
+        Ok(Box::new(Self { sender, connection, socket, alarm, ended, is_new, single_use }))
     }
 
     /// Lets the connection do what it can: write the upload, read the response.
@@ -111,11 +113,15 @@ impl Link {
         };
         self.single_use |= asked.upgrade;
         self.socket.begin(asked, progress.taken());
-        let Self { sender, connection, socket, ended, .. } = self;
+        let Self { sender, connection, socket, alarm, ended, .. } = self;
         let mut answer = pin!(sender.try_send_request(request));
-        // An upstream that floods uses up the task's share of the runtime, and a timer that asks for a share would never
-        // go off.
-        let mut alarm = pin!(unconstrained(sleep(timeout)));
+        let alarm = match alarm {
+            Some(alarm) => {
+                alarm.set(timeout);
+                alarm
+            }
+            None => alarm.insert(Alarm::after(timeout)),
+        };
         let mut frames_seen = 0;
         std::future::poll_fn(|cx| {
             if !*ended {
@@ -130,13 +136,13 @@ impl Link {
             }
             if progress.frames() != frames_seen {
                 frames_seen = progress.frames();
-                alarm.set(unconstrained(sleep(timeout)));
+                alarm.set(timeout);
             }
-            while alarm.as_mut().poll(cx).is_ready() {
+            while alarm.poll(cx).is_ready() {
                 if !progress.waits_for_client() {
                     return Poll::Ready(Err(NoHead::Timeout));
                 }
-                alarm.set(unconstrained(sleep(timeout)));
+                alarm.set(timeout);
             }
             Poll::Pending
         })

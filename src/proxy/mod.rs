@@ -9,6 +9,7 @@
 //! CONTRACT section 3, stage 14; RFC 9110 section 7.6; THREATS sections UP and HB.
 
 mod address;
+mod alarm;
 pub mod answer;
 mod books;
 mod budget;

@@ -13,7 +13,7 @@ use super::http2::Http2Body;
 /// An upstream's response body. Trailers come over HTTP/2 alone, without those that may not stand there.
 pub enum UpstreamBody {
     /// Over HTTP/1.1.
-    Http1(Http1Body),
+    Http1(Box<Http1Body>),
     /// Over HTTP/2.
     Http2(Box<Http2Body>),
 }
@@ -22,7 +22,7 @@ impl UpstreamBody {
     /// The connection, where a 101 has made it one that speaks another protocol; HTTP/2 has no 101.
     pub fn into_tunnel(self) -> Option<Tunnel> {
         match self {
-            Self::Http1(body) => body.into_tunnel(),
+            Self::Http1(body) => (*body).into_tunnel(),
             Self::Http2(_) => None,
         }
     }
@@ -37,7 +37,7 @@ impl Body for UpstreamBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UpstreamBodyError>>> {
         match self.get_mut() {
-            Self::Http1(body) => Pin::new(body).poll_frame(cx),
+            Self::Http1(body) => Pin::new(&mut **body).poll_frame(cx),
             Self::Http2(body) => Pin::new(&mut **body).poll_frame(cx),
         }
     }

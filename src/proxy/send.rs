@@ -14,7 +14,7 @@ use super::dial::DialError;
 use super::download::{Flow, Held, UpstreamBody as Http1Body};
 use super::endpoint::Endpoint;
 use super::http2::{self, Http2Body, NoHead as NoHttp2Head, Why};
-use super::journey::{Journey, Left, spare};
+use super::journey::{Journey, Left, is_safe};
 use super::link::{Link, NoHead};
 use super::pool::Pool;
 use super::response_body::UpstreamBody;
@@ -49,13 +49,16 @@ pub struct Limits {
     pub head_max: Duration,
 }
 
+/// Makes the head of a request once more, for one that is sent again; none where it cannot.
+pub type Again<'a> = dyn Fn() -> Option<Request<()>> + 'a;
+
 /// Sends a request and gives back the response, its body streaming.
 ///
 /// The target must be in origin form and the headers those of [`super::hops::forward_request`]; the framing of the body is set here.
 /// Another address is tried where nothing was sent, for there was no connection; and, within the service's budget, where
 /// the method is safe, there is no body, and not one byte of an answer came.
 /// Such a request is also sent again once to the same address when a kept connection turns out to be dead; any other
-/// only if nothing of it was sent.
+/// only if nothing of it was sent. Whoever sends it has handed it over by then, so `again` makes the same head anew.
 ///
 /// # Errors
 /// [`SendError`], when no response head came. A 101 comes only where the request has an `Upgrade`, and its body is then the
@@ -65,14 +68,14 @@ pub async fn send(
     service: &Arc<Service>,
     mut request: Request<Upload>,
     limits: Limits,
+    again: &Again<'_>,
 ) -> Result<Response<UpstreamBody>, SendError> {
     frame(&mut request);
-    *request.version_mut() = Version::HTTP_11;
     let admitted = service.books().admit(service.config().breaker.requests_max).ok_or(SendError::Busy)?;
     let mut journey = Journey::new(pool, service, limits.head_max);
     let mut choice = journey.begin().ok_or(SendError::Busy)?;
     loop {
-        let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits: &limits };
+        let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits: &limits, again };
         let (error, left) = match attempt.ask(request, journey.may_send_again()).await {
             Ok(heard) if !attempt.is_unwelcome(&heard) => {
                 journey.ended(true);
@@ -80,17 +83,17 @@ pub async fn send(
                 drop(choice.trial);
                 return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
             }
-            Ok(mut heard) => {
-                let left = heard.spare.take().map_or(Left::Nothing, Left::Safe);
+            Ok(heard) => {
+                let left = if heard.is_safe { Left::Safe } else { Left::Nothing };
                 (Ok(heard), left)
             }
             Err(Failed { error, left }) => (Err(error), left),
         };
-        match (journey.next(choice.endpoint.id(), left), error) {
+        match (journey.next(choice.endpoint.id(), left, || anew(again)), error) {
             (Some((next, again)), _) => (choice, request) = (next, again),
             (None, Ok(heard)) => {
                 journey.ended(false);
-                let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits: &limits };
+                let attempt = Attempt { pool, service, endpoint: &choice.endpoint, limits: &limits, again };
                 return Ok(attempt.receive(heard, (choice.in_flight, admitted)).await);
             }
             (None, Err(error)) => {
@@ -107,12 +110,13 @@ struct Attempt<'a> {
     service: &'a Arc<Service>,
     endpoint: &'a Arc<Endpoint>,
     limits: &'a Limits,
+    again: &'a Again<'a>,
 }
 
-/// A response head, and a copy of the request, if it may be sent again.
+/// A response head, and whether the request may be sent again.
 struct Heard {
     answer: Answer,
-    spare: Option<Request<Upload>>,
+    is_safe: bool,
 }
 
 /// A response whose body is still on the connection that it came on.
@@ -145,11 +149,16 @@ impl Attempt<'_> {
         }
         if let Some(link) = self.kept_for(&request) {
             match self.over(link, request, true, true).await {
-                Err(Failed { left: Left::Unsent(same) | Left::Safe(same), .. }) => request = same,
+                Err(Failed { left: Left::Unsent(same), .. }) => request = same,
+                Err(Failed { left: Left::Safe, error }) => match anew(self.again) {
+                    Some(same) => request = same,
+                    None => return Err(Failed { error, left: Left::Nothing }),
+                },
                 ended => return ended,
             }
         }
-        match self.connect().await {
+        // In a box, for it is the largest part of all this, and mostly there is a connection.
+        match Box::pin(self.connect()).await {
             Ok(link) => self.over(link, request, may_send_again, false).await,
             Err(error) => Err(Failed { error, left: Left::Unsent(request) }),
         }
@@ -188,18 +197,18 @@ impl Attempt<'_> {
 
     /// Over the one connection that all requests to this address share.
     async fn over_http2(&self, request: Request<Upload>, may_send_again: bool) -> Result<Heard, Failed> {
-        let spare = if may_send_again { spare(&request) } else { None };
+        let is_safe = may_send_again && is_safe(&request);
         let began = self.pool.clock().now();
         let sent = http2::send(self.pool, self.service, self.endpoint, request, *self.limits).await;
         let http2::Failed { why, unsent, kept } = match sent {
             Ok(response) => {
                 self.praise(response.status(), began);
-                return Ok(Heard { answer: Answer::Http2(Box::new(response)), spare });
+                return Ok(Heard { answer: Answer::Http2(Box::new(response)), is_safe });
             }
             Err(failed) => failed,
         };
         let silent = matches!(why, Why::NoHead(NoHttp2Head::Closed));
-        let left = unsent.map(Left::Unsent).or_else(|| spare.filter(|_| silent).map(Left::Safe));
+        let left = unsent.map(Left::Unsent).or_else(|| (is_safe && silent).then_some(Left::Safe));
         Err(Failed { error: self.told_over_http2(why, kept), left: left.unwrap_or(Left::Nothing) })
     }
 
@@ -232,7 +241,7 @@ impl Attempt<'_> {
         may_send_again: bool,
         kept: bool,
     ) -> Result<Heard, Failed> {
-        let spare = if may_send_again { spare(&request) } else { None };
+        let is_safe = may_send_again && is_safe(&request);
         let (request, progress) = track(request);
         let began = self.pool.clock().now();
         match link.exchange(request, &progress, self.limits.head_max).await {
@@ -243,7 +252,7 @@ impl Attempt<'_> {
             }
             Ok(response) => {
                 self.praise(response.status(), began);
-                Ok(Heard { answer: Answer::Http1 { link, response, progress }, spare })
+                Ok(Heard { answer: Answer::Http1 { link, response, progress }, is_safe })
             }
             Err(NoHead::Broken { unsent, silent, fault }) => {
                 let error = self.broken(silent, fault, &progress);
@@ -254,7 +263,7 @@ impl Attempt<'_> {
                     self.blame(if silent { Trouble::Reset } else { Trouble::Unreadable }, reason);
                 }
                 let unsent = unsent.and_then(|r| untrack(*r)).map(Left::Unsent);
-                let left = unsent.or_else(|| spare.filter(|_| silent).map(Left::Safe));
+                let left = unsent.or_else(|| (is_safe && silent).then_some(Left::Safe));
                 Err(Failed { error, left: left.unwrap_or(Left::Nothing) })
             }
             Err(NoHead::Timeout) => {
@@ -324,13 +333,16 @@ impl Attempt<'_> {
             held,
         };
         if head.status == StatusCode::SWITCHING_PROTOCOLS {
-            return Response::from_parts(head, UpstreamBody::Http1(Http1Body::switched(incoming, flow)));
+            return Response::from_parts(
+                head,
+                UpstreamBody::Http1(Box::new(Http1Body::switched(incoming, flow))),
+            );
         }
         let silence_max = self.silence_max(&head.headers);
         let mut parts = Some((incoming, flow));
         let body = std::future::poll_fn(|cx| {
             let (incoming, flow) = parts.take().expect("a future that was ready is not polled again");
-            std::task::Poll::Ready(Http1Body::new(incoming, flow, silence_max, cx))
+            std::task::Poll::Ready(Box::new(Http1Body::new(incoming, flow, silence_max, cx)))
         });
         Response::from_parts(head, UpstreamBody::Http1(body.await))
     }
@@ -348,8 +360,9 @@ fn is_switch(response: &Response<Incoming>) -> bool {
     response.status().is_informational() && response.status() != StatusCode::SWITCHING_PROTOCOLS
 }
 
-/// Sets the framing of the request from its body: nothing that a client wrote about it goes on unchecked.
+/// Sets the version, and the framing of the request from its body: nothing that a client wrote about it goes on unchecked.
 fn frame(request: &mut Request<Upload>) {
+    *request.version_mut() = Version::HTTP_11;
     let declared = declared_length(request.headers());
     let headers = request.headers_mut();
     headers.remove(header::TRANSFER_ENCODING);
@@ -367,6 +380,13 @@ fn frame(request: &mut Request<Upload>) {
             headers.insert(header::TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
     }
+}
+
+/// The same request again; what is sent again has no body.
+fn anew(again: &Again<'_>) -> Option<Request<Upload>> {
+    let mut request = again()?.map(|()| Upload::none());
+    frame(&mut request);
+    Some(request)
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<u64> {

@@ -10,13 +10,14 @@ use std::time::Duration;
 use hyper::body::{Body, Incoming};
 use hyper::rt::Write as _;
 use hyper::server::conn::http1::Builder;
-use hyper::service::{Service, service_fn};
+use hyper::service::{HttpService, Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::guard::{Limits, Link, Over, Patience, Standing, call};
 use super::phase::{Phase, Shutdown};
+use super::rest::Speaker;
 use super::wire::Wire;
 use crate::config::Server;
 
@@ -95,7 +96,7 @@ impl Http {
             let link = Arc::clone(&link);
             service_fn(move |request| call(&link, &service, request))
         };
-        let mut connection = self.builder.serve_connection(wire, service).with_upgrades();
+        let mut connection = Speaker::new(&self.builder, wire, service);
         let mut patience = Patience::new(self.header_timeout, self.idle_timeout);
         let mut draining = false;
         // A client that is in the middle of a head has begun a request: the drain waits for it.
@@ -108,14 +109,13 @@ impl Http {
                 }
                 if !draining && may_drain() {
                     draining = true;
-                    Pin::new(&mut connection).graceful_shutdown();
+                    connection.close();
                 }
-                if let Poll::Ready(result) = Pin::new(&mut connection).poll(cx) {
+                if let Poll::Ready(result) = connection.poll(cx) {
                     return Poll::Ready(Some(result));
                 }
                 let must_drain = !draining && may_drain();
-                let close = || Pin::new(&mut connection).graceful_shutdown();
-                if !must_drain && !again(&link, &mut patience, cx, close) {
+                if !must_drain && !again(&link, &mut patience, cx, &mut connection) {
                     return Poll::Pending;
                 }
             }
@@ -137,10 +137,26 @@ impl Http {
 }
 
 /// Whether the connection has something to do that it has not been woken for.
-fn again(link: &Link, patience: &mut Patience, cx: &mut Context<'_>, close: impl FnOnce()) -> bool {
-    match patience.poll(link, cx) {
+fn again<I, S, B>(
+    link: &Link,
+    patience: &mut Patience,
+    cx: &mut Context<'_>,
+    connection: &mut Speaker<'_, I, S>,
+) -> bool
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: HttpService<Incoming, ResBody = B>,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    B: Body + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    match patience.poll(link, connection.rests_after(), cx) {
         Poll::Ready(Over::Idle) => {
-            close();
+            connection.close();
+            true
+        }
+        Poll::Ready(Over::Awake) => {
+            connection.rest();
             true
         }
         Poll::Ready(Over::Head) => {

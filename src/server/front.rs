@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -34,8 +35,20 @@ pub async fn receive(
     if !is_trusted(canonical(peer.ip()), &server.connections.proxy_protocol) {
         return Some((Transport::plain(peer), None));
     }
+    // In a box: few connections need its window, and it would make every one's task larger.
+    Box::pin(receive_header(stream, peer, gateway, server.header_timeout, limits, shutdown)).await
+}
+
+async fn receive_header(
+    stream: &mut TcpStream,
+    peer: SocketAddr,
+    gateway: &Gateway,
+    wait: Duration,
+    limits: &Arc<Limits>,
+    shutdown: &Shutdown,
+) -> Option<Known> {
     let header = tokio::select! {
-        header = timeout(server.header_timeout, read(stream)) => header,
+        header = timeout(wait, read(stream)) => header,
         () = shutdown.reaches(Phase::Draining) => return None,
     };
     let refused = match header {

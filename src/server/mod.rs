@@ -36,6 +36,7 @@ pub mod reload;
 pub mod reloads;
 pub mod remember;
 pub mod requests;
+mod rest;
 pub mod schedules;
 pub mod serve;
 pub mod signals;

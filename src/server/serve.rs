@@ -118,7 +118,8 @@ where
     if http.serve(stream, shutdown, service).await == Ending::Tunnelled
         && let Some(tunnel) = handoff.take()
     {
-        tunnel.run(shutdown.reaches(Phase::Ended)).await;
+        // In a box: few connections become one, and its buffers would be a part of every one's task.
+        Box::pin(tunnel.run(shutdown.reaches(Phase::Ended))).await;
     }
 }
 

@@ -61,6 +61,29 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         })
     }
 
+    /// Reads while hyper is not there, until there is something for it: bytes that may pass, or the end of the stream. They
+    /// wait in the guard.
+    pub fn poll_wake(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while self.guard.ready().is_empty() && self.guard.wants() == Wants::Bytes {
+            let has_ended = ready!(SCRATCH.with_borrow_mut(|scratch| {
+                let mut read = ReadBuf::new(scratch);
+                // hyper meets an error again as the end of the stream.
+                let result = ready!(Pin::new(self.io.inner_mut()).poll_read(cx, &mut read));
+                self.guard.take(read.filled());
+                Poll::Ready(result.is_err() || read.filled().is_empty())
+            }));
+            if has_ended {
+                break;
+            }
+        }
+        Poll::Ready(())
+    }
+
+    /// Takes back what hyper has read and not used.
+    pub fn take_back(&mut self, bytes: &[u8]) {
+        self.guard.take_back(bytes);
+    }
+
     /// Judges a write, and lets the timers of the guard know that one waits.
     fn stall<T>(&mut self, cx: &mut Context<'_>, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         let waited = self.stall.is_waiting();

@@ -53,7 +53,7 @@ pub use self::sessions::{SessionRow, SessionsRemoved};
 pub use self::sweep::Sweep;
 pub use self::trace::{
     ANSWER, BucketTrace, HeaderNames, OTHER_NAME, RuleAsked, RuleTrace, STAGES, StageTrace, Trace,
-    TraceWriter,
+    TraceBytes, TraceWriter,
 };
 pub use self::usage::{UsageFilter, UsageListed, UsageRow};
 pub use self::users::UserRow;

@@ -30,8 +30,8 @@ pub(super) const URGENT_MAX: usize = 1_024;
 const URGENT_GROUP: usize = 256;
 /// Most batched writes in one commit: small, so that no commit takes a core for long.
 pub(super) const BATCH: usize = 256;
-/// How long a batch waits to become full.
-const LINGER: Duration = Duration::from_millis(50);
+/// How long a batch waits to become full. A commit costs as much as a dozen rows, so it is not made for fewer where few come.
+const LINGER: Duration = Duration::from_millis(200);
 /// How long batched writes wait after the database refused some.
 const RETRY: Duration = Duration::from_millis(500);
 /// How often the writer looks for rows that can be indexed.

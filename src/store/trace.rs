@@ -1,6 +1,7 @@
 //! The trace of one request: what every stage and every rule decided, as it is kept beside the usage row. Names, lines and
 //! numbers only; nothing that a client sent.
 
+mod bytes;
 mod read;
 mod words;
 mod write;
@@ -8,6 +9,7 @@ mod write;
 #[cfg(test)]
 mod tests;
 
+pub use self::bytes::TraceBytes;
 pub use self::words::{ANSWER, HeaderNames, OTHER_NAME, STAGES};
 pub use self::write::{RuleAsked, TraceWriter};
 
@@ -84,7 +86,7 @@ const MAIN: &str = "/main.rhai:";
 
 impl Trace {
     /// The bytes that are kept.
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> TraceBytes {
         write::whole(self)
     }
 

@@ -1,10 +1,14 @@
 //! The rows of `query_logs`: one a request, without a person in it.
 
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
 use super::label::Label;
-use super::trace::Trace;
+use super::trace::{Trace, TraceBytes};
 use crate::base::ids::CorrelationId;
+
+mod insert;
+
+pub(super) use self::insert::insert;
 
 /// One request, as it is kept. People and addresses are keyed hashes; bodies, query values and tokens are not in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,7 +48,7 @@ pub struct UsageRow {
     /// The first 8 bytes of the policy's hash.
     pub policy: [u8; 8],
     /// What every stage and every rule decided, encoded.
-    pub trace: Option<Vec<u8>>,
+    pub trace: Option<TraceBytes>,
 }
 
 /// Which requests are looked for; every field that is set must hold.
@@ -117,37 +121,6 @@ pub(super) const COLUMNS: &str = "id, time_ms, correlation_id, method, route, st
 /// Most requests of one correlation id that are read: clients choose their ids, and may choose one twice.
 const SAME_ID_MAX: i64 = 20;
 
-/// Adds a row under a number that is higher than every one before it.
-pub(super) fn insert(connection: &Connection, id: i64, row: &UsageRow) -> rusqlite::Result<()> {
-    let sql = "INSERT INTO query_logs (id, time_ms, correlation_id, method, route, status, code, stage, duration_us, \
-               bytes_in, bytes_out, client_hash, user_hash, plugin, rule_line, generation, service, policy, trace) \
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)";
-    connection
-        .prepare_cached(sql)?
-        .execute(params![
-            id,
-            row.time_ms,
-            row.correlation_id.as_str(),
-            row.method,
-            row.route,
-            row.status,
-            row.code,
-            row.stage,
-            number(row.duration_us),
-            number(row.bytes_in),
-            number(row.bytes_out),
-            row.client_hash,
-            row.user_hash,
-            row.plugin,
-            row.rule_line,
-            number(row.generation),
-            row.service,
-            row.policy,
-            row.trace,
-        ])
-        .map(drop)
-}
-
 /// Every request of a correlation id, the newest first, with its trace.
 pub(super) fn of_id(
     connection: &Connection,
@@ -185,8 +158,4 @@ pub(super) fn listed(row: &rusqlite::Row<'_>) -> rusqlite::Result<UsageListed> {
         service: row.get(16)?,
         policy: row.get(17)?,
     })
-}
-
-fn number(n: u64) -> i64 {
-    i64::try_from(n).unwrap_or(i64::MAX)
 }

@@ -171,16 +171,19 @@ impl Writer {
         // Asked for again, should this one fail.
         let known = self.next_row.take();
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut next_row = match known {
+        let first_row = match known {
             Some(next) => next,
             None => blocks::next_row(&transaction)?,
         };
+        let usage = batch.iter().filter_map(|write| match write {
+            Batched::Usage(row) => Some(row),
+            _ => None,
+        });
+        let next_row = usage::insert(&transaction, first_row, usage)?;
         for write in batch {
             match write {
-                Batched::Usage(row) => {
-                    usage::insert(&transaction, next_row, row)?;
-                    next_row += 1;
-                }
+                // Written already, all at once.
+                Batched::Usage(_) => {}
                 Batched::Decision(row) => decisions::insert(&transaction, row)?,
                 Batched::Touch { id, last_seen_ms } => sessions::touch(&transaction, id, *last_seen_ms)?,
                 Batched::TouchKey { id, last_used_ms } => keys::touch(&transaction, *id, *last_used_ms)?,

@@ -4,8 +4,9 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
+use super::digits::{push_fixed, push_hex, push_number};
 use super::escape::{push_json, push_text};
-use super::redact::clean;
+use super::redact::{clean, is_plain_word};
 use super::timestamp::push_rfc3339;
 use crate::base::address::Pseudonym;
 use crate::base::trace_context::TraceId;
@@ -86,24 +87,32 @@ impl AccessLine<'_> {
         push_rfc3339(out, self.unix_ms);
         out.push_str("\",\"level\":\"");
         out.push_str(level_word(self.level()));
-        out.push_str("\",\"message\":\"request\"");
-        text(out, "correlation.id", self.correlation_id);
+        out.push_str("\",\"message\":\"request\",\"correlation.id\":");
+        text(out, self.correlation_id);
         // Hexadecimal digits of a fixed number: nothing that the net would look for.
-        hex_field(out, "trace.id", &self.trace.bytes());
-        text(out, "http.request.method", known_method(self.method));
-        text(out, "http.route", self.route);
+        out.push_str(",\"trace.id\":\"");
+        push_hex(out, &self.trace.bytes());
+        // The program's own words need no look either.
+        out.push_str("\",\"http.request.method\":\"");
+        out.push_str(known_method(self.method));
+        out.push_str("\",\"http.route\":");
+        text(out, self.route);
         if let Some(status) = self.status {
-            number(out, "http.response.status_code", u64::from(status));
+            out.push_str(",\"http.response.status_code\":");
+            push_number(out, u64::from(status));
         }
-        optional(out, "code", self.code);
+        optional(out, ",\"code\":", self.code);
         out.push_str(",\"duration_ms\":");
         push_ms(out, self.duration);
-        pseudonym(out, "client.hash", self.client);
-        pseudonym(out, "user.hash", self.user);
-        text(out, "auth.state", self.auth_state.word());
-        optional(out, "plugin", self.plugin);
-        optional(out, "rule", self.rule);
-        number(out, "generation", self.generation);
+        pseudonym(out, ",\"client.hash\":\"", self.client);
+        pseudonym(out, ",\"user.hash\":\"", self.user);
+        out.push_str(",\"auth.state\":\"");
+        out.push_str(self.auth_state.word());
+        out.push('"');
+        optional(out, ",\"plugin\":", self.plugin);
+        optional(out, ",\"rule\":", self.rule);
+        out.push_str(",\"generation\":");
+        push_number(out, self.generation);
         out.push('}');
     }
 
@@ -171,42 +180,30 @@ fn put(out: &mut String, args: fmt::Arguments<'_>) {
     out.write_fmt(args).expect("writing to a String cannot fail");
 }
 
-fn text(out: &mut String, name: &str, value: &str) {
-    out.push_str(",\"");
-    out.push_str(name);
-    out.push_str("\":");
-    push_json(out, &clean(value));
-}
-
-fn optional(out: &mut String, name: &str, value: Option<&str>) {
-    if let Some(value) = value {
-        text(out, name, value);
+/// Appends a word as a JSON string, as the net lets it through.
+fn text(out: &mut String, value: &str) {
+    if is_plain_word(value) {
+        out.push('"');
+        out.push_str(value);
+        out.push('"');
+    } else {
+        push_json(out, &clean(value));
     }
 }
 
-fn number(out: &mut String, name: &str, value: u64) {
-    put(out, format_args!(",\"{name}\":{value}"));
-}
-
-fn pseudonym(out: &mut String, name: &str, value: Option<Pseudonym>) {
+/// Appends a field that may be absent; `before` is what stands before its value.
+fn optional(out: &mut String, before: &str, value: Option<&str>) {
     if let Some(value) = value {
-        hex_field(out, name, value.bytes());
+        out.push_str(before);
+        text(out, value);
     }
 }
 
-fn hex_field(out: &mut String, name: &str, bytes: &[u8]) {
-    out.push_str(",\"");
-    out.push_str(name);
-    out.push_str("\":\"");
-    push_hex(out, bytes);
-    out.push('"');
-}
-
-fn push_hex(out: &mut String, bytes: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        out.push(char::from(HEX[usize::from(byte >> 4)]));
-        out.push(char::from(HEX[usize::from(byte & 15)]));
+fn pseudonym(out: &mut String, before: &str, value: Option<Pseudonym>) {
+    if let Some(value) = value {
+        out.push_str(before);
+        push_hex(out, value.bytes());
+        out.push('"');
     }
 }
 
@@ -219,8 +216,12 @@ fn word(out: &mut String, name: &str, value: &str) {
 
 /// Appends a duration in milliseconds with three decimals.
 fn push_ms(out: &mut String, duration: Duration) {
-    let micros = duration.as_micros();
-    put(out, format_args!("{}.{:03}", micros / 1_000, micros % 1_000));
+    push_number(
+        out,
+        duration.as_secs().saturating_mul(1_000).saturating_add(duration.subsec_millis().into()),
+    );
+    out.push('.');
+    push_fixed::<3>(out, duration.subsec_micros() % 1_000);
 }
 
 #[cfg(test)]
@@ -293,6 +294,18 @@ mod tests {
                 &mut out,
             );
             assert!(!out.contains("203.0.113.7") && !out.contains("bob@"), "{out}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_passed_unseen_is_what_the_net_lets_through(
+            value in "[a-zA-Z0-9_.:@ \\-]{0,48}|(eyJ|ewo|pm_|Bearer )[a-z0-9.\\-]{0,48}|[0-9a-f.:]{0,16}"
+        ) {
+            let (mut short, mut whole) = (String::new(), String::new());
+            text(&mut short, &value);
+            push_json(&mut whole, &clean(&value));
+            assert_eq!(short, whole);
         }
     }
 

@@ -62,6 +62,13 @@ impl Net {
     }
 }
 
+/// Whether a text is one short word of letters, digits and dashes: nothing that the net looks for, and nothing that has to be
+/// escaped. Such are the names and codes of most lines; one look at each byte tells, and no look is taken before it.
+pub(super) fn is_plain_word(text: &str) -> bool {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+    text.len() < CUT_MIN && text.as_bytes().iter().fold(true, |all, byte| all & plain(byte))
+}
+
 /// The text without what must not be in a line; nothing is copied when nothing is found.
 pub fn clean(text: &str) -> Cow<'_, str> {
     let mut out = String::new();

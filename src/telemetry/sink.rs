@@ -1,6 +1,7 @@
 //! Where lines go: a bounded queue and one writing thread. Nobody who logs ever waits for the pipe (LG-06).
 
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -20,14 +21,11 @@ pub const QUEUE_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Most bytes that a buffer keeps between two writes.
 const KEPT_BYTES_MAX: usize = 256 * 1024;
 
-/// Begins a queued line that must go through the net.
-const RAW: char = 'r';
-
-/// Begins a queued line that need not.
-const CLEAN: char = 'c';
+/// Most places of lines that are kept room for between two writes.
+const KEPT_LINES_MAX: usize = 1_024;
 
 /// How long the writer gathers lines after it has written, so that a busy gateway does not wake it for each one.
-const GATHER: Duration = Duration::from_millis(2);
+const GATHER: Duration = Duration::from_millis(5);
 
 /// The sending end; cloned freely.
 #[derive(Clone)]
@@ -45,11 +43,20 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    text: String,
-    lines: usize,
+    waiting: Waiting,
     writer_sleeps: bool,
     writer_busy: bool,
     closed: bool,
+}
+
+/// Lines that wait to be written.
+#[derive(Default)]
+struct Waiting {
+    /// The lines with their ends.
+    text: String,
+    /// Where in the text lines stand that must go through the net; the others have been.
+    raw: Vec<Range<usize>>,
+    lines: usize,
 }
 
 impl Sink {
@@ -94,27 +101,26 @@ impl Sink {
 
     /// Queues one line, without its line end. Never blocks on the writer: a line that does not fit is dropped and counted.
     pub fn send(&self, line: &str) {
-        self.queue(RAW, line);
+        self.queue(line, false);
     }
 
-    /// Queues a line whose every word has been through the net already.
+    /// Queues a line whose every word has been through the net already, and which has no line end in it.
     pub(super) fn send_clean(&self, line: &str) {
-        self.queue(CLEAN, line);
+        self.queue(line, true);
     }
 
-    fn queue(&self, mark: char, line: &str) {
+    fn queue(&self, line: &str, is_clean: bool) {
         let line = cut(line, LINE_BYTES_MAX);
         let mut state = self.0.state.lock();
-        let full = state.lines >= self.0.lines_max.load(Ordering::Relaxed)
-            || state.text.len() + line.len() >= QUEUE_BYTES_MAX;
+        let waiting = &state.waiting;
+        let full = waiting.lines >= self.0.lines_max.load(Ordering::Relaxed)
+            || waiting.text.len() + line.len() >= QUEUE_BYTES_MAX;
         if state.closed || full {
             drop(state);
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        state.text.push(mark);
-        push_line(&mut state.text, line);
-        state.lines += 1;
+        state.waiting.push(line, is_clean);
         let wake = std::mem::take(&mut state.writer_sleeps);
         drop(state);
         if wake {
@@ -132,7 +138,8 @@ impl Sink {
         let mut state = self.0.state.lock();
         state.writer_sleeps = false;
         self.0.came.notify_one();
-        let waited = self.0.written.wait_while_for(&mut state, |s| s.lines > 0 || s.writer_busy, within);
+        let waited =
+            self.0.written.wait_while_for(&mut state, |s| s.waiting.lines > 0 || s.writer_busy, within);
         !waited.timed_out()
     }
 
@@ -146,27 +153,19 @@ impl Sink {
 /// The writing thread: takes what waits, redacts it, writes it; ends when the sink is closed and empty.
 fn run(shared: &Shared, mut writer: impl Write) {
     let mut net = Net::default();
-    let mut taken = String::new();
+    let mut taken = Waiting::default();
     let mut out = String::new();
-    while let Some(lines) = take(shared, &mut taken) {
-        for line in taken.split_terminator('\n') {
-            match line.strip_prefix(CLEAN) {
-                Some(line) => out.push_str(line),
-                None => net.pass(line.strip_prefix(RAW).unwrap_or(line), &mut out),
-            }
-            out.push('\n');
+    while take(shared, &mut taken) {
+        let text = taken.through(&mut net, &mut out);
+        if writer.write_all(text.as_bytes()).and_then(|()| writer.flush()).is_err() {
+            shared.dropped.fetch_add(taken.lines as u64, Ordering::Relaxed);
         }
-        if writer.write_all(out.as_bytes()).and_then(|()| writer.flush()).is_err() {
-            shared.dropped.fetch_add(lines, Ordering::Relaxed);
-        }
-        // A burst must not keep its memory for ever.
         taken.clear();
-        taken.shrink_to(KEPT_BYTES_MAX);
         out.clear();
         out.shrink_to(KEPT_BYTES_MAX);
         let mut state = shared.state.lock();
         state.writer_busy = false;
-        if state.lines == 0 {
+        if state.waiting.lines == 0 {
             shared.written.notify_all();
             if !state.closed {
                 shared.came.wait_for(&mut state, GATHER);
@@ -175,32 +174,66 @@ fn run(shared: &Shared, mut writer: impl Write) {
     }
 }
 
-/// Waits for lines and takes all of them; their number, or nothing when the sink is closed and empty.
-fn take(shared: &Shared, taken: &mut String) -> Option<u64> {
+/// Waits for lines and takes all of them; `false` when the sink is closed and empty.
+fn take(shared: &Shared, taken: &mut Waiting) -> bool {
     let mut state = shared.state.lock();
-    while state.lines == 0 {
+    while state.waiting.lines == 0 {
         if state.closed {
-            return None;
+            return false;
         }
         state.writer_sleeps = true;
         shared.came.wait(&mut state);
     }
     state.writer_sleeps = false;
     state.writer_busy = true;
-    taken.clear();
-    std::mem::swap(&mut state.text, taken);
-    Some(std::mem::take(&mut state.lines) as u64)
+    std::mem::swap(&mut state.waiting, taken);
+    true
 }
 
-/// Appends a line and its end; a line end inside it would make two lines, so it becomes a space.
-fn push_line(text: &mut String, line: &str) {
-    let mut parts = line.split('\n');
-    text.push_str(parts.next().unwrap_or_default());
-    for part in parts {
-        text.push(' ');
-        text.push_str(part);
+impl Waiting {
+    /// Appends a line and its end; a line end inside it would make two lines, so it becomes a space.
+    fn push(&mut self, line: &str, is_clean: bool) {
+        self.lines += 1;
+        if is_clean {
+            debug_assert!(!line.contains('\n'), "two lines in one");
+            self.text.push_str(line);
+            self.text.push('\n');
+            return;
+        }
+        let start = self.text.len();
+        let mut parts = line.split('\n');
+        self.text.push_str(parts.next().unwrap_or_default());
+        for part in parts {
+            self.text.push(' ');
+            self.text.push_str(part);
+        }
+        self.raw.push(start..self.text.len());
+        self.text.push('\n');
     }
-    text.push('\n');
+
+    /// The lines as they may be written; `out` is room for them where the net has to look at one.
+    fn through<'a>(&'a self, net: &mut Net, out: &'a mut String) -> &'a str {
+        if self.raw.is_empty() {
+            return &self.text;
+        }
+        let mut copied = 0;
+        for raw in &self.raw {
+            out.push_str(&self.text[copied..raw.start]);
+            net.pass(&self.text[raw.clone()], out);
+            copied = raw.end;
+        }
+        out.push_str(&self.text[copied..]);
+        out
+    }
+
+    /// Empties it. A burst must not keep its memory for ever.
+    fn clear(&mut self) {
+        self.text.clear();
+        self.text.shrink_to(KEPT_BYTES_MAX);
+        self.raw.clear();
+        self.raw.shrink_to(KEPT_LINES_MAX);
+        self.lines = 0;
+    }
 }
 
 /// Memory that a sink writes to.

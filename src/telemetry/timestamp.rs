@@ -1,29 +1,51 @@
 //! Moments as RFC 3339 text, without a calendar crate on the request path.
 
-const MS_PER_DAY: i64 = 86_400_000;
+use std::cell::Cell;
+
+use super::digits::{push_ascii, push_fixed};
+
+const MS_PER_SECOND: i64 = 1_000;
+const SECONDS_PER_DAY: i64 = 86_400;
+
+const DATE_BYTES: usize = "2026-01-31T23:59:59".len();
+
+thread_local! {
+    /// The second that this thread wrote last, and its text: many lines are of one second.
+    static LATEST: Cell<(i64, [u8; DATE_BYTES])> = const { Cell::new((0, *b"1970-01-01T00:00:00")) };
+}
 
 /// Appends `2026-01-31T23:59:59.123Z` for milliseconds since 1970-01-01 UTC.
 ///
 /// # Source
 /// RFC 3339 section 5.6; the civil-from-days algorithm of Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 pub fn push_rfc3339(out: &mut String, unix_ms: i64) {
-    let (days, ms) = (unix_ms.div_euclid(MS_PER_DAY), unix_ms.rem_euclid(MS_PER_DAY));
-    let (year, month, day) = civil(days);
-    let seconds = ms / 1_000;
-    digits(out, year, 4);
-    out.push('-');
-    digits(out, month, 2);
-    out.push('-');
-    digits(out, day, 2);
-    out.push('T');
-    digits(out, seconds / 3_600, 2);
-    out.push(':');
-    digits(out, seconds / 60 % 60, 2);
-    out.push(':');
-    digits(out, seconds % 60, 2);
+    let (second, ms) = (unix_ms.div_euclid(MS_PER_SECOND), unix_ms.rem_euclid(MS_PER_SECOND));
+    let (latest, mut text) = LATEST.get();
+    if latest != second {
+        text = date_and_time(second);
+        LATEST.set((second, text));
+    }
+    push_ascii(out, &text);
     out.push('.');
-    digits(out, ms % 1_000, 3);
+    push_fixed::<3>(out, u32::try_from(ms).unwrap_or(0));
     out.push('Z');
+}
+
+fn date_and_time(second: i64) -> [u8; DATE_BYTES] {
+    let (days, second) = (second.div_euclid(SECONDS_PER_DAY), second.rem_euclid(SECONDS_PER_DAY));
+    let (year, month, day) = civil(days);
+    let mut text = *b"0000-00-00T00:00:00";
+    for (at, width, value) in [
+        (0, 4, year),
+        (5, 2, month),
+        (8, 2, day),
+        (11, 2, second / 3_600),
+        (14, 2, second / 60 % 60),
+        (17, 2, second % 60),
+    ] {
+        digits(&mut text[at..at + width], value);
+    }
+    text
 }
 
 /// Year, month and day of a count of days since 1970-01-01.
@@ -40,13 +62,11 @@ fn civil(days: i64) -> (i64, i64, i64) {
     (year, month, day)
 }
 
-/// Appends the last `width` decimal digits of a number.
-fn digits(out: &mut String, value: i64, width: u32) {
-    let mut scale = 10_i64.pow(width - 1);
-    while scale > 0 {
-        let digit = u8::try_from(value / scale % 10).unwrap_or(0);
-        out.push(char::from(b'0' + digit));
-        scale /= 10;
+/// Fills a place with the last decimal digits of a number.
+fn digits(place: &mut [u8], mut value: i64) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(value % 10).unwrap_or(0);
+        value /= 10;
     }
 }
 

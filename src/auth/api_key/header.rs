@@ -4,9 +4,11 @@
 //! # Source
 //! RFC 9110 section 11.1 (the scheme in any case), RFC 6750 section 2.1; THREATS row JW-14.
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, header};
 
 const SCHEME: &str = "bearer";
+static AUTHORIZATION: HeaderName = header::AUTHORIZATION;
+static X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 
 /// Which header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,11 +23,11 @@ impl Header {
     /// Both.
     pub const ALL: [Self; 2] = [Self::Authorization, Self::XApiKey];
 
-    /// Its name, in lower case.
-    pub const fn name(self) -> &'static str {
+    /// Its name.
+    pub const fn field(self) -> &'static HeaderName {
         match self {
-            Self::Authorization => "authorization",
-            Self::XApiKey => "x-api-key",
+            Self::Authorization => &AUTHORIZATION,
+            Self::XApiKey => &X_API_KEY,
         }
     }
 }
@@ -43,7 +45,7 @@ pub enum Presented<'a> {
 
 /// What a request presents in one of the two headers.
 pub fn presented(headers: &HeaderMap, header: Header) -> Presented<'_> {
-    let mut lines = headers.get_all(header.name()).iter();
+    let mut lines = headers.get_all(header.field()).iter();
     let line = match (lines.next(), lines.next()) {
         (None, _) => return Presented::Absent,
         (Some(line), None) => line.as_bytes(),
@@ -75,7 +77,7 @@ pub fn presented(headers: &HeaderMap, header: Header) -> Presented<'_> {
 /// Every word of one of the two headers, however badly it is written: what is looked through so that no key goes further.
 pub fn words(headers: &HeaderMap, header: Header) -> impl Iterator<Item = &str> {
     let ends = |b: &u8| !b.is_ascii_graphic() || b",;=\"".contains(b);
-    let lines = headers.get_all(header.name()).iter();
+    let lines = headers.get_all(header.field()).iter();
     lines.flat_map(move |line| line.as_bytes().split(ends)).filter_map(|word| std::str::from_utf8(word).ok())
 }
 

@@ -66,6 +66,7 @@ pub struct ApiKey {
     last_used_ms: AtomicI64,
     revoked_ms: AtomicI64,
     pseudonym: OnceLock<Pseudonym>,
+    subject: OnceLock<Arc<str>>,
 }
 
 /// A key that was just made: the only moment at which its whole text is known.
@@ -87,6 +88,7 @@ impl ApiKey {
             last_used_ms: AtomicI64::new(row.last_used_ms.unwrap_or(NEVER_MS)),
             revoked_ms: AtomicI64::new(row.revoked_ms.unwrap_or(NEVER_MS)),
             pseudonym: OnceLock::new(),
+            subject: OnceLock::new(),
         }
     }
 
@@ -135,9 +137,9 @@ impl ApiKey {
         self.made.expires_ms.is_some_and(|end| now_ms >= end)
     }
 
-    /// What buckets, upstreams and pseudonyms know it by; no account's id looks like it.
-    pub fn subject(&self) -> String {
-        format!("key:{}", self.id.text())
+    /// What buckets, upstreams and pseudonyms know it by; no account's id looks like it. Written at the first call.
+    pub fn subject(&self) -> Arc<str> {
+        Arc::clone(self.subject.get_or_init(|| Arc::from(format!("key:{}", self.id.text()))))
     }
 
     /// What logs and rows call it, under the database's key. Computed at the first call.

@@ -1,7 +1,7 @@
 //! One session, and when its time is over.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use super::super::durable::SessionRow;
@@ -79,6 +79,7 @@ pub struct Session {
     seen_ms: AtomicI64,
     ended: AtomicBool,
     pseudonym: OnceLock<Pseudonym>,
+    subject: OnceLock<Arc<str>>,
 }
 
 impl Session {
@@ -112,6 +113,7 @@ impl Session {
             seen_ms: AtomicI64::new(row.last_seen_ms),
             ended: AtomicBool::new(false),
             pseudonym: OnceLock::new(),
+            subject: OnceLock::new(),
         }
     }
 
@@ -128,6 +130,11 @@ impl Session {
     /// What rules call it; `person` is whose it is. Computed at the first call.
     pub fn pseudonym(&self, person: &Person) -> Pseudonym {
         *self.pseudonym.get_or_init(|| person.session(self.id))
+    }
+
+    /// What buckets and upstreams know the user by: the opaque id as text. Written at the first call.
+    pub fn subject(&self) -> Arc<str> {
+        Arc::clone(self.subject.get_or_init(|| Arc::from(self.user.text())))
     }
 
     /// When it began, in milliseconds since 1970-01-01 UTC.
@@ -194,5 +201,7 @@ impl Session {
 }
 
 pub(super) fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.min(LIFETIME_MAX).as_millis()).expect("ten years of milliseconds fit")
+    let duration = duration.min(LIFETIME_MAX);
+    let millis = duration.as_secs() * 1_000 + u64::from(duration.subsec_millis());
+    i64::try_from(millis).expect("ten years of milliseconds fit")
 }

@@ -9,7 +9,7 @@ mod renewal;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use self::index::{Index, Place};
 pub use self::live::{LIFETIME_MAX, Lifetimes, Limits, Session};
 use super::durable::{Ended, SessionLog, SessionRow, Unavailable};
+use super::id_map::IdMap;
 use super::ids::{SessionId, UserId};
 use super::moment::Moment;
 
@@ -35,7 +36,7 @@ pub enum Dead {
 
 /// The table. One for the whole process, shared by all workers.
 pub struct Sessions {
-    shards: [RwLock<HashMap<SessionId, Arc<Session>>>; SHARDS],
+    shards: [RwLock<IdMap<SessionId, Arc<Session>>>; SHARDS],
     /// Who has which sessions, by age. Taken when one begins or ends, never by a look-up.
     index: Mutex<Index>,
     /// Ended here, not yet on disk. Bounded: while the disk refuses, no new session begins.
@@ -207,7 +208,7 @@ impl Sessions {
         self.unsettled.lock().len()
     }
 
-    fn shard(&self, id: SessionId) -> &RwLock<HashMap<SessionId, Arc<Session>>> {
+    fn shard(&self, id: SessionId) -> &RwLock<IdMap<SessionId, Arc<Session>>> {
         &self.shards[usize::from(id.as_bytes()[0]) % SHARDS]
     }
 

@@ -4,10 +4,11 @@ use memchr::memchr;
 
 use super::Fault;
 use super::bytes::holds_control;
+use super::whole::whole;
 
 /// Looks for the end of one head. It remembers how far it came: bytes that come one at a time cost no more than bytes
 /// that come at once.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Finder {
     /// Bytes that were looked at.
     checked: usize,
@@ -35,6 +36,18 @@ impl Finder {
     /// # Errors
     /// A bare LF, a control character (a bare CR among them), or too many empty lines.
     pub fn find(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
+        if self.checked == 0
+            && let Some(whole) = whole(bytes)
+        {
+            let end = whole.end;
+            *self = Self { checked: end, line: end, first: whole.first, lines: whole.lines, ..*self };
+            return Ok(Some(end));
+        }
+        self.find_by_line(bytes)
+    }
+
+    /// As [`find`](Self::find), one line after another.
+    pub(super) fn find_by_line(&mut self, bytes: &[u8]) -> Result<Option<usize>, Fault> {
         while let Some(at) = bytes.get(self.checked..).and_then(|rest| memchr(b'\n', rest)) {
             let lf = self.checked + at;
             let end = lf.checked_sub(1).filter(|cr| *cr >= self.line && bytes[*cr] == b'\r');

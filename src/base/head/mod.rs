@@ -16,6 +16,7 @@ mod fields;
 mod finder;
 pub mod host;
 pub mod request;
+mod whole;
 
 pub use bytes::is_token;
 pub use facts::{Facts, Once, decimal, is_chunked};

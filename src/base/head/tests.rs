@@ -417,6 +417,20 @@ proptest! {
     }
 
     #[test]
+    fn one_look_at_a_head_finds_what_a_look_at_each_line_does(
+        parts in prop::collection::vec("(GET / HTTP/1.1|a: b|\r\n|\r\n|\r\n|\r\n\r\n|\r|\n|\0| |\t|:|\x7f|é|xyz)", 0..12),
+        many in any::<bool>(),
+    ) {
+        let head = if many { ["GET / HTTP/1.1\r\na: b\r\n", &parts.concat(), "\r\n\r\n"].concat() } else { parts.concat() };
+        let (mut at_once, mut by_line) = (Finder::new(2), Finder::new(2));
+        let found = at_once.find(head.as_bytes());
+        prop_assert_eq!(found, by_line.find_by_line(head.as_bytes()), "{:?}", head);
+        if found.is_ok() {
+            prop_assert_eq!(at_once, by_line, "{:?}", head);
+        }
+    }
+
+    #[test]
     fn a_host_is_one_here_where_it_is_one_in_the_pipeline(text in "[a-zA-Z0-9._:\\[\\]/@ %-]{0,24}") {
         prop_assert_eq!(is_host(text.as_bytes()), Host::parse(&text).is_ok(), "{}", text);
     }

@@ -34,8 +34,10 @@ pub fn verify(request: &Identified, gateway: &Gateway, snapshot: &Snapshot) -> S
             hops::Identity { user: &user, email: email.as_deref(), groups: &groups },
         );
     }
-    if let Some(Destination::Service(service)) = request.route().map(|r| &r.route.to) {
-        assertion::set(headers, service, request, gateway)?;
+    if let Some(Destination::Service(name)) = request.route().map(|r| &r.route.to)
+        && let Some(service) = gateway.upstreams.get(name)
+    {
+        assertion::set(headers, service.config(), request, gateway)?;
     }
     Ok(answer)
 }

@@ -23,14 +23,14 @@ fn plain(id: &CorrelationId) -> Forward<'_> {
         certificate: None,
         session_cookie: "pm_session",
         credentials: &[],
-        trace: Trace { parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", follows: false },
+        trace: Trace { parent: b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", follows: false },
         set: &[],
     }
 }
 
 /// What goes upstream beside the six headers that always do.
 fn rest(lines: &[(&str, &str)], forward: &Forward<'_>) -> Vec<String> {
-    let headers = forward_request(map(lines), forward);
+    let headers = forward_request(&map(lines), forward);
     assert_ours(&headers);
     let always =
         ["x-request-id", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "host", "traceparent"];
@@ -196,7 +196,7 @@ fn hb_07_a_single_header_twice_is_refused_and_lists_keep_their_order() {
     let lines = [("Accept", "a"), ("X-Role", "user,admin"), ("Accept", "b"), ("X-Role", "c")];
     assert!(check_request(&map(&lines)).is_ok());
     let id = id();
-    let headers = forward_request(map(&lines), &plain(&id));
+    let headers = forward_request(&map(&lines), &plain(&id));
     let all: Vec<_> = headers.get_all("x-role").iter().collect();
     assert_eq!(all, ["user,admin", "c"]);
     let all: Vec<_> = headers.get_all("accept").iter().collect();
@@ -298,14 +298,8 @@ fn ip_01_every_header_about_the_way_here_is_made_anew() {
 #[test]
 fn a_routes_own_headers_are_set_last_but_never_those_that_frame() {
     let id = id();
-    let set = [
-        ("X-Tenant", "7"),
-        ("Transfer-Encoding", "gzip"),
-        ("Content-Length", "9"),
-        ("bad name", "x"),
-        ("X-Bad", "a\nb"),
-    ]
-    .map(|(n, v)| (n.to_owned(), v.to_owned()));
+    let set = [("X-Tenant", "7"), ("Transfer-Encoding", "gzip"), ("Content-Length", "9")]
+        .map(|(n, v)| (n.parse().unwrap(), v.parse().unwrap()));
     assert_eq!(rest(&[("X-Tenant", "1")], &Forward { set: &set, ..plain(&id) }), ["x-tenant: 7"]);
 }
 
@@ -322,7 +316,7 @@ proptest! {
     ) {
         let id = id();
         let lines: Vec<_> = lines.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        let headers = forward_request(map(&lines), &plain(&id));
+        let headers = forward_request(&map(&lines), &plain(&id));
         assert_ours(&headers);
         for name in headers.keys().map(HeaderName::as_str) {
             prop_assert!(names::is_plain(name));

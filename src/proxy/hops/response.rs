@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, HeaderName, StatusCode, header};
 
-use super::request::is_own_cookie;
+use super::cookies::is_own_cookie;
 use super::{Listed, listed, names};
 
 /// Removes from an upstream's response what ends at this hop and what is the gateway's to say: hop-by-hop headers,
@@ -22,9 +22,10 @@ pub fn clean_response(status: StatusCode, headers: &mut HeaderMap, session_cooki
 }
 
 fn ends_here(name: &str, listed: &Listed) -> bool {
-    let ours = matches!(name, "server" | "alt-svc" | "strict-transport-security" | "x-content-type-options")
-        || name.starts_with("access-control-");
-    let by_list = !names::is_meaning(name) && listed.has(name);
+    let ours = matches!(name.as_bytes(), [b'a' | b's' | b'x', ..])
+        && (matches!(name, "server" | "alt-svc" | "strict-transport-security" | "x-content-type-options")
+            || name.starts_with("access-control-"));
+    let by_list = listed.has(name) && !names::is_meaning(name);
     ours || by_list || names::is_hop_by_hop(name) || names::is_gateways_word(name)
 }
 

@@ -12,24 +12,21 @@ const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 /// What the next hop is told.
 #[derive(Clone, Copy, Debug)]
 pub struct Trace<'a> {
-    /// `traceparent`: the trace, and the span that the next hop is asked under.
-    pub parent: &'a str,
+    /// `traceparent` in ASCII: the trace, and the span that the next hop is asked under.
+    pub parent: &'a [u8],
     /// Whether it is the client's trace, whose `tracestate` belongs to it.
     pub follows: bool,
 }
 
-/// The client's `tracestate` lines, where they are passed on.
-pub(super) fn state(client: &HeaderMap, trace: Trace<'_>) -> Vec<HeaderValue> {
-    if trace.follows { client.get_all(TRACESTATE).iter().cloned().collect() } else { Vec::new() }
-}
-
 /// Sets both.
-pub(super) fn set(headers: &mut HeaderMap, trace: Trace<'_>, state: Vec<HeaderValue>) {
-    if let Ok(parent) = HeaderValue::from_str(trace.parent) {
+pub(super) fn set(headers: &mut HeaderMap, trace: Trace<'_>, client: &HeaderMap) {
+    if let Ok(parent) = HeaderValue::from_bytes(trace.parent) {
         headers.insert(TRACEPARENT, parent);
     }
-    for line in state {
-        headers.append(TRACESTATE, line);
+    if trace.follows {
+        for line in client.get_all(TRACESTATE) {
+            headers.append(TRACESTATE, line.clone());
+        }
     }
 }
 
@@ -43,9 +40,9 @@ mod tests {
         client.append(TRACESTATE, HeaderValue::from_static("a=b"));
         client.append(TRACESTATE, HeaderValue::from_static("c=d"));
         for follows in [true, false] {
-            let trace = Trace { parent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", follows };
+            let trace = Trace { parent: b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", follows };
             let mut headers = HeaderMap::new();
-            set(&mut headers, trace, state(&client, trace));
+            set(&mut headers, trace, &client);
             assert_eq!(headers[TRACEPARENT], trace.parent);
             assert_eq!(headers.get_all(TRACESTATE).iter().count(), if follows { 2 } else { 0 });
         }

@@ -22,7 +22,7 @@ pub use session::Sessions;
 
 use super::dial::DialError;
 use super::endpoint::Endpoint;
-use super::journey::spare;
+use super::journey::is_safe;
 use super::pool::Pool;
 use super::send::Limits;
 use super::service::Service;
@@ -72,7 +72,7 @@ pub async fn send(
         let Some(head) = head(&request, session.is_tls(), endpoint) else {
             return Err(Failed { why: Why::Target, unsent: None, kept });
         };
-        let safe = spare(&request);
+        let safe = is_safe(&request);
         let (parts, upload) = request.into_parts();
         let copy = upload.copy();
         let (no_head, untouched, error) = match attempt(&session, head, upload, limits).await {
@@ -80,8 +80,9 @@ pub async fn send(
             Err(failed) => failed,
         };
         let unprocessed = matches!(no_head, NoHead::Unsent | NoHead::Refused);
-        let whole = untouched.or(copy).filter(|_| unprocessed).map(|u| Request::from_parts(parts, u));
-        let again = whole.or_else(|| safe.filter(|_| kept && no_head == NoHead::Closed));
+        let whole = untouched.or(copy).filter(|_| unprocessed);
+        let may_go_again = safe && kept && no_head == NoHead::Closed;
+        let again = whole.or_else(|| may_go_again.then(Upload::none)).map(|u| Request::from_parts(parts, u));
         match again {
             Some(same) if !last => request = same,
             left => {

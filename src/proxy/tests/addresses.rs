@@ -317,7 +317,9 @@ fn connections_to_an_address_that_nobody_names_any_more_are_let_go() {
         };
         let sent = async {
             let limits = Limits { silence_max: LONG, head_max: LONG };
-            text(send(&bench.pool, &service, get("/"), limits).await.unwrap()).await.unwrap()
+            text(send(&bench.pool, &service, get("/"), limits, &again(&get("/"))).await.unwrap())
+                .await
+                .unwrap()
         };
         assert_eq!(tokio::join!(sent, old), ("ok".to_owned(), true));
     });

@@ -83,7 +83,9 @@ impl Bench {
     async fn send(&self, request: Request<Upload>) -> Result<Response<UpstreamBody>, SendError> {
         let service = self.service();
         let head_max = service.config().response_timeout;
-        send(&self.pool, &service, request, Limits { silence_max: self.silence_max, head_max }).await
+        let again = again(&request);
+        let limits = Limits { silence_max: self.silence_max, head_max };
+        send(&self.pool, &service, request, limits, &again).await
     }
 
     /// A GET, while the upstream reads one request on a new connection and writes `raw`; gives the connection too.
@@ -104,6 +106,15 @@ impl Bench {
         };
         tokio::join!(self.send(request), upstream)
     }
+}
+
+/// Makes the head of a request once more.
+fn again(request: &Request<Upload>) -> impl Fn() -> Option<Request<()>> + use<> {
+    let mut head = Request::new(());
+    head.method_mut().clone_from(request.method());
+    head.uri_mut().clone_from(request.uri());
+    head.headers_mut().clone_from(request.headers());
+    move || Some(head.clone())
 }
 
 fn get(path: &str) -> Request<Upload> {

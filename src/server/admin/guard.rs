@@ -40,7 +40,7 @@ pub(super) fn host(head: &Arrival, listed: &[String]) -> Result<(), Refusal> {
 pub(super) fn origin(head: &Arrival) -> Result<(), Refusal> {
     let mut origins = head.headers().get_all(ORIGIN).iter();
     let Some(origin) = origins.next() else { return site(head) };
-    let own = named(head).map(|host| host.authority()).unwrap_or_default();
+    let own = named(head).map(|host| host.authority().to_owned()).unwrap_or_default();
     // Behind a TLS proxy the page's scheme is https; the name is what was checked.
     let ours = origins.next().is_none()
         && origin.to_str().is_ok_and(|o| {

@@ -164,6 +164,12 @@ impl Guard {
         }
     }
 
+    /// Takes back bytes that were handed on and not used; they go out again before all others.
+    pub fn take_back(&mut self, bytes: &[u8]) {
+        self.held.splice(..0, bytes.iter().copied());
+        self.released += bytes.len();
+    }
+
     /// Whether the client may be sending bytes that nobody will read.
     pub fn may_come(&self) -> bool {
         match &self.at {

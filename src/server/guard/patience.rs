@@ -1,5 +1,5 @@
 //! How long a connection may say nothing, and how long a head may take. One timer each, and it is only moved when a
-//! deadline comes nearer: a connection that is kept busy touches it once a minute, not with each request.
+//! deadline comes nearer: a connection that is kept busy touches it once a second, not with each request.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -17,6 +17,8 @@ pub enum Over {
     Idle,
     /// The one for a head of which a part has come.
     Head,
+    /// The one after which what an idle connection does not need is put away.
+    Awake,
 }
 
 /// The timers of one connection.
@@ -38,8 +40,9 @@ impl Patience {
         Self { head, idle, since, stands: (Standing::Between, 0), timer, is_over: false }
     }
 
-    /// Whose time is over. It is said once; the connection ends then.
-    pub fn poll(&mut self, link: &Link, cx: &mut Context<'_>) -> Poll<Over> {
+    /// Whose time is over. It is said once, and the connection ends then; but for the one that only an awake connection has.
+    /// `rests_after` is that one.
+    pub fn poll(&mut self, link: &Link, rests_after: Option<Duration>, cx: &mut Context<'_>) -> Poll<Over> {
         let stands = link.standing();
         if self.is_over || stands.0 == Standing::Busy {
             self.stands = stands;
@@ -52,9 +55,10 @@ impl Patience {
             }
             self.stands = stands;
         }
-        let (limit, over) = match stands {
-            (Standing::InHead, _) => (self.head, Over::Head),
-            (_, 0) => (self.head, Over::Idle),
+        let (limit, over) = match (stands, rests_after) {
+            ((Standing::InHead, _), _) => (self.head, Over::Head),
+            ((_, 0), _) => (self.head, Over::Idle),
+            (_, Some(rest)) if rest < self.idle => (rest, Over::Awake),
             _ => (self.idle, Over::Idle),
         };
         let deadline = self.since + limit;
@@ -64,7 +68,7 @@ impl Patience {
         loop {
             ready!(self.timer.as_mut().poll(cx));
             if self.timer.deadline() >= deadline {
-                self.is_over = true;
+                self.is_over = over != Over::Awake;
                 return Poll::Ready(over);
             }
             self.timer.as_mut().reset(deadline);

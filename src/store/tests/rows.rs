@@ -363,3 +363,75 @@ fn what_rules_remember_reads_back_until_it_ends_or_is_deleted() {
     store.sweep(sweep).wait().unwrap();
     assert_eq!(store.reader().unwrap().kv(0).unwrap(), [], "what has ended is swept");
 }
+
+/// The row of a number: each field is sometimes as in the row before, and changes in a rhythm of its own.
+fn varied(n: i64) -> UsageRow {
+    let turn = |every: i64| n / 2 % every == 0;
+    let name = |every: i64| turn(every).then(|| Label::Shared(format!("of {every}, {}", n % 3).into()));
+    let small = |n: i64| u8::try_from(n % 100).unwrap();
+    UsageRow {
+        method: Label::Own(if turn(3) { "GET" } else { "POST" }),
+        route: Label::Shared(format!("route {}", n / 5).into()),
+        status: if turn(7) { 403 } else { 200 },
+        code: name(3),
+        stage: name(5),
+        duration_us: n.unsigned_abs(),
+        bytes_in: u64::from(turn(2)),
+        bytes_out: u64::from(turn(5)) * 1_000,
+        client_hash: [small(n / 4); 16],
+        user_hash: turn(3).then(|| [small(n / 6); 16]),
+        plugin: name(7),
+        rule_line: turn(4).then_some(u32::from(small(n))),
+        generation: u64::from(small(n / 20)),
+        service: name(11),
+        policy: [small(n / 9); 8],
+        trace: turn(2).then(|| trace(n).encode()),
+        ..usage_row(n)
+    }
+}
+
+fn trace(n: i64) -> Trace {
+    Trace { score: n, auth: "none".to_owned(), ..Trace::default() }
+}
+
+#[test]
+fn each_row_is_written_as_it_is_whatever_stood_in_its_place_before() {
+    let (_folder, path) = folder();
+    let store = open(&path);
+    // Of each size of a statement more than one in the first commit, and singles in a second.
+    let rows: Vec<_> = (1..=16 * 5 + 4 * 3 + 3).map(varied).collect();
+    for part in [&rows[..], &rows[..1]] {
+        part.iter().for_each(|row| store.add_usage(row.clone()));
+        store.flush().wait().unwrap();
+    }
+    let reader = store.reader().unwrap();
+    let in_order = UsageFilter { after: Some(0), ..UsageFilter::default() };
+    let read = reader.requests(&in_order, 1_000).unwrap();
+    assert_eq!(read.len(), rows.len() + 1);
+    for (number, (found, row)) in (1..).zip(read.iter().zip(rows.iter().chain(&rows[..1]))) {
+        let name = |label: &Option<Label>| label.as_ref().map(|label| label.as_str().to_owned());
+        let wanted = UsageListed {
+            row: number,
+            time_ms: row.time_ms,
+            correlation_id: row.correlation_id.as_str().to_owned(),
+            method: row.method.as_str().to_owned(),
+            route: row.route.as_str().to_owned(),
+            status: row.status,
+            code: name(&row.code),
+            stage: name(&row.stage),
+            duration_us: row.duration_us.cast_signed(),
+            plugin: name(&row.plugin),
+            rule_line: row.rule_line,
+            generation: row.generation.cast_signed(),
+            bytes_in: row.bytes_in.cast_signed(),
+            bytes_out: row.bytes_out.cast_signed(),
+            client_hash: row.client_hash,
+            user_hash: row.user_hash,
+            service: name(&row.service),
+            policy: Some(row.policy),
+        };
+        assert_eq!(*found, wanted);
+        let of_id = reader.request(row.correlation_id.as_str()).unwrap();
+        assert_eq!(of_id[0].1, row.trace.as_ref().map(|_| trace(row.time_ms)));
+    }
+}

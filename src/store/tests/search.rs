@@ -1,5 +1,7 @@
 //! Whatever is indexed, a search finds what a look at every row would have found.
 
+use std::ops::RangeInclusive;
+
 use rusqlite::Connection;
 
 use super::*;
@@ -39,9 +41,16 @@ impl Log {
         let opened = open::writable(&path).unwrap();
         let log = Self { _folder: folder, opened };
         log.connection().execute_batch("BEGIN").unwrap();
-        (1..=ROWS).for_each(|n| usage::insert(log.connection(), n, &nth(n)).unwrap());
+        log.insert(1..=ROWS);
         log.connection().execute_batch("COMMIT").unwrap();
         log
+    }
+
+    /// Adds the rows of those numbers.
+    fn insert(&self, numbers: RangeInclusive<i64>) {
+        let (first, next) = (*numbers.start(), *numbers.end() + 1);
+        let rows: Vec<_> = numbers.map(nth).collect();
+        assert_eq!(usage::insert(self.connection(), first, rows.iter()), Ok(next));
     }
 
     fn connection(&self) -> &Connection {
@@ -142,7 +151,7 @@ fn a_block_waits_until_its_rows_are_a_minute_old() {
     assert_eq!(log.build_all(newest_of_first + 60_000), 1);
     log.connection().execute_batch("BEGIN").unwrap();
     let more = ROWS + 1..=ROWS + 20 * BLOCK_ROWS;
-    more.for_each(|n| usage::insert(log.connection(), n, &nth(n)).unwrap());
+    log.insert(more);
     log.connection().execute_batch("COMMIT").unwrap();
     assert!(log.build_all(0) > 0, "too many rows wait to be looked at one by one");
 }

@@ -75,7 +75,7 @@ proptest! {
 
 #[test]
 fn another_form_is_none() {
-    let mut bytes = Trace::default().encode();
+    let mut bytes = Trace::default().encode().to_vec();
     bytes[0] = 2;
     assert_eq!(Trace::decode(&bytes), None);
     assert_eq!(Trace::decode(b"{\"stages\":[]}"), None, "the form of before there was a number");

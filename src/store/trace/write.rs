@@ -14,14 +14,12 @@
 //! ```
 
 use super::words::{ANSWER, AUTH, BUCKETS, HEADERS, HOOKS, HeaderNames, MODES, OUTCOMES, STAGES};
-use super::{StageTrace, Trace};
+use super::{StageTrace, Trace, TraceBytes};
 
 /// The form that is written.
 pub(super) const FORM: u8 = 1;
 /// Stands before a word that is not in its list.
 pub(super) const ESCAPE: u8 = 255;
-/// What a trace of a request takes that no rule was asked about; then nothing has to grow.
-const USUAL_BYTES: usize = 96;
 
 /// A rule that was asked, to be written.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +43,7 @@ pub struct RuleAsked<'a> {
 /// Writes a trace. Each method is called once, in the order in which they stand here.
 #[derive(Debug)]
 pub struct TraceWriter<'a> {
-    bytes: Vec<u8>,
+    bytes: TraceBytes,
     seen: Vec<&'a str>,
 }
 
@@ -58,7 +56,7 @@ impl Default for TraceWriter<'_> {
 impl<'a> TraceWriter<'a> {
     /// An empty trace.
     pub fn new() -> Self {
-        let mut bytes = Vec::with_capacity(USUAL_BYTES);
+        let mut bytes = TraceBytes::new();
         bytes.push(FORM);
         Self { bytes, seen: Vec::new() }
     }
@@ -115,7 +113,9 @@ impl<'a> TraceWriter<'a> {
     /// Names of headers that were set, or that went no further; called for those and then for these.
     pub fn headers(&mut self, names: HeaderNames, more: impl ExactSizeIterator<Item = &'a str>) {
         self.number(u64::from(names.len()) + u64::try_from(more.len()).unwrap_or(0));
-        self.bytes.extend(names.places());
+        for place in names.places() {
+            self.bytes.push(place);
+        }
         for name in more {
             self.word(&HEADERS, name);
         }
@@ -145,7 +145,7 @@ impl<'a> TraceWriter<'a> {
     }
 
     /// What is kept.
-    pub fn finish(self) -> Vec<u8> {
+    pub fn finish(self) -> TraceBytes {
         self.bytes
     }
 
@@ -205,7 +205,7 @@ fn named(place: u8) -> &'static str {
 }
 
 /// Writes a whole trace, of any words.
-pub(super) fn whole(trace: &Trace) -> Vec<u8> {
+pub(super) fn whole(trace: &Trace) -> TraceBytes {
     let mut writer = TraceWriter::new();
     let known = |s: &StageTrace| Some((place_of(&s.stage)?, s.us));
     match trace.stages.iter().map(known).collect::<Option<Vec<_>>>() {

@@ -1,6 +1,7 @@
-"""A thousand people with a session each: written into the gateway's database, and signed as its tokens are."""
+"""People with a session each: written into the gateway's database, and signed as its tokens are."""
 
 import base64
+import copy
 import hashlib
 import hmac
 import json
@@ -26,12 +27,18 @@ def signed(secret, header, payload):
 class People:
     """The tokens of everybody, and some that are no good."""
 
-    def __init__(self, secret):
+    def __init__(self, secret, count=PEOPLE):
         kid = hashlib.sha256(b"pluginmind kid\0" + secret.encode()).hexdigest()[:16]
         self.header = {"typ": "JWT", "alg": "HS256", "kid": kid}
         self.secret, self.now = secret, int(time.time()) - 60
-        self.ids = [(uuid.uuid4(), uuid.uuid4().bytes) for _ in range(PEOPLE)]
+        self.ids = [(uuid.uuid4(), uuid.uuid4().bytes) for _ in range(count)]
         self.tokens = [self.token(*ids) for ids in self.ids]
+
+    def first(self, count):
+        """The first so many of them, the same tokens."""
+        fewer = copy.copy(self)
+        fewer.ids, fewer.tokens = self.ids[:count], self.tokens[:count]
+        return fewer
 
     def token(self, person, session, lives=LIFE_SECONDS, **header):
         """The token of a person's session."""
@@ -51,15 +58,15 @@ class People:
 
     def write_into(self, database):
         """Writes people and sessions into a database that no gateway has open."""
-        milliseconds = self.now * 1_000
+        begun, seen = self.now * 1_000, int(time.time() * 1_000)
+        ends = begun + LIFE_SECONDS * 1_000
         with sqlite3.connect(database) as connection:
-            for number, (person, session) in enumerate(self.ids):
-                connection.execute(
-                    "INSERT INTO users (id, name, roles, disabled, created_ms) VALUES (?, ?, '[]', 0, ?)",
-                    (person.bytes, f"person{number}", milliseconds),
-                )
-                connection.execute(
-                    "INSERT INTO sessions (id, user_id, created_ms, expires_ms, last_seen_ms) VALUES (?, ?, ?, ?, ?)",
-                    (session, person.bytes, milliseconds, milliseconds + LIFE_SECONDS * 1_000, int(time.time() * 1_000)),
-                )
+            connection.executemany(
+                "INSERT INTO users (id, name, roles, disabled, created_ms) VALUES (?, ?, '[]', 0, ?)",
+                ((person.bytes, f"person{number}", begun) for number, (person, _) in enumerate(self.ids)),
+            )
+            connection.executemany(
+                "INSERT INTO sessions (id, user_id, created_ms, expires_ms, last_seen_ms) VALUES (?, ?, ?, ?, ?)",
+                ((session, person.bytes, begun, ends, seen) for person, session in self.ids),
+            )
         connection.close()
