@@ -1,3 +1,5 @@
+//! Budget: 3 us of the processor for a row, in the table and its index.
+//!
 //! The usage log at its size: fills a database through the store's own writer, then asks it what an operator asks, and
 //! sweeps it. `cargo bench --bench usage -- [ROWS] [FOLDER]`; 5,000,000 rows take some 2 GB of disk.
 

@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aws_lc_rs::hmac;
 use ipnet::{IpNet, Ipv4Net};
 
+use super::text::hex;
+
 mod recent;
 
 /// Folds an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2) to IPv4, so that one machine has one address.
@@ -79,10 +81,7 @@ impl Pseudonym {
 
 impl fmt::Display for Pseudonym {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0 {
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        f.write_str(&hex(&self.0))
     }
 }
 

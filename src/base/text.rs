@@ -1,7 +1,5 @@
 //! Small things about texts that every floor needs.
 
-use std::fmt::Write as _;
-
 /// The beginning of a text, at most that many bytes, never in the middle of a character.
 pub fn cut(text: &str, bytes_max: usize) -> &str {
     let mut end = text.len().min(bytes_max);
@@ -11,17 +9,29 @@ pub fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..end]
 }
 
-/// Bytes as lower-case hexadecimal digits.
+/// Bytes as lower-case hexadecimal digits. By hand: each byte through the formatter takes 300 instructions.
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, b| {
-        let _ = write!(out, "{b:02x}");
-        out
-    })
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        text.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_two_lower_case_digits_each() {
+        let all: Vec<u8> = (0..=255).collect();
+        let text = hex(&all);
+        assert_eq!(text.len(), 512);
+        assert!(all.iter().all(|byte| text[2 * usize::from(*byte)..].starts_with(&format!("{byte:02x}"))));
+        assert_eq!(hex(&[]), "");
+    }
 
     #[test]
     fn a_cut_falls_between_characters() {

@@ -67,11 +67,19 @@ struct Budget {
     began_thread: Duration,
     deadline: Instant,
     time: Duration,
-    ops: u64,
     ops_max: u64,
     clock_due: u64,
-    memory_ceiling: i64,
     stop: Option<Stop>,
+}
+
+/// What each operation is measured against, apart from the rest: most of them need no more than two comparisons.
+struct Gauge {
+    /// Operations so far.
+    ops: Cell<u64>,
+    /// The count from which the budget itself must be looked at: a limit, or the clock is due.
+    look_at: Cell<u64>,
+    /// The live bytes above which it must.
+    memory_ceiling: Cell<i64>,
 }
 
 /// How old the last look at the thread's own clock may be. That clock is a system call, which took half of a short call's
@@ -88,6 +96,8 @@ struct Mark {
 
 thread_local! {
     static BUDGET: RefCell<Option<Budget>> = const { RefCell::new(None) };
+    static GAUGE: Gauge =
+        const { Gauge { ops: Cell::new(0), look_at: Cell::new(u64::MAX), memory_ceiling: Cell::new(i64::MAX) } };
     static MARK: Cell<Option<Mark>> = const { Cell::new(None) };
 }
 
@@ -114,12 +124,11 @@ pub(super) fn start(limits: Limits, clock: &Clock) {
         began_thread: thread_time_at(began, clock),
         deadline: began + limits.time,
         time: limits.time,
-        ops: 0,
         ops_max: limits.ops,
         clock_due: OPS_PER_CLOCK,
-        memory_ceiling: live_bytes().saturating_add_unsigned(limits.memory),
         stop: None,
     };
+    GAUGE.with(|gauge| gauge.begin(&budget, limits.memory));
     BUDGET.with(|b| *b.borrow_mut() = Some(budget));
 }
 
@@ -140,7 +149,9 @@ pub(super) fn finish() -> Spent {
 /// Sets the running budget aside for work that has its own, and takes it up again afterwards.
 pub(super) fn apart<T>(work: impl FnOnce() -> T) -> T {
     let outer = BUDGET.with(RefCell::take);
+    let gauge = GAUGE.with(Gauge::read);
     let done = work();
+    GAUGE.with(|g| g.put_back(gauge));
     BUDGET.with(|b| *b.borrow_mut() = outer);
     done
 }
@@ -152,7 +163,13 @@ pub(super) fn tick() -> bool {
 
 /// Work of a native function that grows with its input, in operations; `true` means that the script must end now.
 pub(super) fn charge(ops: u64) -> bool {
-    BUDGET.with(|b| b.try_borrow_mut().is_ok_and(|mut b| b.as_mut().is_some_and(|b| b.spend(ops))))
+    GAUGE.with(|gauge| {
+        let sum = gauge.ops.get().saturating_add(ops);
+        gauge.ops.set(sum);
+        let look = sum >= gauge.look_at.get() || live_bytes() > gauge.memory_ceiling.get();
+        look && BUDGET
+            .with(|b| b.try_borrow_mut().is_ok_and(|mut b| b.as_mut().is_some_and(|b| b.look(gauge))))
+    })
 }
 
 /// Says that a verdict has fallen: the next operation ends the script.
@@ -164,23 +181,31 @@ pub(super) fn decided() {
             b.stop.get_or_insert(Stop::Decided);
         }
     });
+    GAUGE.with(|gauge| gauge.look_at.set(0));
 }
 
 impl Budget {
-    fn spend(&mut self, ops: u64) -> bool {
+    /// Whether the script must end now.
+    fn look(&mut self, gauge: &Gauge) -> bool {
+        let ops = gauge.ops.get();
         if self.stop.is_some() {
             return true;
         }
-        self.ops = self.ops.saturating_add(ops);
-        if self.ops > self.ops_max {
+        if ops > self.ops_max {
             self.stop = Some(Stop::Operations);
-        } else if live_bytes() > self.memory_ceiling {
+        } else if live_bytes() > gauge.memory_ceiling.get() {
             self.stop = Some(Stop::Memory);
-        } else if self.ops >= self.clock_due {
-            self.clock_due = self.ops + OPS_PER_CLOCK;
+        } else if ops >= self.clock_due {
+            self.clock_due = ops + OPS_PER_CLOCK;
             self.check_clock(self.clock.now());
         }
+        gauge.look_at.set(self.look_at());
         self.stop.is_some()
+    }
+
+    /// The count of operations from which there is something to look at.
+    fn look_at(&self) -> u64 {
+        if self.stop.is_some() { 0 } else { self.clock_due.min(self.ops_max.saturating_add(1)) }
     }
 
     /// Past the deadline on the wall, only time on the processor counts: a machine that gives the thread no time is
@@ -199,6 +224,22 @@ impl Budget {
 
     fn thread_spent(&self) -> Duration {
         self.clock.thread_time().saturating_sub(self.began_thread)
+    }
+}
+
+impl Gauge {
+    fn begin(&self, budget: &Budget, memory: u64) {
+        self.put_back((0, budget.look_at(), live_bytes().saturating_add_unsigned(memory)));
+    }
+
+    fn read(&self) -> (u64, u64, i64) {
+        (self.ops.get(), self.look_at.get(), self.memory_ceiling.get())
+    }
+
+    fn put_back(&self, (ops, look_at, memory_ceiling): (u64, u64, i64)) {
+        self.ops.set(ops);
+        self.look_at.set(look_at);
+        self.memory_ceiling.set(memory_ceiling);
     }
 }
 

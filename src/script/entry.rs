@@ -23,6 +23,10 @@ pub(super) struct Entries {
     source: Option<ImmutableString>,
     /// What calls in the hooks lead to. Absent where functions of other files may run: there one name may lead to two
     /// functions, and Rhai keeps one. Nobody waits for the lock: who finds it taken resolves anew.
+    #[expect(
+        clippy::vec_box,
+        reason = "they are moved out and back at each call, and are some hundred bytes large"
+    )]
     resolved: Option<Mutex<Vec<Box<Caches>>>>,
 }
 

@@ -42,14 +42,16 @@ pub(super) use time::{parse_clock_time, zone};
 pub(super) use upstream::Up;
 pub(super) use verbs::VERBS;
 
-use std::any::TypeId;
+use std::any::{TypeId, type_name};
 use std::sync::LazyLock;
 
-use rhai::{Module, Shared};
+use rhai::{ImmutableString, Module, Shared};
 
 /// Names without a namespace: verbs, and the members of `req` and `res`.
 pub(super) static GLOBALS: LazyLock<Shared<Module>> = LazyLock::new(|| {
     let mut module = Module::new();
+    // Rhai asks module after module for the name of a value's type at each `text.method()`, and here it is found first.
+    module.set_custom_type_raw(type_name::<ImmutableString>(), "string");
     verbs::register(&mut module);
     request::register(&mut module);
     identity::register(&mut module);
