@@ -109,6 +109,7 @@ impl Http {
                 }
                 if !draining && may_drain() {
                     draining = true;
+                    link.set_closing();
                     connection.close();
                 }
                 if let Poll::Ready(result) = connection.poll(cx) {
@@ -150,8 +151,11 @@ where
     B: Body + 'static,
     B::Error: Into<Box<dyn Error + Send + Sync>>,
 {
-    match patience.poll(link, connection.rests_after(), cx) {
+    // One that closes has no rest: what hyper knows of it, that nothing more may be read, would be lost.
+    let rests_after = connection.rests_after().filter(|_| !link.is_closing());
+    match patience.poll(link, rests_after, cx) {
         Poll::Ready(Over::Idle) => {
+            link.set_closing();
             connection.close();
             true
         }

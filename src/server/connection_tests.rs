@@ -279,6 +279,45 @@ fn the_answer_to_a_refused_upload_can_be_read() {
     assert_eq!(bench.ending(), Ending::Closed);
 }
 
+/// What became a request on a connection whose client goes on a while after the first answer, and whether it ended.
+fn left_alone_after(first: &str) -> (Vec<String>, bool) {
+    let bench = Bench::new(&limits());
+    let mut client = bench.send(first);
+    assert!(one(&mut client).contains("HTTP/1.1 "));
+    // Longer than it takes to rest, shorter than a close may linger.
+    std::thread::sleep(Duration::from_millis(1_200));
+    client.write_all(b"GET /late HTTP/1.1\r\nhost: x\r\n\r\n").ok();
+    let ended = bench.endings.recv_timeout(Duration::from_secs(3)).is_ok();
+    (bench.begun.try_iter().collect(), ended)
+}
+
+#[test]
+fn sm_24_a_body_that_nobody_read_is_never_read_as_requests_however_long_its_connection_stays_open() {
+    let inner = "GET /inner HTTP/1.1\r\nhost: x\r\n\r\n";
+    let results = std::thread::scope(|scope| {
+        // What is short is read to its end, and the connection goes on; what is long closes it.
+        let of = |bytes: usize| {
+            let body = inner.repeat(bytes / inner.len());
+            let length = body.len();
+            format!("POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")
+        };
+        let tries = [4_000, 16_000, 24_000, 31_000].map(|bytes| scope.spawn(move || left_alone_after(&of(bytes))));
+        tries.map(|one| one.join().unwrap())
+    });
+    for (begun, ended) in &results {
+        let kept = ["/refuse", "/late"];
+        assert_eq!(begun, if *ended { &kept[..1] } else { &kept[..] });
+    }
+    assert!(results.iter().any(|(_, ended)| *ended) && results.iter().any(|(_, ended)| !ended), "{results:?}");
+}
+
+#[test]
+fn a_connection_that_said_close_takes_no_further_request_and_lingers_no_longer_than_it_may() {
+    // Something comes before it is closed, and so more is waited for.
+    let first = "GET /a HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n\r\n";
+    assert_eq!(left_alone_after(first), (vec!["/a".to_owned()], true));
+}
+
 #[test]
 fn an_upload_without_end_is_cut_after_the_refusal() {
     let bench = Bench::new(&limits());

@@ -82,8 +82,8 @@ where
         }
     }
 
-    /// Puts hyper away. Only where nothing is in flight and all that was answered is written: it has read nothing then that
-    /// it did not use, and would not give it up if it had.
+    /// Puts hyper away. Only where nothing is in flight, all that was answered is written and nothing closes: it has read
+    /// nothing then that it did not use, and would not give it up if it had.
     pub fn rest(&mut self) {
         if let State::Awake(connection, _) = std::mem::replace(&mut self.state, State::Gone)
             && let Some(Parts { mut io, read_buf, service, .. }) = connection.into_parts()

@@ -148,6 +148,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Write for Wire<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
+            self.link.set_closing();
             let poll = Pin::new(&mut self.io).poll_shutdown(cx);
             ready!(self.stall(cx, poll))?;
             let waits = if self.guard.may_come() { Waits::Yes } else { Waits::IfSomethingComes };

@@ -41,6 +41,8 @@ pub struct Link {
     standing: AtomicU8,
     /// Bytes of an answer wait for the client.
     writing: AtomicBool,
+    /// The writing side is closed, or is about to be: no further request is taken.
+    closing: AtomicBool,
     /// The time of the head under way is over.
     late: AtomicBool,
     upgrade: AtomicU8,
@@ -131,6 +133,16 @@ impl Link {
     /// Whether the client has not taken all of what was written.
     pub fn set_writing(&self, waits: bool) {
         self.writing.store(waits, Relaxed);
+    }
+
+    /// No further request is taken; what comes now is thrown away.
+    pub fn set_closing(&self) {
+        self.closing.store(true, Relaxed);
+    }
+
+    /// Whether the connection is on its way to its end.
+    pub fn is_closing(&self) -> bool {
+        self.closing.load(Relaxed)
     }
 
     /// Where the connection stands, and after how many heads.
