@@ -16,7 +16,7 @@ const CONNECTS_MAX: usize = 3;
 /// What an address leaves of a request that it did not answer.
 pub enum Left {
     /// Nothing of it was sent: any other address may have it.
-    Unsent(Request<Upload>),
+    Unsent(Box<Request<Upload>>),
     /// It was sent, but asking twice does no harm: the same may be sent again.
     Safe,
     /// It was sent, or half of it, and is never sent again.
@@ -71,7 +71,7 @@ impl<'a> Journey<'a> {
                 if self.tried.len() - self.sent_again >= CONNECTS_MAX {
                     return None;
                 }
-                Some((self.another()?, request))
+                Some((self.another()?, *request))
             }
             Left::Safe => {
                 if !self.may_send_again() {

@@ -149,7 +149,7 @@ impl Attempt<'_> {
         }
         if let Some(link) = self.kept_for(&request) {
             match self.over(link, request, true, true).await {
-                Err(Failed { left: Left::Unsent(same), .. }) => request = same,
+                Err(Failed { left: Left::Unsent(same), .. }) => request = *same,
                 Err(Failed { left: Left::Safe, error }) => match anew(self.again) {
                     Some(same) => request = same,
                     None => return Err(Failed { error, left: Left::Nothing }),
@@ -160,7 +160,7 @@ impl Attempt<'_> {
         // In a box, for it is the largest part of all this, and mostly there is a connection.
         match Box::pin(self.connect()).await {
             Ok(link) => self.over(link, request, may_send_again, false).await,
-            Err(error) => Err(Failed { error, left: Left::Unsent(request) }),
+            Err(error) => Err(Failed { error, left: Left::Unsent(Box::new(request)) }),
         }
     }
 
@@ -208,7 +208,9 @@ impl Attempt<'_> {
             Err(failed) => failed,
         };
         let silent = matches!(why, Why::NoHead(NoHttp2Head::Closed));
-        let left = unsent.map(Left::Unsent).or_else(|| (is_safe && silent).then_some(Left::Safe));
+        let left = unsent
+            .map(|same| Left::Unsent(Box::new(same)))
+            .or_else(|| (is_safe && silent).then_some(Left::Safe));
         Err(Failed { error: self.told_over_http2(why, kept), left: left.unwrap_or(Left::Nothing) })
     }
 
@@ -262,7 +264,7 @@ impl Attempt<'_> {
                 {
                     self.blame(if silent { Trouble::Reset } else { Trouble::Unreadable }, reason);
                 }
-                let unsent = unsent.and_then(|r| untrack(*r)).map(Left::Unsent);
+                let unsent = unsent.and_then(|r| untrack(*r)).map(|same| Left::Unsent(Box::new(same)));
                 let left = unsent.or_else(|| (is_safe && silent).then_some(Left::Safe));
                 Err(Failed { error, left: left.unwrap_or(Left::Nothing) })
             }

@@ -32,7 +32,7 @@ fn host(data: &[u8]) {
     let text = std::str::from_utf8(data).ok().map(|t| t.trim_matches([' ', '\t']));
     let read = text.and_then(|text| Host::parse(text).ok());
     if let Some(host) = &read {
-        let again = Host::parse(&host.authority()).expect("canonical");
+        let again = Host::parse(host.authority()).expect("canonical");
         assert_eq!(&again, host, "{data:?}");
     }
     assert_eq!(read.is_some(), reading.requests.len() == 1, "{}", data.escape_ascii());
