@@ -59,7 +59,8 @@ impl Source {
         if now > self.unix_ms {
             self.unix_ms = now;
             // A word of its own, once a millisecond: none of an id's bits leads to another's.
-            self.counter = (self.word() & u64::from(COUNTER_START_MASK)) as u16;
+            let [low, high, ..] = self.word().to_le_bytes();
+            self.counter = u16::from_le_bytes([low, high]) & COUNTER_START_MASK;
         } else if self.counter < COUNTER_MAX {
             self.counter += 1;
         } else {

@@ -301,14 +301,18 @@ fn sm_24_a_body_that_nobody_read_is_never_read_as_requests_however_long_its_conn
             let length = body.len();
             format!("POST /refuse HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}")
         };
-        let tries = [4_000, 16_000, 24_000, 31_000].map(|bytes| scope.spawn(move || left_alone_after(&of(bytes))));
+        let tries =
+            [4_000, 16_000, 24_000, 31_000].map(|bytes| scope.spawn(move || left_alone_after(&of(bytes))));
         tries.map(|one| one.join().unwrap())
     });
     for (begun, ended) in &results {
         let kept = ["/refuse", "/late"];
         assert_eq!(begun, if *ended { &kept[..1] } else { &kept[..] });
     }
-    assert!(results.iter().any(|(_, ended)| *ended) && results.iter().any(|(_, ended)| !ended), "{results:?}");
+    assert!(
+        results.iter().any(|(_, ended)| *ended) && results.iter().any(|(_, ended)| !ended),
+        "{results:?}"
+    );
 }
 
 #[test]
