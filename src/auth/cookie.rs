@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::header::{COOKIE, HeaderMap, HeaderValue};
 
+use crate::base::cookies::pairs;
 use crate::config::{self, SameSite};
 
 /// What a request says about a cookie.
@@ -98,17 +99,6 @@ fn without(line: &HeaderValue, name: &str) -> Option<HeaderValue> {
         }
     }
     if trim_start(&kept).is_empty() { None } else { HeaderValue::from_bytes(&kept).ok() }
-}
-
-/// The pairs of a line. `memchr`, for a line is some 400 bytes and has few.
-fn pairs(line: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(line);
-    std::iter::from_fn(move || {
-        let line = rest?;
-        let Some(end) = memchr::memchr(b';', line) else { return rest.take() };
-        rest = Some(&line[end + 1..]);
-        Some(&line[..end])
-    })
 }
 
 fn trim_start(bytes: &[u8]) -> &[u8] {
@@ -267,12 +257,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn pairs_are_what_stands_between_semicolons(line in "[a; =]{0,12}") {
-            let between: Vec<&[u8]> = line.as_bytes().split(|b| *b == b';').collect();
-            prop_assert_eq!(pairs(line.as_bytes()).collect::<Vec<_>>(), between);
-        }
-
         #[test]
         fn cs_08_what_is_stripped_is_not_found_and_the_rest_is_the_same(
             lines in prop::collection::vec("(pm_session|a|b)?[ \\t]?=?[a-z\"; =,]{0,12}(; pm_session=x)?", 0..4)

@@ -1,30 +1,12 @@
-//! Maps by ids that are random and made here, which no client chooses: what is random is as good as any hash of it, and
-//! the standard hash takes ten times as long.
+//! Maps by ids that are random and made here, which no client chooses.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
+
+use crate::base::random_key::RandomAlready;
 
 /// A map by [`super::UserId`] or [`super::SessionId`].
 pub type IdMap<K, V> = HashMap<K, V, BuildHasherDefault<RandomAlready>>;
-
-/// Takes the 16 bytes of an id for their own hash.
-#[derive(Default)]
-pub struct RandomAlready(u64);
-
-impl Hasher for RandomAlready {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for word in bytes.as_chunks().0 {
-            // Turned, for the few bits that are the same in every id (RFC 9562 section 5.4) not to meet.
-            self.0 = self.0.rotate_left(29) ^ u64::from_ne_bytes(*word);
-        }
-    }
-
-    fn write_usize(&mut self, _length: usize) {}
-}
 
 #[cfg(test)]
 mod tests {

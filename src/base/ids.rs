@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-use super::uuid_v7::TextV7;
+use super::uuid_v7;
 
 /// The longest correlation id that a client may choose, in bytes.
 pub const CORRELATION_ID_BYTES_MAX: usize = 64;
@@ -41,7 +41,9 @@ impl CorrelationId {
 
     /// A new time-ordered id (UUIDv7, RFC 9562 section 5.7).
     pub fn generate() -> Self {
-        Self { text: Arc::from(TextV7::fresh().as_str()), made_here: true }
+        let mut text = uuid::Uuid::encode_buffer();
+        let text = Arc::from(&*uuid_v7::fresh().hyphenated().encode_lower(&mut text));
+        Self { text, made_here: true }
     }
 
     /// The id as text, safe to print anywhere.

@@ -2,6 +2,8 @@
 
 pub mod address;
 pub mod clock;
+pub mod cookies;
+pub mod digits;
 pub mod document;
 pub mod head;
 pub mod ids;
@@ -11,6 +13,7 @@ pub mod memory;
 pub mod metadata;
 pub mod nearest;
 pub mod problems;
+pub mod random_key;
 pub mod refusal;
 pub mod return_to;
 pub mod secret;

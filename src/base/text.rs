@@ -1,5 +1,7 @@
 //! Small things about texts that every floor needs.
 
+use super::digits::write_hex;
+
 /// The beginning of a text, at most that many bytes, never in the middle of a character.
 pub fn cut(text: &str, bytes_max: usize) -> &str {
     let mut end = text.len().min(bytes_max);
@@ -9,15 +11,12 @@ pub fn cut(text: &str, bytes_max: usize) -> &str {
     &text[..end]
 }
 
-/// Bytes as lower-case hexadecimal digits. By hand: each byte through the formatter takes 300 instructions.
+/// Bytes as lower-case hexadecimal digits.
 pub fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    text
+    let mut digits = vec![0; bytes.len() * 2];
+    write_hex(&mut digits, bytes);
+    // They always are.
+    String::from_utf8(digits).unwrap_or_default()
 }
 
 #[cfg(test)]

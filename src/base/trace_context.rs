@@ -12,6 +12,8 @@ use std::sync::LazyLock;
 
 use aws_lc_rs::digest;
 
+use super::digits::write_hex;
+
 /// Length of a `traceparent` of version 00, in bytes.
 pub const TRACEPARENT_BYTES: usize = 55;
 /// The flag of a trace that somebody may have recorded.
@@ -162,15 +164,6 @@ impl fmt::Display for SpanId {
 impl fmt::Debug for SpanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
-    }
-}
-
-/// Two hexadecimal digits in lower case for each byte.
-fn write_hex(text: &mut [u8], bytes: &[u8]) {
-    const DIGITS: [u8; 16] = *b"0123456789abcdef";
-    for (digits, byte) in text.chunks_exact_mut(2).zip(bytes) {
-        digits[0] = DIGITS[usize::from(byte >> 4)];
-        digits[1] = DIGITS[usize::from(byte & 15)];
     }
 }
 

@@ -1,6 +1,5 @@
-//! Time-ordered UUIDs for things that need a name, one for each request: written straight as text, and without a call of the
-//! system for each. Their random half comes from a stock of the thread's own, drawn from the system's generator many ids at a
-//! time. An id stands in logs and answers for everybody to see; it must be unlike all others, and it keeps nobody out. What does
+//! Time-ordered UUIDs for things that need a name, one for each request: without a call of the system for each. Their random
+//! half comes from a stock of the thread's own, drawn from the system's generator many ids at a time. An id stands in logs and answers for everybody to see; it must be unlike all others, and it keeps nobody out. What does
 //! (session ids, tokens, keys) draws from the generator directly, and is no concern of this file.
 //!
 //! # Source
@@ -9,36 +8,24 @@
 use std::cell::RefCell;
 
 use aws_lc_rs::rand;
+use uuid::Uuid;
 
 use super::clock::Clock;
 
-/// Length of a UUID as text, in bytes.
-const TEXT_BYTES: usize = 36;
 /// Random words that are drawn at once.
 const STOCK_WORDS: usize = 64;
 /// A counter of 12 bits begins below half of them: so many ids of one millisecond stay in order.
 const COUNTER_START_MASK: u16 = 0x7ff;
 const COUNTER_MAX: u16 = 0xfff;
 
-/// A UUID of version 7 as text: 36 bytes, lower case.
-pub struct TextV7([u8; TEXT_BYTES]);
-
-impl TextV7 {
-    /// A new one. Those of a thread are in order, also within a millisecond and where the wall clock goes back.
-    pub fn fresh() -> Self {
-        thread_local! {
-            static SOURCE: RefCell<Source> = const { RefCell::new(Source::EMPTY) };
-        }
-        let now = u64::try_from(Clock::System.unix_ms()).unwrap_or(0);
-        let (high, low) = SOURCE.with_borrow_mut(|source| source.next(now));
-        Self(text(high, low))
+/// A new UUID of version 7. Those of a thread are in order, also within a millisecond and where the wall clock goes back.
+pub fn fresh() -> Uuid {
+    thread_local! {
+        static SOURCE: RefCell<Source> = const { RefCell::new(Source::EMPTY) };
     }
-
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        // Hexadecimal digits and hyphens.
-        std::str::from_utf8(&self.0).unwrap_or_default()
-    }
+    let now = u64::try_from(Clock::System.unix_ms()).unwrap_or(0);
+    let (high, low) = SOURCE.with_borrow_mut(|source| source.next(now));
+    Uuid::from_u64_pair(high, low)
 }
 
 /// Where a thread's ids come from.
@@ -84,20 +71,6 @@ impl Source {
     }
 }
 
-/// `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx`.
-fn text(high: u64, low: u64) -> [u8; TEXT_BYTES] {
-    /// Where the two digits of each byte stand.
-    const AT: [usize; 16] = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = [b'-'; TEXT_BYTES];
-    let bytes = ((u128::from(high) << 64) | u128::from(low)).to_be_bytes();
-    for (byte, at) in bytes.iter().zip(AT) {
-        text[at] = DIGITS[usize::from(byte >> 4)];
-        text[at + 1] = DIGITS[usize::from(byte & 15)];
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -107,10 +80,8 @@ mod tests {
     #[test]
     fn an_id_is_a_uuid_of_version_7_that_says_when_it_was_made() {
         let before = Clock::System.unix_ms();
-        let id = TextV7::fresh();
-        let uuid = uuid::Uuid::try_parse(id.as_str()).unwrap();
+        let uuid = fresh();
         assert_eq!((uuid.get_version_num(), uuid.get_variant()), (7, uuid::Variant::RFC4122));
-        assert_eq!(uuid.hyphenated().to_string(), id.as_str());
         let (seconds, nanoseconds) = uuid.get_timestamp().unwrap().to_unix();
         let made = i64::try_from(seconds * 1_000).unwrap() + i64::from(nanoseconds / 1_000_000);
         assert!(made >= before && made <= Clock::System.unix_ms() + 1_000, "{before} {made}");
@@ -131,7 +102,7 @@ mod tests {
 
     #[test]
     fn no_two_ids_are_alike_and_no_thread_repeats_anothers() {
-        let make = || (0..20_000).map(|_| TextV7::fresh().as_str()[19..].to_owned()).collect::<Vec<_>>();
+        let make = || (0..20_000).map(|_| fresh().to_string()[19..].to_owned()).collect::<Vec<_>>();
         let other = std::thread::spawn(make);
         let mut ids: HashSet<String> = make().into_iter().collect();
         ids.extend(other.join().unwrap());

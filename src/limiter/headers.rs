@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::{HeaderName, HeaderValue};
 
 use super::{Kind, Level};
+use crate::base::digits::{DIGITS_MAX, decimal};
 
 impl Kind {
     /// The word in headers, metrics and `explain`.
@@ -94,18 +95,7 @@ impl Line {
     }
 
     fn number(&mut self, number: u64) -> &mut Self {
-        let mut digits = [0; 20];
-        let mut first = digits.len();
-        let mut rest = number;
-        loop {
-            first -= 1;
-            digits[first] = b'0' + u8::try_from(rest % 10).unwrap_or_default();
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        self.put(&digits[first..])
+        self.put(decimal(number, &mut [0; DIGITS_MAX]))
     }
 
     fn text(&mut self, text: &str) -> &mut Self {

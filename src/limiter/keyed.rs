@@ -2,12 +2,13 @@
 //! would be just as full; when no place is left, new keys share one overflow bucket.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::{MappedMutexGuard, Mutex, MutexGuard};
 
 use super::bucket::{Bucket, Limit};
+use crate::base::random_key::RandomAlready;
 
 /// How many shards a map has; each has a lock of its own.
 const SHARDS: usize = 64;
@@ -34,7 +35,7 @@ pub struct Keyed {
 /// Entries stand in a vector, so that a sweep can go through them a few at a time.
 #[derive(Default)]
 struct Shard {
-    places: HashMap<Key, u32, BuildHasherDefault<AlreadyHashed>>,
+    places: HashMap<Key, u32, BuildHasherDefault<RandomAlready>>,
     entries: Vec<(Key, Bucket)>,
     cursor: usize,
 }
@@ -94,8 +95,8 @@ impl Keyed {
     }
 
     fn shard(&self, key: Key) -> &Mutex<Shard> {
-        // The map below uses the lowest bits and the highest.
-        &self.shards[usize::from(key[0].to_be_bytes()[3]) % SHARDS]
+        // The lowest bits of the hash; the map below turns it, and uses its middle.
+        &self.shards[usize::try_from(key[0] % SHARDS as u64).unwrap_or(0)]
     }
 }
 
@@ -135,25 +136,6 @@ impl Shard {
             self.places.insert(*moved, u32::try_from(place).unwrap_or(u32::MAX));
         }
     }
-}
-
-/// Half of a key is a keyed hash already.
-#[derive(Default)]
-struct AlreadyHashed(u64);
-
-impl Hasher for AlreadyHashed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    /// A key comes as its 16 bytes.
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(half) = bytes.first_chunk() {
-            self.0 = u64::from_ne_bytes(*half);
-        }
-    }
-
-    fn write_usize(&mut self, _length: usize) {}
 }
 
 #[cfg(test)]

@@ -4,11 +4,11 @@
 use std::fmt::{self, Write as _};
 use std::time::Duration;
 
-use super::digits::{push_fixed, push_hex, push_number};
 use super::escape::{push_json, push_text};
 use super::redact::{clean, is_plain_word};
 use super::timestamp::push_rfc3339;
 use crate::base::address::Pseudonym;
+use crate::base::digits::{push_fixed, push_hex, push_number};
 use crate::base::trace_context::TraceId;
 use crate::config::Level;
 

@@ -1,7 +1,6 @@
 //! Floor 2: what the outside may see of the inside: log lines, the access line, metrics.
 
 pub mod access;
-mod digits;
 pub mod escape;
 pub mod exemplars;
 pub mod exposition;

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::digits::{push_ascii, push_fixed};
+use crate::base::digits::{push_ascii, push_fixed, write_fixed};
 
 const MS_PER_SECOND: i64 = 1_000;
 const SECONDS_PER_DAY: i64 = 86_400;
@@ -43,7 +43,7 @@ fn date_and_time(second: i64) -> [u8; DATE_BYTES] {
         (14, 2, second / 60 % 60),
         (17, 2, second % 60),
     ] {
-        digits(&mut text[at..at + width], value);
+        write_fixed(&mut text[at..at + width], u64::try_from(value).unwrap_or(0));
     }
     text
 }
@@ -60,14 +60,6 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     (year, month, day)
-}
-
-/// Fills a place with the last decimal digits of a number.
-fn digits(place: &mut [u8], mut value: i64) {
-    for digit in place.iter_mut().rev() {
-        *digit = b'0' + u8::try_from(value % 10).unwrap_or(0);
-        value /= 10;
-    }
 }
 
 #[cfg(test)]

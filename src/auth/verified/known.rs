@@ -5,12 +5,13 @@
 //! no keyed hash is needed against floods.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 use parking_lot::RwLock;
 
 use crate::auth::keyring::Fingerprint;
 use crate::auth::token::Claims;
+use crate::base::random_key::RandomAlready;
 
 /// Most verified tokens that are remembered.
 pub const VERIFIED_MAX: usize = 100_000;
@@ -32,7 +33,7 @@ struct Shard {
     old: Generation,
 }
 
-type Generation = HashMap<u64, Known, BuildHasherDefault<AlreadyMixed>>;
+type Generation = HashMap<u64, Known, BuildHasherDefault<RandomAlready>>;
 
 struct Known {
     /// The ring under which it was verified: what a removed key signed is not found again.
@@ -128,26 +129,6 @@ fn place(token: &str) -> Option<u64> {
     let mixed = u128::from(u64::from_le_bytes(*word)) * ODD;
     let (high, low) = ((mixed >> 64) & u128::from(u64::MAX), mixed & u128::from(u64::MAX));
     (rest.last() == Some(&b'.')).then(|| u64::try_from(high ^ low).unwrap_or_default())
-}
-
-/// A place is mixed already.
-#[derive(Default)]
-struct AlreadyMixed(u64);
-
-impl Hasher for AlreadyMixed {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, word: u64) {
-        self.0 = word;
-    }
 }
 
 #[cfg(test)]

@@ -4,6 +4,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use http::HeaderValue;
 
+use crate::base::digits::{DIGITS_MAX, decimal};
+
 /// The longest text of an IPv4 address.
 const IPV4_BYTES_MAX: usize = 15;
 
@@ -22,21 +24,15 @@ pub(super) fn value(address: IpAddr) -> Option<HeaderValue> {
 /// Writes the address and says how long it is.
 fn write(address: Ipv4Addr, text: &mut [u8; IPV4_BYTES_MAX]) -> usize {
     let mut length = 0;
-    let mut push = |byte: u8| {
-        text[length] = byte;
-        length += 1;
-    };
     for (place, octet) in address.octets().into_iter().enumerate() {
         if place > 0 {
-            push(b'.');
+            text[length] = b'.';
+            length += 1;
         }
-        if octet >= 100 {
-            push(b'0' + octet / 100);
-        }
-        if octet >= 10 {
-            push(b'0' + octet / 10 % 10);
-        }
-        push(b'0' + octet % 10);
+        let mut room = [0; DIGITS_MAX];
+        let digits = decimal(octet.into(), &mut room);
+        text[length..length + digits.len()].copy_from_slice(digits);
+        length += digits.len();
     }
     length
 }

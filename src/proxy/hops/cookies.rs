@@ -3,6 +3,8 @@
 use http::{HeaderMap, HeaderValue, header};
 use memchr::memchr;
 
+use crate::base::cookies::pairs;
+
 /// The cookie that holds a sign-in at a provider together while it lasts: over https, and without. The gateway's own, as the
 /// session cookie is.
 pub const LOGIN_COOKIES: [&str; 2] = ["__Host-pm_login", "pm_login"];
@@ -21,12 +23,14 @@ pub(super) fn append_cookies(headers: &mut HeaderMap, line: &HeaderValue, sessio
         let name = pair[..memchr(b'=', pair).unwrap_or(pair.len())].trim_ascii();
         name == session.as_bytes() || is_own_cookie(name)
     };
-    if !pairs(line).any(|pair| is_own(&pair)) {
+    if !pairs(line.as_bytes()).any(|pair| is_own(&pair)) {
         headers.append(header::COOKIE, line.clone());
         return;
     }
     let mut kept = Vec::new();
-    for pair in pairs(line).filter(|pair| !is_own(pair)).map(<[u8]>::trim_ascii).filter(|p| !p.is_empty()) {
+    for pair in
+        pairs(line.as_bytes()).filter(|pair| !is_own(pair)).map(<[u8]>::trim_ascii).filter(|p| !p.is_empty())
+    {
         if !kept.is_empty() {
             kept.extend_from_slice(b"; ");
         }
@@ -36,32 +40,5 @@ pub(super) fn append_cookies(headers: &mut HeaderMap, line: &HeaderValue, sessio
         && let Ok(line) = HeaderValue::try_from(kept)
     {
         headers.append(header::COOKIE, line);
-    }
-}
-
-/// What stands between the semicolons.
-fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    let mut rest = Some(line.as_bytes());
-    std::iter::from_fn(move || {
-        let line = rest?;
-        let end = memchr(b';', line);
-        rest = end.map(|end| &line[end + 1..]);
-        Some(&line[..end.unwrap_or(line.len())])
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    proptest! {
-        #[test]
-        fn the_pairs_are_what_stands_between_semicolons(line in "[;=a ]{0,12}") {
-            let line = HeaderValue::try_from(line).unwrap();
-            let split: Vec<_> = line.as_bytes().split(|b| *b == b';').collect();
-            prop_assert_eq!(pairs(&line).collect::<Vec<_>>(), split);
-        }
     }
 }

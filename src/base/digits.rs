@@ -1,43 +1,61 @@
-//! Numbers and bytes as text, put together on the stack: a line is made of a dozen of them, and the formatter costs each
-//! more than its digits.
+//! Numbers and bytes as text, put together on the stack: what is said of each request is made of dozens of them, and the
+//! formatter costs each more than its digits.
 
 /// Most digits of a number of 64 bits.
-const DIGITS_MAX: usize = 20;
+pub const DIGITS_MAX: usize = 20;
 
-/// Appends a number in decimal.
-pub fn push_number(out: &mut String, number: u64) {
-    let mut digits = [b'0'; DIGITS_MAX];
+/// A number in decimal, in that room.
+pub fn decimal(number: u64, room: &mut [u8; DIGITS_MAX]) -> &[u8] {
     let (mut at, mut left) = (DIGITS_MAX, number);
     loop {
         at -= 1;
-        digits[at] = decimal(left % 10);
+        room[at] = digit(left % 10);
         left /= 10;
         if left == 0 {
-            break;
+            return &room[at..];
         }
     }
-    push_ascii(out, &digits[at..]);
+}
+
+/// Fills a place with the last digits of a number in decimal, with leading zeros.
+pub fn write_fixed(place: &mut [u8], number: u64) {
+    let mut left = number;
+    for place in place.iter_mut().rev() {
+        *place = digit(left % 10);
+        left /= 10;
+    }
+}
+
+/// Fills a place with two hexadecimal digits in lower case for each byte.
+pub fn write_hex(place: &mut [u8], bytes: &[u8]) {
+    for (place, byte) in place.as_chunks_mut().0.iter_mut().zip(bytes) {
+        *place = PAIRS[usize::from(*byte)];
+    }
+}
+
+/// Appends a number in decimal.
+pub fn push_number(out: &mut String, number: u64) {
+    push_ascii(out, decimal(number, &mut [0; DIGITS_MAX]));
 }
 
 /// Appends the last `N` digits of a number in decimal, with leading zeros.
 pub fn push_fixed<const N: usize>(out: &mut String, number: u32) {
-    let (mut digits, mut left) = ([b'0'; N], number);
-    for digit in digits.iter_mut().rev() {
-        *digit = decimal(u64::from(left % 10));
-        left /= 10;
-    }
+    let mut digits = [0; N];
+    write_fixed(&mut digits, u64::from(number));
     push_ascii(out, &digits);
 }
 
 /// Appends 16 bytes as 32 hexadecimal digits.
 pub fn push_hex(out: &mut String, bytes: &[u8; 16]) {
     let mut digits = [0; 32];
-    let mut at = 0;
-    while at < bytes.len() {
-        [digits[2 * at], digits[2 * at + 1]] = PAIRS[bytes[at] as usize];
-        at += 1;
-    }
+    write_hex(&mut digits, bytes);
     push_ascii(out, &digits);
+}
+
+/// Appends what was put together of digits and signs.
+pub fn push_ascii(out: &mut String, digits: &[u8]) {
+    // They always are.
+    out.push_str(std::str::from_utf8(digits).unwrap_or_default());
 }
 
 /// Both digits of each byte.
@@ -52,13 +70,8 @@ static PAIRS: [[u8; 2]; 256] = {
     pairs
 };
 
-fn decimal(digit: u64) -> u8 {
-    b'0' + u8::try_from(digit).unwrap_or(0)
-}
-
-/// Appends what was put together of digits and signs.
-pub(super) fn push_ascii(out: &mut String, digits: &[u8]) {
-    out.push_str(std::str::from_utf8(digits).expect("digits and signs are ASCII"));
+fn digit(value: u64) -> u8 {
+    b'0' + u8::try_from(value).unwrap_or(0)
 }
 
 #[cfg(test)]
