@@ -77,12 +77,13 @@ impl<'a> Journey<'a> {
                 if !self.may_send_again() {
                     return None;
                 }
-                let (choice, request) = (self.another()?, anew()?);
+                let choice = self.another()?;
                 let retry = &self.service.config().retry;
                 if !self.service.books().budget.take(retry.budget_percent, self.pool.clock().now()) {
                     self.service.books().count_retried(Retried::OverBudget);
                     return None;
                 }
+                let request = anew()?;
                 self.sent_again += 1;
                 Some((choice, request))
             }

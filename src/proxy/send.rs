@@ -58,7 +58,7 @@ pub type Again<'a> = dyn Fn() -> Option<Request<()>> + 'a;
 /// Another address is tried where nothing was sent, for there was no connection; and, within the service's budget, where
 /// the method is safe, there is no body, and not one byte of an answer came.
 /// Such a request is also sent again once to the same address when a kept connection turns out to be dead; any other
-/// only if nothing of it was sent. Whoever sends it has handed it over by then, so `again` makes the same head anew.
+/// only if nothing of it was sent. Whoever sends it has handed it over by then, so `again` makes the head of the same request anew.
 ///
 /// # Errors
 /// [`SendError`], when no response head came. A 101 comes only where the request has an `Upgrade`, and its body is then the

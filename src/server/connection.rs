@@ -4,18 +4,18 @@ use std::error::Error;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
 use std::time::Duration;
 
 use hyper::body::{Body, Incoming};
 use hyper::rt::Write as _;
 use hyper::server::conn::http1::Builder;
-use hyper::service::{HttpService, Service, service_fn};
+use hyper::service::{Service, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::guard::{Limits, Link, Over, Patience, Standing, call};
+use super::guard::{Limits, Link, Patience, Standing, call};
 use super::phase::{Phase, Shutdown};
 use super::rest::Speaker;
 use super::wire::Wire;
@@ -116,7 +116,7 @@ impl Http {
                     return Poll::Ready(Some(result));
                 }
                 let must_drain = !draining && may_drain();
-                if !must_drain && !again(&link, &mut patience, cx, &mut connection) {
+                if !must_drain && !connection.again(&link, &mut patience, cx) {
                     return Poll::Pending;
                 }
             }
@@ -134,40 +134,6 @@ impl Http {
             }
             Some(Err(_)) => Ending::Broken,
         }
-    }
-}
-
-/// Whether the connection has something to do that it has not been woken for.
-fn again<I, S, B>(
-    link: &Link,
-    patience: &mut Patience,
-    cx: &mut Context<'_>,
-    connection: &mut Speaker<'_, I, S>,
-) -> bool
-where
-    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    S: HttpService<Incoming, ResBody = B>,
-    S::Error: Into<Box<dyn Error + Send + Sync>>,
-    B: Body + 'static,
-    B::Error: Into<Box<dyn Error + Send + Sync>>,
-{
-    // One that closes has no rest: what hyper knows of it, that nothing more may be read, would be lost.
-    let rests_after = connection.rests_after().filter(|_| !link.is_closing());
-    match patience.poll(link, rests_after, cx) {
-        Poll::Ready(Over::Idle) => {
-            link.set_closing();
-            connection.close();
-            true
-        }
-        Poll::Ready(Over::Awake) => {
-            connection.rest();
-            true
-        }
-        Poll::Ready(Over::Head) => {
-            link.set_late();
-            true
-        }
-        Poll::Pending => link.take_decided(),
     }
 }
 

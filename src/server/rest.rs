@@ -13,6 +13,7 @@ use hyper::server::conn::http1::{Builder, Parts, UpgradeableConnection};
 use hyper::service::HttpService;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::guard::{Link, Over, Patience};
 use super::wire::Wire;
 
 /// How long nothing comes before a connection rests. Waking costs it some allocations and a copy of one head, so whoever
@@ -66,6 +67,22 @@ where
             State::Awake(connection, _) => Pin::new(&mut **connection).poll(cx),
             State::Rest(..) | State::Gone => Poll::Ready(Ok(())),
         }
+    }
+
+    /// Whether there is something to do that it has not been woken for: a time is over, or an upgrade was decided over.
+    pub fn again(&mut self, link: &Link, patience: &mut Patience, cx: &mut Context<'_>) -> bool {
+        // One that closes has no rest: what hyper knows of it, that nothing more may be read, would be lost.
+        let rests_after = self.rests_after().filter(|_| !link.is_closing());
+        match patience.poll(link, rests_after, cx) {
+            Poll::Ready(Over::Idle) => {
+                link.set_closing();
+                self.close();
+            }
+            Poll::Ready(Over::Awake) => self.rest(),
+            Poll::Ready(Over::Head) => link.set_late(),
+            Poll::Pending => return link.take_decided(),
+        }
+        true
     }
 
     /// How long nothing may come before it is to rest; nothing where it does.
