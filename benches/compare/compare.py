@@ -17,7 +17,7 @@ import load  # noqa: E402
 import page  # noqa: E402
 import prove  # noqa: E402
 import summary  # noqa: E402
-from peers import HERE as HARNESS, Stage, stop_in_order  # noqa: E402
+from peers import HERE as HARNESS, Stage, stop_in_order, tell  # noqa: E402
 from tokens import People  # noqa: E402
 
 SECRET = "a-secret-of-this-benchmark-4f1c9a7be2d05836"
@@ -96,11 +96,6 @@ def write(measured):
     SVG.write_text(chart.drawn(results))
     alt = chart.words(results).replace('"', "")
     page.put(page.README, "compare", f'<img src="docs/compare.svg" alt="{alt}">\n\n{summary.brief(results)}\n\n{where}')
-
-
-def tell(words):
-    """A word on how far it is, off the output that others read."""
-    print(words, file=sys.stderr, flush=True)
 
 
 def read_arguments():

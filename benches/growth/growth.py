@@ -21,7 +21,7 @@ import grown  # noqa: E402
 import page  # noqa: E402
 import plots  # noqa: E402
 from client import Client, Refused  # noqa: E402
-from peers import Stage, stop_in_order  # noqa: E402
+from peers import Stage, stop_in_order, tell  # noqa: E402
 from tokens import People  # noqa: E402
 
 SECRET = "a-secret-of-this-benchmark-4f1c9a7be2d05836"
@@ -177,11 +177,6 @@ def write(results):
     page.put(page.PERFORMANCE, "growth", grown.table(results))
     page.measured(grown.goals(results))
     SVG.write_text(plots.drawn(results))
-
-
-def tell(words):
-    """A word on how far it is, off the output that others read."""
-    print(words, file=sys.stderr, flush=True)
 
 
 def read_arguments():

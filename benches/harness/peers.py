@@ -198,6 +198,11 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def tell(words):
+    """A word on how far it is, off the output that others read."""
+    print(words, file=sys.stderr, flush=True)
+
+
 def stop_in_order():
     """Turns the signals that end a program into an exception, so that what was started is ended."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

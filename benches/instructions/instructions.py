@@ -3,6 +3,7 @@
 import argparse
 import json
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,8 @@ BUDGET = HERE / "budget.json"
 OVER = 1.03
 # Another compiler or C library makes other instructions of the same source: there, only what grew by a good deal is told.
 OVER_ELSEWHERE = 1.10
+# So little is no saving but a count that went wrong, or a budget that must be made anew.
+UNDER = 0.5
 # How many calls fall to one request wanders with the timers, and with who wakes whom on a busy machine.
 CALLS_OVER = 0.6
 # A busy machine adds: more commits and ticks fall into the same requests. The least of so many counts is compared.
@@ -80,7 +83,10 @@ def made_with():
     """What the numbers depend on, besides the source."""
     rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=False).stdout.split()
     valgrind = subprocess.run(["valgrind", "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    return {"rustc": " ".join(rustc[1:2]), "libc": platform.libc_ver()[1], "valgrind": valgrind}
+    known = re.search(r"^flags\s*:(.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    # What libraries choose their ways of copying and hashing by, as far as valgrind has it.
+    cpu = sorted({"avx", "avx2", "bmi2"} & set(known[1].split() if known else ()))
+    return {"rustc": " ".join(rustc[1:2]), "libc": platform.libc_ver()[1], "valgrind": valgrind, "cpu": cpu}
 
 
 def over(here, budget):
@@ -103,6 +109,8 @@ def complaints(counted, budget, limit=OVER):
         if cost["instructions"] > allowed["instructions"] * limit:
             yield f"{kind}: {cost['instructions']} instructions per request, {allowed['instructions']} in the budget; what grew:"
             yield from grown(cost["functions"], allowed["functions"])
+        if cost["instructions"] < allowed["instructions"] * UNDER or not cost["functions"]:
+            yield f"{kind}: {cost['instructions']} instructions per request, {allowed['instructions']} in the budget: is that all of them? Else --write"
         before = allowed["system_calls"]
         if None not in (cost["system_calls"], before) and cost["system_calls"] > before * OVER + CALLS_OVER:
             yield f"{kind}: {cost['system_calls']} system calls per request, {before} in the budget: {cost['calls']}"
@@ -123,9 +131,11 @@ def kept(counted, budget):
     made = dict(budget)
     for kind, cost in counted.items():
         calls = cost["system_calls"]
+        if calls is None and kind not in budget:
+            sys.exit(f"{kind}: no budget without its system calls, and nobody may trace here")
         made[kind] = {
             "instructions": cost["instructions"],
-            "system_calls": calls if calls is not None else budget.get(kind, {}).get("system_calls"),
+            "system_calls": calls if calls is not None else budget[kind]["system_calls"],
             "functions": {name: round(number) for name, number in list(cost["functions"].items())[:KEPT]},
         }
     return made

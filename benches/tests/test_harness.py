@@ -94,6 +94,17 @@ class Profiles(unittest.TestCase):
 class Budget(unittest.TestCase):
     ALLOWED = {"plain": {"instructions": 1000, "system_calls": 8.0, "functions": {"old": 700, "small": 10}}}
 
+    def test_a_count_of_next_to_nothing_is_no_saving(self):
+        told = list(instructions.complaints(self.counted(instructions=400), self.ALLOWED))
+        self.assertIn("is that all", told[0])
+        self.assertTrue(list(instructions.complaints(self.counted(functions={}), self.ALLOWED)))
+        self.assertEqual(list(instructions.complaints(self.counted(instructions=501), self.ALLOWED)), [])
+
+    def test_the_budget_has_every_kind_and_its_calls(self):
+        budget = instructions.json.loads(instructions.BUDGET.read_text())
+        self.assertEqual(set(budget), {*instructions.KINDS, "made_with"})
+        self.assertTrue(all(budget[kind]["system_calls"] > 0 for kind in instructions.KINDS))
+
     def test_another_compiler_is_allowed_more_and_the_same_one_is_not(self):
         here = {"rustc": "1", "libc": "2", "valgrind": "3"}
         self.assertEqual(instructions.over(here, {"made_with": dict(here)}), instructions.OVER)
